@@ -1,0 +1,3 @@
+module tracehammer
+
+go 1.26
