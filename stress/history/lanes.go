@@ -1,0 +1,223 @@
+package history
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"tracehammer/engine"
+)
+
+// Widths of a lane diagram, in columns: it fits the kernel lists' mail, where wrapped lines are unreadable.
+const (
+	lanesWidth = 150
+	laneMin    = 8
+)
+
+// WriteLanes writes h as a swim-lane diagram: one column an actor, one row an event in ticket order.
+//
+//   - text = R a call that nothing else fell into
+//     / text     a call begins and is in flight
+//     |          while it is
+//     \ = R      and it returns
+//   - text     a signal handler
+func WriteLanes(w io.Writer, p *engine.Program, h *History) error {
+	var b bytes.Buffer
+	writeHead(&b, h)
+	d := newDiagram(p, h)
+	d.fill()
+	d.write(&b)
+	writeTail(&b, p, h)
+	return flush(w, &b, "lanes")
+}
+
+// diagram is a table of cells: rows of one text per shown actor, with the ticket in front.
+type diagram struct {
+	p     *engine.Program
+	h     *History
+	lanes []engine.ActorID
+	col   map[engine.ActorID]int
+	rows  []laneRow
+}
+
+type laneRow struct {
+	label string
+	cells []laneCell
+}
+
+// laneCell is one event's text; mark stands before its first line, more before the lines that it wraps to.
+type laneCell struct{ mark, text, more string }
+
+func newDiagram(p *engine.Program, h *History) *diagram {
+	d := &diagram{p: p, h: h, col: map[engine.ActorID]int{}}
+	for i, a := range h.Actors {
+		if a.Tid != 0 || len(a.Entries) > 0 {
+			d.col[engine.ActorID(i)] = len(d.lanes)
+			d.lanes = append(d.lanes, engine.ActorID(i))
+		}
+	}
+	return d
+}
+
+func (d *diagram) fill() {
+	evs := events(d.h)
+	inCall := make([]bool, len(d.lanes))
+	row := func(label string) *laneRow {
+		cells := make([]laneCell, len(d.lanes))
+		for i := range cells {
+			if inCall[i] {
+				cells[i] = laneCell{mark: "|", more: "|"}
+			}
+		}
+		d.rows = append(d.rows, laneRow{label, cells})
+		return &d.rows[len(d.rows)-1]
+	}
+	for i := 0; i < len(evs); i++ {
+		ev := evs[i]
+		c, e := d.col[ev.actor], d.h.Actors[ev.actor].Entries[ev.index]
+		r := row(fmt.Sprint(ev.ticket))
+		switch ev.kind {
+		case evHandler:
+			more := " "
+			if inCall[c] {
+				more = "|"
+			}
+			r.cells[c] = laneCell{"*", handlerText(d.p, d.h, e), more}
+		case evEnd:
+			r.cells[c] = laneCell{`\`, "= " + resultText(d.p, d.h, ev.actor, e), " "}
+			inCall[c] = false
+		case evBegin:
+			text := callText(d.p, ev.actor, e.Instr)
+			if next := i + 1; next < len(evs) && evs[next].kind == evEnd && evs[next].actor == ev.actor {
+				r.cells[c] = laneCell{"-", text + " = " + resultText(d.p, d.h, ev.actor, e), " "}
+				i = next
+				continue
+			}
+			r.cells[c] = laneCell{"/", text, "|"}
+			inCall[c] = true
+		}
+	}
+	clear(inCall) // the last row says in words what is still in flight
+	last := row("end")
+	for c, id := range d.lanes {
+		last.cells[c] = laneCell{".", endText(d.p, d.h, id), " "}
+	}
+}
+
+func (d *diagram) write(b *bytes.Buffer) {
+	label := len("ticket")
+	for _, r := range d.rows {
+		label = max(label, len(r.label))
+	}
+	widths := d.widths(lanesWidth - label)
+	line := func(label0 string, cells []string) {
+		var l strings.Builder
+		l.WriteString(strings.Repeat(" ", max(0, label-len(label0))) + label0)
+		for i, c := range cells {
+			l.WriteString("  " + pad(c, widths[i]))
+		}
+		b.WriteString(strings.TrimRight(l.String(), " "))
+		b.WriteByte('\n')
+	}
+	var names, rules []string
+	for i, id := range d.lanes {
+		names = append(names, clip(Printable(actorName(d.p, id)), widths[i]))
+		rules = append(rules, strings.Repeat("-", widths[i]))
+	}
+	line("ticket", names)
+	line(strings.Repeat("-", label), rules)
+	for _, r := range d.rows {
+		var wrapped [][]string
+		height := 1
+		for i, c := range r.cells {
+			w := wrap(Printable(c.text), widths[i]-2)
+			wrapped = append(wrapped, w)
+			height = max(height, len(w))
+		}
+		for y := range height {
+			var cells []string
+			for i, c := range r.cells {
+				mark, text := c.mark, ""
+				if y > 0 {
+					mark = c.more
+				}
+				if y < len(wrapped[i]) {
+					text = wrapped[i][y]
+				}
+				cells = append(cells, strings.TrimRight(mark+" "+text, " "))
+			}
+			if y == 0 {
+				line(r.label, cells)
+			} else {
+				line("", cells)
+			}
+		}
+	}
+	var absent []string
+	for i, a := range d.h.Actors {
+		if a.Tid == 0 && len(a.Entries) == 0 {
+			absent = append(absent, Printable(actorName(d.p, engine.ActorID(i))))
+		}
+	}
+	if len(absent) > 0 {
+		fmt.Fprintf(b, "never created: %s\n", strings.Join(absent, ", "))
+	}
+}
+
+// widths gives each lane what its longest text needs, or, when that is too much together, as much as all can have alike.
+func (d *diagram) widths(room int) []int {
+	need := make([]int, len(d.lanes))
+	for i, id := range d.lanes {
+		need[i] = max(laneMin, utf8.RuneCountInString(Printable(actorName(d.p, id))))
+		for _, r := range d.rows {
+			need[i] = max(need[i], 2+utf8.RuneCountInString(Printable(r.cells[i].text)))
+		}
+	}
+	total := func(limit int) (sum int) {
+		for _, n := range need {
+			sum += 2 + min(n, limit)
+		}
+		return sum
+	}
+	limit := room
+	for limit > laneMin && total(limit) > room {
+		limit--
+	}
+	for i := range need {
+		need[i] = min(need[i], limit)
+	}
+	return need
+}
+
+// wrap breaks s at blanks into lines of at most width, and inside a word that is longer.
+func wrap(s string, width int) []string {
+	var lines []string
+	cur := ""
+	for _, word := range strings.Fields(s) {
+		if cur != "" && utf8.RuneCountInString(cur)+1+utf8.RuneCountInString(word) <= width {
+			cur += " " + word
+			continue
+		}
+		if cur != "" {
+			lines = append(lines, cur)
+		}
+		rest := []rune(word)
+		for len(rest) > width {
+			lines, rest = append(lines, string(rest[:width])), rest[width:]
+		}
+		cur = string(rest)
+	}
+	if cur != "" {
+		lines = append(lines, cur)
+	}
+	return lines
+}
+
+func clip(s string, width int) string {
+	if r := []rune(s); len(r) > width {
+		return string(r[:width])
+	}
+	return s
+}
