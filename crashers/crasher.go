@@ -1,0 +1,135 @@
+package crashers
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"tracehammer/stress"
+	"tracehammer/stress/history"
+)
+
+// Meta is what a crasher's meta.json holds: all that a list needs.
+type Meta struct {
+	ID        string    `json:"id"`
+	Kind      Kind      `json:"kind"`
+	Title     string    `json:"title"`
+	Rules     []int     `json:"rules,omitempty"`
+	KnownBug  int       `json:"knownBug,omitempty"`
+	Signature string    `json:"signature"`
+	Coarse    string    `json:"coarse"`
+	Target    string    `json:"target"`
+	Kernel    string    `json:"kernel"`
+	Arch      string    `json:"arch"`
+	Ops       int       `json:"ops"`       // operations of the stored scenario
+	Hits      int       `json:"hits"`      // of Runs runs of the stored scenario under the stored plan, Hits showed it
+	Runs      int       `json:"runs"`      //
+	Minimised bool      `json:"minimised"` // the minimiser came to its end, not to its limit
+	Count     int       `json:"count"`     // sightings, the first included
+	FirstSeen time.Time `json:"firstSeen"`
+	LastSeen  time.Time `json:"lastSeen"`
+	Command   string    `json:"command"` // shows it again
+}
+
+// Crasher is a finding as it is filed.
+type Crasher struct {
+	Meta
+	Scenario    []byte // text of the scenario language
+	Plan        stress.Plan
+	History     *history.History // one run that shows it; nil when there is none (a crash of the machine)
+	Explanation string
+	Report      []byte // report.md
+	Repro       []byte // repro.c; nil when the finding cannot be shown by a C program
+}
+
+// The files of a crasher's directory. Sizes bound what a reader believes.
+const (
+	fileMeta        = "meta.json"
+	fileScenario    = "scenario.scn"
+	filePlan        = "plan.json"
+	fileHistory     = "history.jsonl"
+	fileExplanation = "explanation.txt"
+	fileReport      = "report.md"
+	fileRepro       = "repro.c"
+
+	maxMeta     = 64 << 10
+	maxScenario = 1 << 20
+	maxPlan     = 1 << 20
+	maxHistory  = 64 << 20
+	maxText     = 4 << 20
+)
+
+// file is one file of a crasher's directory with its contents.
+type file struct {
+	name string
+	data []byte
+}
+
+// files encodes c. meta.json is the last: a directory that has it is whole.
+func (c *Crasher) files() ([]file, error) {
+	plan, err := json.MarshalIndent(c.Plan, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("encode plan: %w", err)
+	}
+	meta, err := c.Meta.encode()
+	if err != nil {
+		return nil, err
+	}
+	fs := []file{{fileScenario, c.Scenario}, {filePlan, append(plan, '\n')}, {fileExplanation, []byte(c.Explanation)}, {fileReport, c.Report}}
+	if c.History != nil {
+		var b bytes.Buffer
+		if err := history.WriteJSONL(&b, c.History); err != nil {
+			return nil, err
+		}
+		fs = append(fs, file{fileHistory, b.Bytes()})
+	}
+	if c.Repro != nil {
+		fs = append(fs, file{fileRepro, c.Repro})
+	}
+	return append(fs, file{fileMeta, meta}), nil
+}
+
+func (m *Meta) encode() ([]byte, error) {
+	b, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("encode %s: %w", fileMeta, err)
+	}
+	return append(b, '\n'), nil
+}
+
+// decodeMeta reads a meta.json that claims to be of crasher id.
+func decodeMeta(id string, data []byte) (Meta, error) {
+	var m Meta
+	if err := json.Unmarshal(data, &m); err != nil {
+		return m, fmt.Errorf("%s: %w", fileMeta, err)
+	}
+	switch {
+	case m.ID != id:
+		return m, fmt.Errorf("%s: it says id %q", fileMeta, m.ID)
+	case m.Hits < 0 || m.Runs < m.Hits || m.Count < 1 || m.Ops < 0:
+		return m, fmt.Errorf("%s: impossible counts", fileMeta)
+	}
+	for _, s := range []*string{&m.Title, &m.Signature, &m.Coarse, &m.Target, &m.Kernel, &m.Arch, &m.Command} {
+		*s = history.Printable(*s)
+	}
+	return m, nil
+}
+
+// Rate is how often the finding reproduces, as people read it.
+func (m *Meta) Rate() string {
+	if m.Runs == 0 {
+		return "not measured"
+	}
+	return fmt.Sprintf("%d of %d", m.Hits, m.Runs)
+}
+
+// ruleList writes rules as the scenario language does.
+func ruleList(rules []int) string {
+	var s []string
+	for _, r := range rules {
+		s = append(s, fmt.Sprintf("R%d", r))
+	}
+	return strings.Join(s, " ")
+}

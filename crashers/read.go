@@ -1,0 +1,169 @@
+package crashers
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"tracehammer/stress/history"
+)
+
+// Reader reads the crashers of a state directory, also while a Store writes them.
+type Reader struct{ dir string }
+
+// OpenReader opens a state directory for reading only.
+func OpenReader(dir string) (*Reader, error) {
+	if err := checkVersion(dir); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("%s is not a state directory of stressd", dir)
+		}
+		return nil, err
+	}
+	return &Reader{dir}, nil
+}
+
+// Dir is the directory of a crasher.
+func (r *Reader) Dir(id string) string { return r.path(id) }
+
+func (r *Reader) path(parts ...string) string {
+	return filepath.Join(append([]string{r.dir, crashersDir}, parts...)...)
+}
+
+// Resolve finds the one crasher whose ID begins with prefix.
+func (r *Reader) Resolve(prefix string) (string, error) {
+	if !validPrefix(prefix) {
+		return "", &NotFoundError{prefix}
+	}
+	ids, err := r.ids()
+	if err != nil {
+		return "", err
+	}
+	ids = slices.DeleteFunc(ids, func(id string) bool { return !strings.HasPrefix(id, prefix) })
+	switch len(ids) {
+	case 0:
+		return "", &NotFoundError{prefix}
+	case 1:
+		return ids[0], nil
+	}
+	return "", fmt.Errorf("crasher %q is ambiguous: %s", prefix, strings.Join(ids, ", "))
+}
+
+// ids lists the directories that are named like crashers.
+func (r *Reader) ids() ([]string, error) {
+	entries, err := os.ReadDir(r.path())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("list crashers: %w", err)
+	}
+	var ids []string
+	for _, e := range entries {
+		if e.IsDir() && validID(e.Name()) {
+			ids = append(ids, e.Name())
+		}
+	}
+	return ids, nil
+}
+
+// List returns all crashers, oldest first. An error names those that could not be read; the others are returned with it.
+func (r *Reader) List() ([]Meta, error) {
+	ids, err := r.ids()
+	if err != nil {
+		return nil, err
+	}
+	var metas []Meta
+	var bad error
+	for _, id := range ids {
+		m, err := r.Meta(id)
+		if err != nil {
+			bad = errors.Join(bad, err)
+			continue
+		}
+		metas = append(metas, m)
+	}
+	slices.SortFunc(metas, func(a, b Meta) int {
+		return cmp.Or(a.FirstSeen.Compare(b.FirstSeen), strings.Compare(a.ID, b.ID))
+	})
+	return metas, bad
+}
+
+// Meta reads what meta.json says of a crasher.
+func (r *Reader) Meta(id string) (Meta, error) {
+	if !validID(id) {
+		return Meta{}, &NotFoundError{id}
+	}
+	b, err := r.read(id, fileMeta, maxMeta)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Meta{}, &NotFoundError{id}
+	}
+	if err != nil {
+		return Meta{}, err
+	}
+	m, err := decodeMeta(id, b)
+	if err != nil {
+		return Meta{}, fmt.Errorf("crasher %s: %w", id, err)
+	}
+	return m, nil
+}
+
+func (r *Reader) read(id, name string, limit int64) ([]byte, error) {
+	b, err := readFile(r.path(id), name, limit)
+	if err != nil {
+		return nil, fmt.Errorf("crasher %s: %w", id, err)
+	}
+	return b, nil
+}
+
+// optional is read for a file that a crasher may lack.
+func (r *Reader) optional(id, name string, limit int64) ([]byte, error) {
+	b, err := r.read(id, name, limit)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return b, err
+}
+
+// Load reads a whole crasher.
+func (r *Reader) Load(id string) (*Crasher, error) {
+	m, err := r.Meta(id)
+	if err != nil {
+		return nil, err
+	}
+	c := &Crasher{Meta: m}
+	if c.Scenario, err = r.read(id, fileScenario, maxScenario); err != nil {
+		return nil, err
+	}
+	plan, err := r.read(id, filePlan, maxPlan)
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(plan, &c.Plan); err != nil {
+		return nil, fmt.Errorf("crasher %s: %s: %w", id, filePlan, err)
+	}
+	hist, err := r.optional(id, fileHistory, maxHistory)
+	if err != nil {
+		return nil, err
+	}
+	if hist != nil {
+		if c.History, err = history.ReadJSONL(bytes.NewReader(hist)); err != nil {
+			return nil, fmt.Errorf("crasher %s: %s: %w", id, fileHistory, err)
+		}
+	}
+	text, err := r.optional(id, fileExplanation, maxText)
+	if err != nil {
+		return nil, err
+	}
+	c.Explanation = string(text)
+	if c.Report, err = r.optional(id, fileReport, maxText); err != nil {
+		return nil, err
+	}
+	if c.Repro, err = r.optional(id, fileRepro, maxText); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
