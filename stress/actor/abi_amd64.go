@@ -1,0 +1,78 @@
+package actor
+
+import (
+	"debug/elf"
+	"encoding/binary"
+
+	"golang.org/x/sys/unix"
+
+	"tracehammer/engine"
+)
+
+const (
+	elfMachine = elf.EM_X86_64
+	elfData    = elf.ELFDATA2LSB
+	auditArch  = unix.AUDIT_ARCH_X86_64
+
+	// loWord is the offset of the low half of a 64-bit word: futexes and kernel ints are 32 bits wide.
+	loWord = 0
+	// userTop ends the addresses of a process; what lies above the shared memory can be unmapped up to here.
+	userTop = 0x7ffffffff000
+
+	saRestorer = engine.SA_RESTORER // the kernel refuses handlers without one
+
+	// The scratch registers are the first words of user_regs_struct: r15, r14, r13, r12. A shorter SETREGSET sets them alone.
+	regsSize = 27 * 8
+)
+
+var byteOrder = binary.LittleEndian
+
+// sysno is the system call that carries out each call.
+var sysno = [engine.NumCalls]uint32{
+	engine.CallClone:            unix.SYS_CLONE,
+	engine.CallExecve:           unix.SYS_EXECVEAT,
+	engine.CallExit:             unix.SYS_EXIT,
+	engine.CallExitGroup:        unix.SYS_EXIT_GROUP,
+	engine.CallGetpid:           unix.SYS_GETPID,
+	engine.CallGettid:           unix.SYS_GETTID,
+	engine.CallGetppid:          unix.SYS_GETPPID,
+	engine.CallKill:             unix.SYS_KILL,
+	engine.CallTkill:            unix.SYS_TKILL,
+	engine.CallTgkill:           unix.SYS_TGKILL,
+	engine.CallRtSigqueueinfo:   unix.SYS_RT_SIGQUEUEINFO,
+	engine.CallRtTgsigqueueinfo: unix.SYS_RT_TGSIGQUEUEINFO,
+	engine.CallPidfdOpen:        unix.SYS_PIDFD_OPEN,
+	engine.CallPidfdSendSignal:  unix.SYS_PIDFD_SEND_SIGNAL,
+	engine.CallSigaction:        unix.SYS_RT_SIGACTION,
+	engine.CallSigprocmask:      unix.SYS_RT_SIGPROCMASK,
+	engine.CallSigpending:       unix.SYS_RT_SIGPENDING,
+	engine.CallSigsuspend:       unix.SYS_RT_SIGSUSPEND,
+	engine.CallPause:            unix.SYS_PAUSE,
+	engine.CallNanosleep:        unix.SYS_NANOSLEEP,
+	engine.CallSetpgid:          unix.SYS_SETPGID,
+	engine.CallGetpgid:          unix.SYS_GETPGID,
+	engine.CallSetsid:           unix.SYS_SETSID,
+	engine.CallGetsid:           unix.SYS_GETSID,
+	engine.CallWait4:            unix.SYS_WAIT4,
+	engine.CallWaitid:           unix.SYS_WAITID,
+	engine.CallPrctl:            unix.SYS_PRCTL,
+	engine.CallSeccomp:          unix.SYS_SECCOMP,
+	engine.CallSetresuid:        unix.SYS_SETRESUID,
+	engine.CallPtrace:           unix.SYS_PTRACE,
+	engine.CallSchedYield:       unix.SYS_SCHED_YIELD,
+	engine.CallFutexWait:        unix.SYS_FUTEX,
+	engine.CallFutexWake:        unix.SYS_FUTEX,
+	engine.CallMmap:             unix.SYS_MMAP,
+	engine.CallSigreturn:        unix.SYS_RT_SIGRETURN,
+}
+
+// cloneArgs is the argument order of clone(2): flags, stack, where the child's tid goes for the parent.
+func cloneArgs(flags, stack, tid operand) []operand { return []operand{flags, stack, tid} }
+
+// A kernel sigaction is handler, flags, restorer, mask.
+func sigactionWords(handler, flags uint64) []uint64 {
+	if handler > 1 {
+		flags |= saRestorer
+	}
+	return []uint64{handler, flags, handler, 0}
+}

@@ -1,0 +1,133 @@
+package actor
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"tracehammer/engine"
+)
+
+// initCodeSize is the room at the end of the control region's code for init's own.
+const initCodeSize = 1 << 16
+
+// Steps of init's start that can fail; Arena.BootError names them.
+const (
+	stepMount = iota
+	stepCore
+	stepGate
+	stepReap // not of the start: what the last wait4 returned
+	numSteps
+)
+
+// initCode is what the namespace's init executes: it makes itself small and harmless, waits at the gate, and then runs the
+// regions in turn, for ever: start actor 0, sleep until the run's end word, take the cut, kill everything, reap
+// everything. It is interpreted like the code of actors, so no architecture needs to know how a run is conducted.
+func initCode(runs int, core uint64) (code []byte, data []uint64) {
+	b := builder{base: regionAddr(controlRegion) + dataOffset - initCodeSize}
+	consts := constants{at: slotAddrOf(controlRegion, initSlot) + initConstants}
+	nr := &sysno
+	b.call(nr[engine.CallGetpid]) // never made: the prologue takes it for the execve that brought init here
+
+	for sig := int64(1); sig <= engine.NSIG; sig++ { // what the Go process ignored must not leak into actors
+		b.call(nr[engine.CallSigaction], imm(sig), consts.words(sigactionWords(engine.SigDefault, 0)...), imm(0), imm(8))
+	}
+	b.call(nr[engine.CallSigprocmask], imm(engine.SIG_SETMASK), consts.words(0), imm(0), imm(8))
+	b.call(nr[engine.CallPrctl], imm(unix.PR_SET_NAME), consts.words(stringWords("tracehammer")...))
+	// Everything above the shared memory is the first image's stack and vdso: without them a fork copies less. Where the
+	// kernel seals its own mappings this fails, and costs only time.
+	top := int64(regionAddr(maxRegions))
+	b.call(unix.SYS_MUNMAP, imm(top), imm(userTop-top))
+	b.step(stepCore, b.call(unix.SYS_PRLIMIT64, imm(0), imm(unix.RLIMIT_CORE), consts.words(core, core), imm(0)))
+	proc := consts.words(stringWords("proc")...)
+	b.step(stepMount, b.call(unix.SYS_MOUNT, proc, consts.words(stringWords("/proc")...), proc, imm(unix.MS_NOSUID|unix.MS_NOEXEC|unix.MS_NODEV), imm(0)))
+
+	// The gate: one byte when all is set up around init, end of file when the process that started it has died meanwhile.
+	b.step(stepGate, b.call(unix.SYS_READ, imm(GateFD), slotAddr(slotBuf), imm(1)))
+	open := b.branch(word(bootResult(stepGate)), -1, 1)
+	b.call(nr[engine.CallExitGroup], imm(1))
+	b.land(open, b.here())
+	b.call(unix.SYS_CLOSE, imm(GateFD))
+
+	first := b.here()
+	for r := range runs {
+		b.conduct(r)
+	}
+	b.land(b.jump(), first)
+	return b.bytes(), consts.data
+}
+
+// bootResult is where the result of a step of init's start is kept: in the sink words of the control region's header.
+func bootResult(step int) uintptr { return regionAddr(controlRegion) + bootOffset + uintptr(step)*8 }
+
+const (
+	bootOffset    = 256      // in the control region's header
+	initConstants = 64 << 10 // in init's slot
+)
+
+func (b *builder) step(n int, i *instr) { i.dst = uint32(bootOffset + n*8) }
+
+// constants collects words that the arena copies to a fixed address.
+type constants struct {
+	at   uintptr
+	data []uint64
+}
+
+func (c *constants) words(w ...uint64) operand {
+	addr := c.at + uintptr(len(c.data))*8
+	c.data = append(c.data, w...)
+	return address(addr)
+}
+
+// conduct emits init's part of the runs of region r.
+func (b *builder) conduct(r int) {
+	at := func(off uintptr) operand { return address(regionAddr(r) + off) }
+	val := func(off uintptr) operand { return word(regionAddr(r) + off) }
+	var h run
+	var (
+		ticket, done, state = unsafe.Offsetof(h.ticket), unsafe.Offsetof(h.done), unsafe.Offsetof(h.state)
+		hold, wake, cut     = unsafe.Offsetof(h.hold), unsafe.Offsetof(h.wake), unsafe.Offsetof(h.cut)
+		started, ended      = unsafe.Offsetof(h.started), unsafe.Offsetof(h.ended)
+		drained             = unsafe.Offsetof(h.drained)
+	)
+	nr := &sysno
+	// await leaves when the word has the value.
+	await := func(off uintptr, want, sleepWhile int64) {
+		loop := b.here()
+		out := b.branch(val(off), -1, want)
+		b.futexWait(at(off), sleepWhile)
+		b.land(b.jump(), loop)
+		b.land(out, b.here())
+	}
+	// tell adds n to the state and wakes Go if it waits. The addition is a locked one because Go sets wake and then looks at
+	// state: one of the two must see the other.
+	tell := func(n int64) {
+		b.xadd(at(state), imm(n))
+		quiet := b.branch(val(wake), -1, 0)
+		b.futexWake(at(state))
+		b.land(quiet, b.here())
+	}
+
+	await(state, stateReady, stateIdle)
+	b.stamp(at(started))
+	main := slotAddrOf(r, actorSlot(0)) + stackTop
+	clone := b.call(nr[engine.CallClone], cloneArgs(imm(int64(unix.SIGCHLD)|unix.CLONE_PARENT_SETTID), address(main), at(tidOffset(0)+loWord))...)
+	clone.flags |= flagClone
+	await(done, 1, 0)
+	b.xadd(at(ticket), imm(1))
+	b.store(at(cut), slotWord(slotTmp))
+	b.stamp(at(ended))
+	free := b.branch(val(hold), -1, 0)
+	tell(stateHeld - stateReady)
+	await(hold, 0, 1)
+	b.xadd(at(state), imm(stateReady-stateHeld))
+	b.land(free, b.here())
+	b.call(nr[engine.CallKill], imm(-1), imm(engine.SIGKILL))
+	reap := b.here()
+	b.step(stepReap, b.call(nr[engine.CallWait4], imm(-1), imm(0), imm(engine.WALL), imm(0)))
+	gone := b.branch(word(bootResult(stepReap)), -1, -engine.ECHILD)
+	b.land(b.jump(), reap)
+	b.land(gone, b.here())
+	b.stamp(at(drained))
+	tell(stateDone - stateReady)
+}

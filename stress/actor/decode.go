@@ -1,0 +1,130 @@
+package actor
+
+import (
+	"cmp"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"tracehammer/engine"
+	"tracehammer/ptrace"
+	"tracehammer/stress/history"
+)
+
+// Read decodes what the actors of a finished run logged into h, whose slices it reuses: Actors, Cut, Elapsed, Drain,
+// Delays, Trunc. The rest of h is the target's.
+func (r *Run) Read(h *history.History) {
+	head := r.head()
+	h.Cut = head.cut
+	h.Elapsed = time.Duration(cyclesToNs(head.ended - head.started))
+	h.Drain = 0
+	if head.drained != 0 {
+		h.Drain = time.Duration(cyclesToNs(head.drained - head.ended))
+	}
+	h.Delays = append(h.Delays[:0], r.Delays...)
+	h.Trunc = false
+	n := len(r.code.start)
+	h.Actors = slices.Grow(h.Actors[:0], n)[:n]
+	for i := range h.Actors {
+		a := &h.Actors[i]
+		s := r.arena.slot(r.region, i+1)
+		a.Tid = r.Tid(engine.ActorID(i))
+		a.Parked = s.parked != 0
+		a.Final = nil
+		h.Trunc = h.Trunc || s.logn > logCap
+		a.Entries = a.Entries[:0]
+		ordered := true
+		for _, e := range r.arena.log(r.region, i+1)[:min(s.logn, logCap)] {
+			if e.begin == 0 || e.begin >= head.cut { // killed before it drew a ticket, or after the history's end
+				continue
+			}
+			last := len(a.Entries) - 1
+			ordered = ordered && (last < 0 || a.Entries[last].Begin < e.begin)
+			a.Entries = append(a.Entries, r.entry(engine.ActorID(i), &e, head.cut))
+		}
+		if !ordered { // a handler interrupted a call between its place in the log and its ticket
+			slices.SortFunc(a.Entries, func(x, y history.Entry) int { return cmp.Compare(x.Begin, y.Begin) })
+		}
+	}
+}
+
+func (r *Run) entry(a engine.ActorID, e *entry, cut uint64) history.Entry {
+	if e.kind == entryHandler {
+		return history.Entry{Kind: history.Handler, Instr: -1, Done: true, Begin: e.begin, Res: engine.Result{Out: [3]int64{e.out0, e.out1, e.out2}}}
+	}
+	out := history.Entry{Kind: history.Call, Instr: int32(e.instr), Begin: e.begin}
+	if e.end == 0 || e.end >= cut {
+		return out
+	}
+	out.Done, out.End, out.TSC = true, e.end, e.tsc
+	out.Res = engine.Result{Ret: e.ret, Out: [3]int64{e.out0, e.out1, e.out2}}
+	if in := &r.code.program.Actors[a].Code[e.instr]; in.Call == engine.CallPtrace {
+		abstract(ptrace.Request(in.Args[0].N), &out.Res)
+	}
+	return out
+}
+
+// abstract replaces numbers of this architecture by those of the engine.
+func abstract(request ptrace.Request, res *engine.Result) {
+	if request != ptrace.GetSyscallInfo || res.Ret < 0 {
+		return
+	}
+	switch res.Out[0] {
+	case ptrace.SyscallInfoEntry, ptrace.SyscallInfoSeccomp:
+		res.Out[1] = callOf(res.Out[1])
+	case ptrace.SyscallInfoNone:
+		res.Out[1] = 0
+	}
+}
+
+// callOf is the inverse of sysno, as far as it has one: the two futex calls share a number, and a number that no call has
+// stays as it is, negated so that it is no call.
+func callOf(nr int64) int64 {
+	for c, n := range sysno {
+		if c != 0 && int64(n) == nr {
+			return int64(c)
+		}
+	}
+	if nr == unix.SYS_RESTART_SYSCALL {
+		return int64(engine.CallNone)
+	}
+	return -nr
+}
+
+// Tid is the tid that an actor got at its creation, 0 before.
+func (r *Run) Tid(a engine.ActorID) int32 {
+	if t := atomic.LoadInt64(&r.head().tids[a]); t != deadTid {
+		return int32(t)
+	}
+	return 0
+}
+
+// Parked says whether an actor reached its end.
+func (r *Run) Parked(a engine.ActorID) bool {
+	return atomic.LoadUint64(&r.arena.slot(r.region, actorSlot(a)).parked) != 0
+}
+
+// Leader is the leader of the process that an actor was created in.
+func (r *Run) Leader(a engine.ActorID) engine.ActorID { return r.code.leader[a] }
+
+// Execs is how often an actor went through an execve.
+func (r *Run) Execs(a engine.ActorID) int {
+	return int(atomic.LoadUint64(&r.arena.slot(r.region, actorSlot(a)).execs))
+}
+
+// InExec says whether the last thing that an actor began is an execve that has not returned.
+func (r *Run) InExec(a engine.ActorID) bool {
+	n := atomic.LoadUint64(&r.arena.slot(r.region, actorSlot(a)).logn)
+	log := r.arena.log(r.region, actorSlot(a))
+	for i := int(min(n, logCap)) - 1; i >= 0; i-- {
+		if e := &log[i]; e.kind == entryCall && e.begin != 0 {
+			return e.end == 0 && r.code.program.Actors[a].Code[e.instr].Call == engine.CallExecve
+		}
+	}
+	return false
+}
+
+// Program is what runs.
+func (r *Run) Program() *engine.Program { return r.code.program }

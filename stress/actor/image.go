@@ -1,0 +1,105 @@
+package actor
+
+import (
+	"bytes"
+	"debug/elf"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Marks in the interpreter's bytes: what follows the first is the signal handler, the second ends it all. The linker
+// promises no order of symbols, so the function carries its own end.
+const (
+	handlerMark = 0x1f74686d65726168
+	endMark     = 0x1f6e64656d65726b
+	markSize    = 8
+)
+
+// interpreterText is where the assembler put the interpreter.
+func interpreterText() *byte
+
+// Cycles reads the cycle counter that logs and delays use.
+func Cycles() uint64
+
+// text is a copy of the interpreter, and the offset of its handler.
+var text = sync.OnceValues(func() (code []byte, handler int) {
+	const limit = 1 << 14
+	for n := markSize; n < limit; n++ {
+		code = unsafe.Slice(interpreterText(), n)
+		switch binary.NativeEndian.Uint64(code[n-markSize:]) {
+		case handlerMark:
+			handler = n
+		case endMark:
+			if handler == 0 {
+				panic("actor: interpreter without a signal handler")
+			}
+			return bytes.Clone(code[:n-markSize]), handler
+		}
+	}
+	panic("actor: interpreter without an end")
+})
+
+// entryOffset is where the text starts in the file and in memory, behind the headers.
+const entryOffset = 0x100
+
+// handlerAddr is the address of the signal handler in every actor.
+func handlerAddr() uintptr {
+	_, h := text()
+	return textBase + entryOffset + uintptr(h)
+}
+
+// Image returns the actors' executable: a static ELF file of the interpreter's bytes and one private page.
+func Image() []byte {
+	code, _ := text()
+	size := uint64(entryOffset + len(code))
+	head := elf.Header64{
+		Type: uint16(elf.ET_EXEC), Machine: uint16(elfMachine), Version: uint32(elf.EV_CURRENT), Entry: textBase + entryOffset,
+		Phoff: uint64(binary.Size(elf.Header64{})), Ehsize: uint16(binary.Size(elf.Header64{})),
+		Phentsize: uint16(binary.Size(elf.Prog64{})), Phnum: 3,
+	}
+	copy(head.Ident[:], elf.ELFMAG)
+	head.Ident[elf.EI_CLASS] = byte(elf.ELFCLASS64)
+	head.Ident[elf.EI_DATA] = byte(elfData)
+	head.Ident[elf.EI_VERSION] = byte(elf.EV_CURRENT)
+	const align = 1 << 16 // the largest page of any architecture
+	progs := []elf.Prog64{
+		{Type: uint32(elf.PT_LOAD), Flags: uint32(elf.PF_R | elf.PF_X), Vaddr: textBase, Filesz: size, Memsz: size, Align: align},
+		{Type: uint32(elf.PT_LOAD), Flags: uint32(elf.PF_R | elf.PF_W), Vaddr: scratchBase, Memsz: ScratchWords * 8, Align: align},
+		{Type: uint32(elf.PT_GNU_STACK), Flags: uint32(elf.PF_R | elf.PF_W), Align: 16},
+	}
+	var b bytes.Buffer
+	for _, part := range []any{head, progs} {
+		if err := binary.Write(&b, byteOrder, part); err != nil {
+			panic(fmt.Sprintf("actor: image: %v", err))
+		}
+	}
+	if b.Len() > entryOffset {
+		panic("actor: image headers overlap the text")
+	}
+	b.Write(make([]byte, entryOffset-b.Len()))
+	b.Write(code)
+	return b.Bytes()
+}
+
+// ImageFile puts the image into a memory file that may be executed.
+func ImageFile() (*os.File, error) {
+	fd, err := unix.MemfdCreate("tracehammer", unix.MFD_CLOEXEC|unix.MFD_EXEC)
+	if errors.Is(err, unix.EINVAL) { // before Linux 6.3 there is no such flag, and all may be executed
+		fd, err = unix.MemfdCreate("tracehammer", unix.MFD_CLOEXEC)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("memfd_create of the actors' image: %w", err)
+	}
+	f := os.NewFile(uintptr(fd), "actor image")
+	if _, err := f.Write(Image()); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("write the actors' image: %w", err)
+	}
+	return f, nil
+}

@@ -1,0 +1,108 @@
+package host
+
+import (
+	"bytes"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"tracehammer/engine"
+	"tracehammer/stress/actor"
+	"tracehammer/stress/history"
+)
+
+// procfs reads the /proc of a namespace, where tasks have the tids that actors know.
+type procfs struct {
+	dir int
+	buf [4096]byte
+}
+
+// read returns a file of one task; nil if the task is gone. The result is valid until the next read.
+func (p *procfs) read(tid int32, name string) []byte {
+	fd, err := unix.Openat(p.dir, strconv.Itoa(int(tid))+"/"+name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil
+	}
+	defer unix.Close(fd)
+	n, err := unix.Read(fd, p.buf[:])
+	if err != nil || n <= 0 {
+		return nil
+	}
+	return p.buf[:n]
+}
+
+// status reads what a history keeps of a task. State is 0 when it is gone.
+func (p *procfs) status(tid int32) (f history.Final) {
+	for line := range bytes.Lines(p.read(tid, "status")) {
+		key, val, _ := bytes.Cut(line, []byte(":"))
+		v := string(bytes.TrimSpace(val))
+		switch string(key) {
+		case "State":
+			if v != "" {
+				f.State = v[0]
+			}
+		case "TracerPid":
+			n, _ := strconv.ParseInt(v, 10, 32)
+			f.TracerPid = int32(n)
+		case "SigPnd", "ShdPnd":
+			n, _ := strconv.ParseUint(v, 16, 64)
+			f.Pending |= n
+		}
+	}
+	return f
+}
+
+// dead says whether a task can do nothing any more.
+func dead(f history.Final) bool { return f.State == 0 || f.State == 'Z' || f.State == 'X' }
+
+// tidNow is the tid under which an actor is to be found: that of its creation, or its leader's once it took that over in
+// exec (R68). An actor that another thread's exec has killed has none: 0.
+func (p *procfs) tidNow(r *actor.Run, a engine.ActorID) int32 {
+	own, leader := r.Tid(a), r.Leader(a)
+	if own == 0 {
+		return 0
+	}
+	if a != leader && (r.Execs(a) > 0 || r.InExec(a) && p.read(own, "stat") == nil) {
+		return r.Tid(leader)
+	}
+	if a == leader {
+		for x := range r.Program().Actors {
+			if x := engine.ActorID(x); x != a && r.Leader(x) == a && (r.Execs(x) > 0 || r.InExec(x) && p.read(r.Tid(x), "stat") == nil) {
+				return 0
+			}
+		}
+	}
+	return own
+}
+
+// status of an actor, wherever it is.
+func (p *procfs) actor(r *actor.Run, a engine.ActorID) (tid int32, f history.Final) {
+	if tid = p.tidNow(r, a); tid != 0 {
+		f = p.status(tid)
+	}
+	return tid, f
+}
+
+// over says whether nothing will change any more: every actor that is not a victim is parked or dead, and those never
+// created have nobody left who could create them.
+func (p *procfs) over(r *actor.Run) bool {
+	actors := r.Program().Actors
+	var active, missing bool
+	for i := range actors {
+		a := engine.ActorID(i)
+		switch {
+		case r.Parked(a):
+		case r.Tid(a) == 0:
+			missing = missing || !actors[i].Victim
+		default:
+			if _, f := p.actor(r, a); dead(f) {
+				continue
+			}
+			if !actors[i].Victim {
+				return false
+			}
+			active = true
+		}
+	}
+	return !missing || !active
+}

@@ -1,0 +1,117 @@
+package host
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"tracehammer/engine"
+	"tracehammer/stress/actor"
+	"tracehammer/stress/history"
+)
+
+// A snapshot is taken by a process of its own, this executable started again with snapshotEnv: /proc/PID/syscall and
+// /proc/PID/stack can block on the very lock that the actors hang on (exec_update_lock), and so would the reader.
+const (
+	snapshotEnv  = "TRACEHAMMER_SNAPSHOT" // the tids
+	snapshotFD   = 3                      // the namespace's /proc
+	snapshotTime = 400 * time.Millisecond
+)
+
+func init() {
+	if tids := os.Getenv(snapshotEnv); tids != "" {
+		snapshotMain(strings.Fields(tids))
+		os.Exit(0)
+	}
+}
+
+// snapshotMain prints a line for every file that can be read: tid, file, quoted content. Each task has a goroutine, so that
+// one that blocks does not hide the others; whoever blocks is killed with the process.
+func snapshotMain(tids []string) {
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	for _, tid := range tids {
+		wg.Go(func() {
+			n, _ := strconv.Atoi(tid)
+			p := procfs{dir: snapshotFD}
+			for _, name := range []string{"status", "wchan", "syscall", "stack"} {
+				if text := p.read(int32(n), name); text != nil {
+					mu.Lock()
+					fmt.Printf("%s %s %q\n", tid, name, text)
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// snapshot looks at every actor that exists.
+func (w *worker) snapshot(ctx context.Context, r *actor.Run) *history.Snapshot {
+	p := procfs{dir: int(w.proc.Fd())}
+	s := &history.Snapshot{}
+	at := map[string]int{} // tid -> place in s.Threads
+	var tids []string
+	for i := range r.Program().Actors {
+		a := engine.ActorID(i)
+		if r.Tid(a) == 0 {
+			continue
+		}
+		t := history.Thread{Actor: a, Tid: r.Tid(a)}
+		if now, f := p.actor(r, a); f.State != 0 {
+			t.State, t.TracerPid = f.State, f.TracerPid
+			tid := strconv.Itoa(int(now))
+			at[tid] = len(s.Threads)
+			tids = append(tids, tid)
+		}
+		s.Threads = append(s.Threads, t)
+	}
+	if len(tids) == 0 {
+		return s
+	}
+	ctx, cancel := context.WithTimeout(ctx, snapshotTime)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "/proc/self/exe")
+	cmd.Env = append(os.Environ(), snapshotEnv+"="+strings.Join(tids, " "), "GOCOVERDIR=")
+	cmd.ExtraFiles = []*os.File{w.proc}
+	cmd.WaitDelay = snapshotTime
+	out, _ := cmd.Output() // what a killed reader printed is good
+	for sc := bufio.NewScanner(bytes.NewReader(out)); sc.Scan(); {
+		f := strings.SplitN(sc.Text(), " ", 3)
+		if len(f) != 3 {
+			continue
+		}
+		i, ok := at[f[0]]
+		text, err := strconv.Unquote(f[2])
+		if ok && err == nil {
+			fill(&s.Threads[i], f[1], text)
+		}
+	}
+	return s
+}
+
+func fill(t *history.Thread, file, text string) {
+	switch file {
+	case "wchan":
+		if text != "0" {
+			t.Wchan = text
+		}
+	case "syscall":
+		t.Syscall = strings.TrimSpace(text)
+	case "stack": // lines like [<0>] futex_wait_queue+0x60/0x90
+		for line := range strings.Lines(text) {
+			_, fn, _ := strings.Cut(strings.TrimSpace(line), "] ")
+			fn, _, _ = strings.Cut(fn, "+")
+			if fn != "" {
+				t.Stack = append(t.Stack, fn)
+			}
+		}
+	}
+}

@@ -1,0 +1,278 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"time"
+
+	"tracehammer/engine"
+	"tracehammer/stress"
+	"tracehammer/stress/actor"
+	"tracehammer/stress/history"
+)
+
+// Target runs programs on this machine's kernel.
+type Target struct {
+	w      *worker // nil after an error that makes the namespace unusable
+	log    *kernelLog
+	kernel string
+	hist   history.History
+	runs   [actor.MaxRuns]actor.Run
+	code   *actor.Code
+	delays []int64
+	finals []history.Final
+}
+
+var _ stress.Target = (*Target)(nil)
+
+// New starts a target. The error is a *stress.EnvError where this machine does not allow it.
+func New() (*Target, error) {
+	if err := supported(); err != nil {
+		return nil, err
+	}
+	w, err := newWorker()
+	if err != nil {
+		return nil, err
+	}
+	return &Target{w: w, log: openKernelLog(), kernel: kernelName()}, nil
+}
+
+func (t *Target) Name() string            { return "host" }
+func (t *Target) Profile() engine.Profile { return engine.Profile{} }
+
+// Close ends the namespace and waits until it is gone.
+func (t *Target) Close() error {
+	t.log.close()
+	return t.retire()
+}
+
+// retire ends the namespace; the next Run starts another.
+func (t *Target) retire() error {
+	if t.w == nil {
+		return nil
+	}
+	err := t.w.close()
+	t.w = nil
+	return err
+}
+
+// Times of the watcher.
+const (
+	firstTick = time.Millisecond
+	lastTick  = 10 * time.Millisecond
+	drainTime = 5 * time.Second // SIGKILL ends and reaps everything in less, or never
+)
+
+// UnkillableError says that SIGKILL did not end a run's actors: a finding in itself, as only a ptrace stop at exit may do
+// that (R76, R112), and only as long as its tracer lives.
+type UnkillableError struct {
+	What     string
+	Snapshot *history.Snapshot
+}
+
+func (e *UnkillableError) Error() string {
+	s := e.What + " survives SIGKILL"
+	if e.Snapshot == nil {
+		return s
+	}
+	for _, t := range e.Snapshot.Threads {
+		if t.State != 0 && t.State != 'Z' {
+			s += fmt.Sprintf("; tid %d state %c in %s %v", t.Tid, t.State, t.Wchan, t.Stack)
+		}
+	}
+	return s
+}
+
+// Run implements stress.Target.
+func (t *Target) Run(ctx context.Context, p *engine.Program, plan stress.Plan, yield func(*history.History) bool) (err error) {
+	if t.w == nil {
+		if t.w, err = newWorker(); err != nil {
+			return err
+		}
+	}
+	if err := t.load(p); err != nil {
+		return err
+	}
+	w := watch{Target: t, ctx: ctx, plan: plan, repeat: max(plan.Repeat, 1), deadline: plan.Deadline}
+	if w.deadline <= 0 {
+		w.deadline = stress.DefaultDeadline
+	}
+	if err := w.run(yield); err != nil {
+		return errors.Join(err, t.retire())
+	}
+	return ctx.Err()
+}
+
+func (t *Target) load(p *engine.Program) error {
+	if t.code == nil || t.code.Program() != p {
+		code, err := actor.Encode(p)
+		if err != nil {
+			return err
+		}
+		t.code = code
+	}
+	t.w.arena.Load(t.code)
+	return nil
+}
+
+// watch conducts the runs of one plan from the Go side: it keeps the regions full, and sleeps until half of them are done.
+type watch struct {
+	*Target
+	ctx      context.Context
+	plan     stress.Plan
+	repeat   int
+	deadline time.Duration
+	issued   int
+	taken    int
+
+	// Of the oldest unfinished run:
+	ticket  uint64
+	since   time.Time // when its ticket was last seen to change
+	tick    time.Duration
+	stuck   *history.Snapshot
+	forced  bool
+	sampled bool
+}
+
+func (w *watch) run(yield func(*history.History) bool) error {
+	going := true
+	for w.taken < w.repeat && (going || w.taken < w.issued) {
+		for going && w.issued < w.repeat && w.issued-w.taken < actor.MaxRuns {
+			w.issue()
+		}
+		r := w.at(w.taken)
+		if err := w.await(r); err != nil {
+			return err
+		}
+		if going {
+			going = w.deliver(r, yield) && w.ctx.Err() == nil
+			if !going {
+				for i := w.taken + 1; i < w.issued; i++ {
+					w.at(i).Finish()
+					w.at(i).Release()
+				}
+			}
+		}
+		w.taken++
+		w.since, w.forced, w.stuck, w.sampled = time.Time{}, false, nil, false
+	}
+	return nil
+}
+
+func (w *watch) at(i int) *actor.Run { return &w.runs[i%actor.MaxRuns] }
+
+// sampling says whether run i ends with a look at /proc.
+func (w *watch) sampling(i int) bool { return w.plan.Final > 0 && i%w.plan.Final == 0 }
+
+// issue prepares the next run, with delays drawn from the plan's seed and the run's index.
+func (w *watch) issue() {
+	rng := rand.New(rand.NewPCG(w.plan.Seed, uint64(w.issued)))
+	w.delays = w.delays[:0]
+	for c := range w.code.Program().Cells {
+		var ns int64
+		if c < len(w.plan.Delays) {
+			d := w.plan.Delays[c]
+			ns = d.Lo + rng.Int64N(max(d.Hi-d.Lo, 0)+1)
+		}
+		w.delays = append(w.delays, ns)
+	}
+	w.w.arena.Prepare(w.at(w.issued), w.delays, w.sampling(w.issued))
+	w.issued++
+}
+
+// await returns when r is done. Meanwhile it looks for runs that do not get there by themselves.
+func (w *watch) await(r *actor.Run) error {
+	w.tick = firstTick
+	for !r.Done() {
+		if r.Held() {
+			w.sample(r)
+			r.Release()
+			continue
+		}
+		w.target().Wait(w.tick)
+		if r.Done() || r.Held() {
+			continue
+		}
+		if err := w.look(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// target is the run to sleep for: so far ahead that a wake-up serves several runs, but not beyond one that stops for us.
+func (w *watch) target() *actor.Run {
+	last := min(w.taken+actor.MaxRuns/2, w.issued) - 1
+	for i := w.taken; i < last; i++ {
+		if w.sampling(i) {
+			return w.at(i)
+		}
+	}
+	return w.at(last)
+}
+
+// look decides about a run that is not done.
+func (w *watch) look(r *actor.Run) error {
+	now := time.Now()
+	if ticket := r.Ticket(); ticket != w.ticket || w.since.IsZero() {
+		w.ticket, w.since, w.tick = ticket, now, firstTick
+		return nil
+	}
+	w.tick = min(2*w.tick, lastTick)
+	still := now.Sub(w.since)
+	switch p := (procfs{dir: int(w.w.proc.Fd())}); {
+	case w.forced || r.Ended():
+		if still > drainTime {
+			return &UnkillableError{"a run's clean-up", w.w.snapshot(w.ctx, r)}
+		}
+	case p.over(r):
+		w.force(r)
+	case still > w.deadline:
+		w.stuck = w.w.snapshot(w.ctx, r)
+		w.force(r)
+	case w.ctx.Err() != nil:
+		w.force(r)
+	}
+	return nil
+}
+
+// force ends a run from outside.
+func (w *watch) force(r *actor.Run) {
+	w.forced, w.since, w.tick = true, time.Now(), firstTick
+	r.Finish()
+}
+
+// sample records what /proc shows of the actors of a run that waits at its cut.
+func (w *watch) sample(r *actor.Run) {
+	n := len(r.Program().Actors)
+	if cap(w.finals) < n {
+		w.finals = make([]history.Final, n)
+	}
+	p := procfs{dir: int(w.w.proc.Fd())}
+	for i := range w.finals[:n] {
+		_, w.finals[i] = p.actor(r, engine.ActorID(i))
+	}
+	w.sampled = true
+}
+
+// deliver makes the history of a finished run and hands it over.
+func (w *watch) deliver(r *actor.Run, yield func(*history.History) bool) bool {
+	h := &w.hist
+	r.Read(h)
+	h.Target, h.Kernel, h.Arch, h.Run = w.Name(), w.kernel, runtime.GOARCH, w.taken
+	h.Outcome, h.Hang = history.Complete, w.stuck
+	if w.stuck != nil {
+		h.Outcome = history.Stuck
+	}
+	if w.sampled {
+		for i := range h.Actors {
+			h.Actors[i].Final = &w.finals[i]
+		}
+	}
+	h.Console = w.log.lines(h.Console[:0])
+	h.Taint = w.log.newTaint()
+	return yield(h)
+}
