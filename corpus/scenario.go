@@ -26,6 +26,9 @@ const (
 	MaxCases      = 16
 	MaxDelay      = 10 * time.Millisecond
 	MaxRaceRepeat = 100_000
+	MaxSleep      = 200 * time.Millisecond
+	MaxTrivia     = 256 // comment lines above one line
+	MaxMeta       = 16  // "on" and "known-bug" lines
 )
 
 // Scenario is one parsed scenario file.
@@ -38,6 +41,7 @@ type Scenario struct {
 	Actors    []ActorDecl // Actors[0] is the first process; index = engine.ActorID
 	Body      []Stmt      // in line order
 	Tail      []string    // comment and blank lines after the last statement
+	file      string      // that Parse read, for Validate's errors
 }
 
 // Trivia is what surrounds a line without meaning anything: Before holds the comment lines above it ("# text", "" for a
@@ -45,6 +49,7 @@ type Scenario struct {
 type Trivia struct {
 	Before []string
 	After  string
+	line   int // where Parse found it, for Validate's errors; 0 elsewhere
 }
 
 // Condition says where a scenario, or a known bug, holds. Zero fields do not restrict.
@@ -144,6 +149,7 @@ const (
 	ArgNegActor                // minus that tid: a process group
 	ArgVar                     // variable Name
 	ArgNegVar                  // minus variable Name
+	ArgAny                     // "_": whatever; expectations only
 	numArgKinds
 )
 

@@ -1,6 +1,8 @@
 package corpus
 
 import (
+	"slices"
+
 	"tracehammer/engine"
 	"tracehammer/ptrace"
 )
@@ -95,7 +97,9 @@ func opt(name string, t ParamType, slot int8, def int64) Param {
 }
 
 // Verbs lists all verbs. The byte form uses their indices: a change of order needs a new version of it.
-var Verbs = append([]*Verb{
+var Verbs = slices.Concat(callVerbs, ptraceVerbs())
+
+var callVerbs = []*Verb{
 	{Name: "fork", Call: engine.CallClone, Fixed: []Fixed{{0, engine.SIGCHLD}}, Params: []Param{req("child", Child, 1)}, RetTid: true,
 		Doc: "creates the child as a process; returns its pid"},
 	{Name: "vfork", Call: engine.CallClone, Fixed: []Fixed{{0, VforkFlags}}, Params: []Param{req("child", Child, 1)}, RetTid: true,
@@ -146,7 +150,7 @@ var Verbs = append([]*Verb{
 	{Name: "prctl SET_CHILD_SUBREAPER", Call: engine.CallPrctl, Fixed: []Fixed{{0, engine.PR_SET_CHILD_SUBREAPER}}, Params: []Param{req("value", Int, 1)}},
 	{Name: "prctl SET_NO_NEW_PRIVS", Call: engine.CallPrctl, Fixed: []Fixed{{0, engine.PR_SET_NO_NEW_PRIVS}}, Params: []Param{req("value", Int, 1)}},
 	{Name: "prctl SET_PTRACER", Call: engine.CallPrctl, Fixed: []Fixed{{0, engine.PR_SET_PTRACER}}, Params: []Param{req("pid", Pid, 1)}},
-}, ptraceVerbs()...)
+}
 
 // Slots of CallPtrace.
 const (

@@ -1,0 +1,606 @@
+package corpus
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"tracehammer/engine"
+	"tracehammer/ptrace"
+)
+
+// MaxRule is the highest R rule.
+const MaxRule = engine.NumRules - 1
+
+const maxBugRow = 999
+
+// Archs are the architectures that a condition can name.
+var Archs = []string{"386", "amd64", "arm", "arm64", "loong64", "mips64le", "ppc64le", "riscv64", "s390x"}
+
+// allowedClone are the clone flags of scenarios: what needs a stack of its own set up, a TLS or a namespace is left out.
+const allowedClone = ThreadFlags | engine.CLONE_PTRACE | engine.CLONE_VFORK | engine.CLONE_PARENT | engine.CLONE_UNTRACED | engine.CSIGNAL
+
+// Validate says whether the scenario can be lowered and run: everything named exists, every actor is created once, by whom
+// its declaration says, barriers and races can be reached, nothing outside the scenario is signalled or traced, and all
+// bounds hold. Errors are *Error.
+func (s *Scenario) Validate() error {
+	v := validator{s: s}
+	v.all()
+	if v.err != nil {
+		return v.err
+	}
+	return nil
+}
+
+// Repair makes a scenario valid by removing what Validate complains about, bit by bit. It leaves valid scenarios alone.
+func (s *Scenario) Repair() {
+	for range 10_000 {
+		v := validator{s: s}
+		v.all()
+		if v.err == nil {
+			return
+		}
+		v.fix()
+		s.tidy()
+	}
+	*s = Scenario{Name: "x", Actors: []ActorDecl{{Name: "main"}}}
+}
+
+// validator finds the first fault and how to get rid of it.
+type validator struct {
+	s   *Scenario
+	err *Error
+	fix func()
+}
+
+// check records a fault unless ok or there is one already, and returns whether everything was right so far.
+func (v *validator) check(ok bool, t *Trivia, fix func(), format string, args ...any) bool {
+	if v.err != nil || ok {
+		return v.err == nil
+	}
+	line := 0
+	if t != nil {
+		line = t.line
+	}
+	v.err, v.fix = &Error{File: v.s.file, Line: line, Msg: fmt.Sprintf(format, args...)}, fix
+	return false
+}
+
+func (v *validator) remove(st Stmt) func() {
+	return func() { v.s.Body = filter(v.s.Body, func(x Stmt) bool { return x != st }) }
+}
+
+func (v *validator) all() {
+	v.meta()
+	if v.actors() {
+		v.ops()
+		v.body()
+		v.creation()
+		v.variables()
+	}
+}
+
+func (v *validator) meta() {
+	s := v.s
+	v.check(validName(s.Name), &s.Trivia, func() { s.Name = "x" }, "the scenario's name %q: expected a lower-case letter, then letters, digits, - and _, at most %d", s.Name, MaxNameLen)
+	badRule := func(i int) bool {
+		return s.Rules[i] < 1 || s.Rules[i] > MaxRule || slices.Index(s.Rules, s.Rules[i]) != i
+	}
+	for i := range s.Rules {
+		v.check(!badRule(i), &s.Trivia, func() { s.Rules = slices.Delete(s.Rules, i, i+1) }, "rule R%d: expected each of R1 to R%d at most once", s.Rules[i], MaxRule)
+	}
+	for i := range s.On {
+		v.check(s.On[i].valid() && s.On[i].String() != "", &s.On[i].Trivia, func() { s.On = slices.Delete(s.On, i, i+1) }, "the condition%s: expected kernel versions and architectures", s.On[i])
+	}
+	for i, k := range s.KnownBugs {
+		ok := k.Row >= 1 && k.Row <= maxBugRow && k.On.valid() && len(k.Shows) > 0
+		for j, sign := range k.Shows {
+			ok = ok && sign < numSigns && slices.Index(k.Shows, sign) == j
+		}
+		v.check(ok, &k.Trivia, func() { s.KnownBugs = slices.Delete(s.KnownBugs, i, i+1) }, "known-bug %d: expected a row from 1 to %d, and how it shows, each sign once", k.Row, maxBugRow)
+	}
+	v.check(len(s.On) <= MaxMeta && len(s.KnownBugs) <= MaxMeta, &s.Trivia, func() {
+		s.On, s.KnownBugs = s.On[:min(len(s.On), MaxMeta)], s.KnownBugs[:min(len(s.KnownBugs), MaxMeta)]
+	}, "expected at most %d conditions and %d known bugs", MaxMeta, MaxMeta)
+	v.comments()
+}
+
+func (c Condition) valid() bool {
+	ok := c.MinKernel.valid() && c.MaxKernel.valid()
+	for i, a := range c.Arch {
+		ok = ok && slices.Contains(Archs, a) && slices.Index(c.Arch, a) == i
+	}
+	return ok
+}
+
+func (v Version) valid() bool {
+	return v == Version{} || v.Major > 0 && v.Major < 1<<16 && v.Minor >= 0 && v.Minor < 1<<16
+}
+
+// comments makes sure that what is printed as a comment is read back as the same comment.
+func (v *validator) comments() {
+	s := v.s
+	bad := func(lines []string, top, end bool) bool {
+		for i, l := range lines {
+			blank := l == ""
+			if blank && (top && i == 0 || end && i == len(lines)-1 || i > 0 && lines[i-1] == "") || !blank && !validComment(l) {
+				return true
+			}
+		}
+		return len(lines) > MaxTrivia
+	}
+	check := func(t *Trivia, top bool) {
+		v.check(!bad(t.Before, top, false) && (t.After == "" || validComment(t.After)), t, func() { *t = Trivia{} }, "expected comments to be one line each, beginning with #")
+	}
+	check(&s.Trivia, true)
+	for i := range s.On {
+		check(&s.On[i].Trivia, false)
+	}
+	for i := range s.KnownBugs {
+		check(&s.KnownBugs[i].Trivia, false)
+	}
+	for i := range s.Actors {
+		check(&s.Actors[i].Trivia, false)
+	}
+	s.Walk(func(st Stmt) {
+		check(st.trivia(), false)
+		switch st := st.(type) {
+		case *Op:
+			check(&st.End, false)
+			for i := range st.Cases {
+				check(&st.Cases[i].Trivia, false)
+			}
+		case *Race:
+			check(&st.End, false)
+		case *Repeat:
+			check(&st.End, false)
+		}
+	})
+	v.check(!bad(s.Tail, false, true), nil, func() { s.Tail = nil }, "expected comments to be one line each, beginning with #")
+}
+
+func validComment(c string) bool {
+	return strings.HasPrefix(c, "#") && !strings.ContainsAny(c, "\n\r") && strings.ToValidUTF8(c, "") == c && strings.TrimSpace(c) == c
+}
+
+func (v *validator) actors() bool {
+	s := v.s
+	if !v.check(len(s.Actors) > 0, &s.Trivia, func() { s.Actors = []ActorDecl{{Name: "main"}} }, "expected an actor") ||
+		!v.check(len(s.Actors) <= MaxActors, &s.Trivia, func() { s.RemoveActor(len(s.Actors) - 1) }, "%d actors, expected at most %d", len(s.Actors), MaxActors) {
+		return false
+	}
+	first := &s.Actors[0]
+	v.check(!first.Thread && first.Parent == "" && first.By == "", &first.Trivia, func() { *first = ActorDecl{Name: first.Name, Victim: first.Victim} },
+		"actor %q: expected the first actor to be a process that nobody creates", first.Name)
+	for i := range s.Actors {
+		d := &s.Actors[i]
+		renamed := func() { d.Name = fmt.Sprintf("a%d-%d", i, len(s.Actors)) }
+		v.check(validName(d.Name), &d.Trivia, renamed, "an actor's name %q: expected a lower-case letter, then letters, digits, - and _, at most %d", d.Name, MaxNameLen)
+		v.check(s.Actor(d.Name) == i, &d.Trivia, renamed, "two actors of the name %q", d.Name)
+		if i > 0 {
+			parent := s.Actor(d.Parent)
+			v.check(parent >= 0 && parent < i, &d.Trivia, func() { d.Parent = first.Name }, "actor %q: expected its parent %q among the actors before it", d.Name, d.Parent)
+		}
+		by := VerbByName(d.By)
+		v.check(d.By == "" || by != nil && by.Creates(), &d.Trivia, func() { d.By = "" }, "actor %q is created by %q: expected fork, vfork or clone", d.Name, d.By)
+		v.check(!d.Thread || d.By == "" || d.By == "clone", &d.Trivia, func() { d.Thread = false }, "thread %q is created by %s: expected clone", d.Name, d.By)
+	}
+	return v.err == nil
+}
+
+// ops checks each operation by itself.
+func (v *validator) ops() {
+	ops := v.s.Ops()
+	for i, o := range ops {
+		if !v.check(i < MaxOps, &o.Trivia, v.remove(o), "expected at most %d operations", MaxOps) {
+			return
+		}
+		if msg := v.op(o); !v.check(msg == "", &o.Trivia, v.remove(o), "%s", msg) {
+			return
+		}
+		o.Expect = slices.Clip(o.Expect)
+		for j := range o.Expect {
+			v.check(v.expect(o.Verb, &o.Expect[j]) && j < MaxAlts, &o.Trivia, func() { o.Expect = slices.Delete(o.Expect, j, j+1) }, "%s: expectation %d does not fit the operation", o.Verb.Name, j+1)
+		}
+		for j := range o.Cases {
+			v.check(o.Cases[j].valid() && j < MaxCases, &o.Cases[j].Trivia, func() { o.Cases = slices.Delete(o.Cases, j, j+1) }, "case %d of the loop is none", j+1)
+		}
+	}
+}
+
+// op returns what is wrong with one operation.
+func (v *validator) op(o *Op) string {
+	switch {
+	case v.s.Actor(o.Actor) < 0:
+		return fmt.Sprintf("no actor %q", o.Actor)
+	case o.Verb == nil || o.Verb != Verbs[o.Verb.ID]:
+		return "no verb"
+	case len(o.Args) != len(o.Verb.Params):
+		return fmt.Sprintf("%s has %d arguments, expected %d", o.Verb.Name, len(o.Args), len(o.Verb.Params))
+	case o.Dst != "" && (!validName(o.Dst) || v.s.Actor(o.Dst) >= 0):
+		return fmt.Sprintf("variable %q: expected a name that no actor has", o.Dst)
+	case o.Verb.IsServe() && (o.Dst != "" || len(o.Expect) > 0):
+		return "a serve loop has no result"
+	case !o.Verb.IsServe() && len(o.Cases) > 0:
+		return o.Verb.Name + " has no cases"
+	}
+	for i, a := range o.Args {
+		p := o.Verb.Params[i]
+		if msg := v.arg(o, p, a); msg != "" {
+			return fmt.Sprintf("%s, %s: %s", o.Verb.Name, p.Name, msg)
+		}
+	}
+	return v.safe(o)
+}
+
+func (v *validator) arg(o *Op, p Param, a Arg) string {
+	if !argKindFits(p.Type, a.Kind) {
+		return "expected " + paramTypes[p.Type].what
+	}
+	switch a.Kind {
+	case ArgActor, ArgNegActor:
+		if v.s.Actor(a.Name) < 0 {
+			return fmt.Sprintf("no actor %q", a.Name)
+		}
+	case ArgVar, ArgNegVar:
+		if !validName(a.Name) || v.s.Actor(a.Name) >= 0 {
+			return fmt.Sprintf("no variable %q", a.Name)
+		}
+	case ArgNum:
+		if a.Name != "" {
+			return "a number with a name"
+		}
+		if back, ok := parseNum(p.Type, formatNum(p.Type, a.N)); !ok || back != a.N {
+			return fmt.Sprintf("%d cannot be written", a.N)
+		}
+		return numberIn(o.Verb, p.Type, a.N)
+	}
+	if a.N != 0 {
+		return "a name with a number"
+	}
+	return ""
+}
+
+// numberIn bounds numbers of a type.
+func numberIn(verb *Verb, t ParamType, n int64) string {
+	in := func(lo, hi int64) string {
+		if n < lo || n > hi {
+			return fmt.Sprintf("%d, expected %d to %d", n, lo, hi)
+		}
+		return ""
+	}
+	switch t {
+	case Signal:
+		return in(0, 127) // beyond 64 for the errors
+	case Fd:
+		return in(-1, 1<<10)
+	case Duration:
+		return in(0, int64(MaxSleep))
+	case CloneFlags:
+		if n&^allowedClone != 0 {
+			return fmt.Sprintf("expected only flags among %s", formatNum(CloneFlags, allowedClone&^engine.CSIGNAL))
+		}
+		return ""
+	case Image, SeccompAction, CallName, Disposition, How, WaitIDType:
+		if _, ok := paramTypes[t].table.Name(n); !ok {
+			return "expected " + paramTypes[t].what
+		}
+		return ""
+	case Pid:
+		// Numbers of real tasks are not the scenario's to choose: 0 is the caller, or its group; -1 anybody.
+		if n == 0 || n == -1 || n == int64(engine.DeadTid) || n == int64(engine.InitTid) {
+			return ""
+		}
+		return "expected an actor, a variable, 0, -1 or nobody"
+	}
+	return ""
+}
+
+// harmless are the calls that may name init, the harness's own process, and everybody.
+var harmless = []engine.Call{engine.CallWait4, engine.CallWaitid, engine.CallGetpgid, engine.CallGetsid}
+
+// safe keeps a scenario to itself: it signals and traces nobody but its own actors.
+func (v *validator) safe(o *Op) string {
+	for i, a := range o.Args {
+		if o.Verb.Params[i].Type != Pid || a.Kind != ArgNum || slices.Contains(harmless, o.Verb.Call) {
+			continue
+		}
+		switch {
+		case a.N == int64(engine.InitTid):
+			return o.Verb.Name + ": expected somebody else than init"
+		case a.N == -1 && o.Verb.Call == engine.CallKill:
+			return "kill: expected somebody, not everybody"
+		}
+	}
+	if o.Verb.Call == engine.CallPrctl {
+		return safePrctl(o)
+	}
+	if o.Verb.Call == engine.CallSetresuid && o.Args[0].Kind == ArgNum && (o.Args[0].N < 0 || o.Args[0].N > 1<<16) {
+		return "setresuid: expected a uid up to 65536"
+	}
+	if o.Verb.Call == engine.CallSeccomp && engine.Call(o.Args[1].N) == engine.CallSeccomp {
+		return "seccomp: expected another call to filter"
+	}
+	return ""
+}
+
+// safePrctl keeps generic prctl to options that have no effect on the harness.
+func safePrctl(o *Op) string {
+	if len(o.Verb.Fixed) > 0 {
+		return ""
+	}
+	if a := o.Args[0]; a.Kind == ArgNum {
+		if _, ok := ptrace.PrctlOptions.Name(a.N); ok || a.N >= 1<<20 {
+			return ""
+		}
+	}
+	return "prctl: expected a known option, or a number that is surely none"
+}
+
+func (v *validator) expect(verb *Verb, e *Expect) bool {
+	if e.Kind != ExpectResult {
+		return e.Kind < numExpectKinds && e.Ret == (Arg{}) && len(e.Out) == 0
+	}
+	fits := func(t ParamType, a Arg) bool {
+		switch a.Kind {
+		case ArgAny:
+			return a.N == 0 && a.Name == ""
+		case ArgActor:
+			return t == Tid && a.N == 0 && v.s.Actor(a.Name) >= 0
+		case ArgNum:
+			return a.Name == ""
+		}
+		return false
+	}
+	if len(e.Out) > len(verb.Outs) || !fits(Tid, e.Ret) {
+		return false
+	}
+	for i, a := range e.Out {
+		if !fits(verb.Outs[i].Type, a) {
+			return false
+		}
+	}
+	return true
+}
+
+func (c *Case) valid() bool {
+	ok := c.Kind < numCaseKinds && c.Answer < numAnswerKinds && c.Sig < numSigKinds
+	switch c.Kind {
+	case CaseSignal:
+		ok = ok && c.N >= 0 && c.N <= engine.NSIG
+	case CaseEvent:
+		_, known := ptrace.Events.Name(c.N)
+		ok = ok && known
+	default:
+		ok = ok && c.N == 0
+	}
+	if c.Answer != AnswerRequest {
+		return ok && c.Verb == nil && c.Sig == SigNone && c.SigN == 0
+	}
+	ok = ok && slices.Contains(ServeVerbs, c.Verb) && (c.Sig == SigNone || takesSignal(c.Verb))
+	if c.Sig == SigNum {
+		return ok && c.SigN >= 1 && c.SigN <= engine.NSIG
+	}
+	return ok && c.SigN == 0
+}
+
+// body checks how statements contain each other.
+func (v *validator) body() {
+	barriers := 0
+	dead := map[string]bool{} // actors whose program has ended
+	var visit func(body []Stmt, race *Race, loop *Repeat, depth int)
+	visit = func(body []Stmt, race *Race, loop *Repeat, depth int) {
+		for _, st := range body {
+			t, rm := st.trivia(), v.remove(st)
+			for _, a := range Participants([]Stmt{st}) {
+				v.check(!dead[a], t, func() { v.drop(a, st) }, "actor %q has ended before this line", a)
+			}
+			if v.err != nil {
+				return
+			}
+			switch st := st.(type) {
+			case *Op:
+				v.check(loop == nil || st.Actor == loop.Actor, t, rm, "an operation of %q in a loop of another actor", st.Actor)
+				ends := st.Verb.Call == engine.CallExit || st.Verb.Call == engine.CallExitGroup
+				v.check(loop == nil || !ends && !st.Verb.Creates(), t, rm, "%s in a loop", st.Verb.Name)
+				if ends {
+					dead[st.Actor] = true
+				}
+			case *Barrier:
+				barriers++
+				v.check(race == nil && loop == nil, t, rm, "a barrier in a race or loop")
+				v.check(validName(st.Name), t, func() { st.Name = fmt.Sprintf("b-%d", barriers) }, "a barrier's name %q: expected a lower-case letter, then letters, digits, - and _", st.Name)
+				v.check(len(st.Actors) >= 2, t, rm, "barrier %q: expected two or more actors", st.Name)
+				for i, a := range st.Actors {
+					v.check(v.s.Actor(a) >= 0 && slices.Index(st.Actors, a) == i, t, func() { st.Actors = slices.Delete(st.Actors, i, i+1) }, "barrier %q: expected different actors", st.Name)
+				}
+			case *Race:
+				barriers++
+				v.check(race == nil && loop == nil, t, rm, "a race in a race or loop")
+				v.check(st.Lo >= 0 && st.Lo <= st.Hi && st.Hi <= MaxDelay, t, func() {
+					st.Hi = max(0, min(st.Hi, MaxDelay))
+					st.Lo = max(0, min(st.Lo, st.Hi))
+				}, "a race with delays %v..%v, expected 0..%v", st.Lo, st.Hi, MaxDelay)
+				v.check(st.Repeat >= 0 && st.Repeat <= MaxRaceRepeat, t, func() { st.Repeat = 0 }, "a race repeated %d times, expected at most %d", st.Repeat, MaxRaceRepeat)
+				v.check(len(Participants(st.Body)) >= 2, t, func() { v.unwrap(st) }, "expected operations of two or more actors in the race")
+				visit(st.Body, st, nil, depth)
+			case *Repeat:
+				v.check(depth < MaxDepth, t, rm, "expected at most %d loops in each other", MaxDepth)
+				v.check(st.N >= 1 && st.N <= MaxRepeat, t, func() { st.N = max(1, min(st.N, MaxRepeat)) }, "repeat %d, expected 1 to %d", st.N, MaxRepeat)
+				v.check(v.s.Actor(st.Actor) >= 0 && (loop == nil || loop.Actor == st.Actor), t, rm, "a loop of %q in a loop of another actor", st.Actor)
+				v.check(len(st.Body) > 0, t, rm, "expected operations in the loop")
+				visit(st.Body, race, st, depth+1)
+			}
+			v.check(barriers <= MaxBarriers, t, rm, "expected at most %d barriers and races", MaxBarriers)
+		}
+	}
+	visit(v.s.Body, nil, nil, 0)
+	seen := map[string]bool{}
+	for _, st := range v.s.Body {
+		if b, ok := st.(*Barrier); ok {
+			v.check(!seen[b.Name], &b.Trivia, func() { b.Name = v.freeBarrier() }, "two barriers of the name %q", b.Name)
+			seen[b.Name] = true
+		}
+	}
+}
+
+// drop takes an actor out of a statement.
+func (v *validator) drop(actor string, st Stmt) {
+	if b, ok := st.(*Barrier); ok {
+		b.Actors = slices.DeleteFunc(b.Actors, func(a string) bool { return a == actor })
+		return
+	}
+	v.s.Body = filter(v.s.Body, func(x Stmt) bool {
+		within := x == st
+		if b := inner(st); b != nil {
+			walk(*b, func(y Stmt) { within = within || x == y })
+		}
+		o, ok := x.(*Op)
+		return !(within && ok && o.Actor == actor)
+	})
+}
+
+func (v *validator) freeBarrier() string {
+	for i := 0; ; i++ {
+		name := fmt.Sprintf("b%d", i)
+		if !slices.ContainsFunc(v.s.Body, func(st Stmt) bool { b, ok := st.(*Barrier); return ok && b.Name == name }) {
+			return name
+		}
+	}
+}
+
+// unwrap replaces a race by what is in it.
+func (v *validator) unwrap(r *Race) {
+	if i := slices.Index(v.s.Body, Stmt(r)); i >= 0 {
+		v.s.Body = slices.Concat(v.s.Body[:i], r.Body, v.s.Body[i+1:])
+	}
+}
+
+// Participants lists the actors that take part in statements, in order of their first mention.
+func Participants(body []Stmt) []string {
+	var names []string
+	add := func(n string) {
+		if !slices.Contains(names, n) {
+			names = append(names, n)
+		}
+	}
+	walk(body, func(st Stmt) {
+		switch st := st.(type) {
+		case *Op:
+			add(st.Actor)
+		case *Barrier:
+			for _, a := range st.Actors {
+				add(a)
+			}
+		}
+	})
+	return names
+}
+
+// creation checks that every actor is created exactly once, by whom and how its declaration says, before anybody has to meet it.
+func (v *validator) creation() {
+	s := v.s
+	created := map[string]bool{}
+	for i := range s.Actors {
+		created[s.Actors[i].Name] = s.Actors[i].By == ""
+	}
+	s.Walk(func(st Stmt) {
+		switch st := st.(type) {
+		case *Op:
+			v.create(st, created)
+		case *Barrier:
+			v.reachable(st, st.Actors, created)
+		case *Race:
+			v.reachable(st, Participants(st.Body), created)
+		}
+	})
+	for i := range s.Actors {
+		d := &s.Actors[i]
+		v.check(created[d.Name], &d.Trivia, func() { d.By = "" }, "actor %q: expected an operation \"%s: %s %s\"", d.Name, d.Parent, d.By, d.Name)
+	}
+}
+
+func (v *validator) create(o *Op, created map[string]bool) {
+	name := o.Created()
+	if v.err != nil || name == "" {
+		return
+	}
+	d := &v.s.Actors[v.s.Actor(name)]
+	rm := v.remove(o)
+	v.check(d.By != "", &o.Trivia, rm, "actor %q is created at the start: expected \"by %s\" in its declaration", name, o.Verb.Name)
+	v.check(d.By == o.Verb.Name, &o.Trivia, rm, "actor %q is declared to be created by %s", name, d.By)
+	v.check(!created[name], &o.Trivia, rm, "actor %q is created twice", name)
+	v.check(d.Parent == o.Actor, &o.Trivia, rm, "actor %q is declared to be created by %q", name, d.Parent)
+	if o.Verb.Name == "clone" {
+		thread := o.Args[1].N&engine.CLONE_THREAD != 0
+		v.check(thread == d.Thread, &o.Trivia, rm, "actor %q: CLONE_THREAD and its declaration disagree", name)
+	}
+	created[name] = true
+}
+
+// reachable checks that those who have to meet exist by then.
+func (v *validator) reachable(st Stmt, parties []string, created map[string]bool) {
+	for _, a := range parties {
+		for i := v.s.Actor(a); i > 0; i = v.s.Actor(v.s.Actors[i].Parent) {
+			name := v.s.Actors[i].Name
+			v.check(created[name], st.trivia(), func() { v.drop(a, st) }, "actor %q has to meet others here but %q is created later", a, name)
+		}
+	}
+}
+
+// givesTid are the verbs whose results may be used as a pid: their tids are the scenario's own.
+var givesTid = []engine.Call{engine.CallClone, engine.CallGetpid, engine.CallGettid, engine.CallWait4}
+
+func (v *validator) variables() {
+	setBy := map[string][]*Op{}
+	for _, o := range v.s.Ops() {
+		if o.Dst != "" {
+			setBy[o.Dst] = append(setBy[o.Dst], o)
+		}
+	}
+	v.check(len(v.s.Vars()) <= MaxVars, &v.s.Trivia, func() {
+		last := v.s.Vars()[MaxVars]
+		for _, o := range setBy[last] {
+			o.Dst = ""
+		}
+	}, "%d variables, expected at most %d", len(v.s.Vars()), MaxVars)
+	for _, o := range v.s.Ops() {
+		for i, a := range o.Args {
+			if a.Kind != ArgVar && a.Kind != ArgNegVar {
+				continue
+			}
+			v.check(len(setBy[a.Name]) > 0, &o.Trivia, v.remove(o), "no actor and no variable that an operation sets: %q", a.Name)
+			for _, from := range setBy[a.Name] {
+				v.check(o.Verb.Params[i].Type != Pid || slices.Contains(givesTid, from.Verb.Call) || slices.Contains(harmless, o.Verb.Call), &o.Trivia, v.remove(o), "variable %q: %s does not give the tid of an actor", a.Name, from.Verb.Name)
+			}
+		}
+	}
+}
+
+// Holds says whether a machine with this kernel release ("6.18.44") and architecture meets the condition.
+func (c Condition) Holds(release, arch string) bool {
+	var v Version
+	fmt.Sscanf(release, "%d.%d", &v.Major, &v.Minor)
+	return (c.MinKernel == Version{} || !v.less(c.MinKernel)) && (c.MaxKernel == Version{} || v.less(c.MaxKernel)) &&
+		(len(c.Arch) == 0 || slices.Contains(c.Arch, arch))
+}
+
+func (v Version) less(w Version) bool {
+	return v.Major < w.Major || v.Major == w.Major && v.Minor < w.Minor
+}
+
+// RunsOn says whether the scenario is meant for a machine: any of its "on" lines holds, or there is none.
+func (s *Scenario) RunsOn(release, arch string) bool {
+	return len(s.On) == 0 || slices.ContainsFunc(s.On, func(c Condition) bool { return c.Holds(release, arch) })
+}
+
+// Known returns the known bugs that a machine is said to have.
+func (s *Scenario) Known(release, arch string) []KnownBug {
+	var out []KnownBug
+	for _, k := range s.KnownBugs {
+		if k.On.Holds(release, arch) {
+			out = append(out, k)
+		}
+	}
+	return out
+}
