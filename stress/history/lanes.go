@@ -89,7 +89,7 @@ func (d *diagram) fill() {
 			r.cells[c] = laneCell{`\`, "= " + resultText(d.p, d.h, ev.actor, e), " "}
 			inCall[c] = false
 		case evBegin:
-			text := callText(d.p, ev.actor, e.Instr)
+			text := CallText(d.p, ev.actor, e.Instr)
 			if next := i + 1; next < len(evs) && evs[next].kind == evEnd && evs[next].actor == ev.actor {
 				r.cells[c] = laneCell{"-", text + " = " + resultText(d.p, d.h, ev.actor, e), " "}
 				i = next

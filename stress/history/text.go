@@ -25,8 +25,8 @@ func tidName(p *engine.Program, h *History, tid int64) string {
 	return fmt.Sprint(tid)
 }
 
-// callText is a call as the scenario writes it. A history of another program may name instructions that p lacks.
-func callText(p *engine.Program, a engine.ActorID, instr int32) string {
+// CallText is a call as the scenario writes it. A history of another program may name instructions that p lacks.
+func CallText(p *engine.Program, a engine.ActorID, instr int32) string {
 	if a < 0 || int(a) >= len(p.Actors) || instr < 0 || int(instr) >= len(p.Actors[a].Code) {
 		return fmt.Sprintf("instruction %d (not of this program)", instr)
 	}
@@ -57,7 +57,7 @@ func endText(p *engine.Program, h *History, id engine.ActorID) string {
 	case a.Parked:
 		s = "parked"
 	case open >= 0:
-		s = "still in " + callText(p, id, a.Entries[open].Instr)
+		s = "still in " + CallText(p, id, a.Entries[open].Instr)
 	case a.Tid == 0:
 		return "never created"
 	default:
