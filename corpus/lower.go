@@ -15,7 +15,7 @@ func Lower(s *Scenario) (*engine.Program, error) {
 	if err := s.Validate(); err != nil {
 		return nil, fmt.Errorf("lower scenario %s: %w", s.Name, err)
 	}
-	l := &lowerer{s: s, p: &engine.Program{}, vars: s.Vars(), src: map[*Op]int32{}}
+	l := &lowerer{s: s, p: &engine.Program{}, vars: s.Vars(), src: map[*Op]int32{}, loop: map[[2]int]engine.VarID{}, tool: map[int][3]engine.VarID{}}
 	l.p.Vars = len(l.vars)
 	for i, o := range s.Ops() {
 		l.src[o] = int32(i)
@@ -24,7 +24,7 @@ func Lower(s *Scenario) (*engine.Program, error) {
 		l.p.Actors = append(l.p.Actors, engine.Actor{Name: d.Name, Victim: s.victim(i)})
 	}
 	l.prologues()
-	l.body(s.Body, false)
+	l.body(s.Body, false, 0)
 	for i := range l.p.Actors {
 		l.emit(i, blank(engine.OpEnd))
 	}
@@ -36,6 +36,8 @@ type lowerer struct {
 	p    *engine.Program
 	vars []string
 	src  map[*Op]int32
+	loop map[[2]int]engine.VarID // counters by actor and depth: loops behind each other share them
+	tool map[int][3]engine.VarID // of an actor's serve loops
 }
 
 // blank is an instruction that names no variable, cell or operation.
@@ -54,6 +56,23 @@ func (l *lowerer) here(actor int) int32 { return int32(len(l.p.Actors[actor].Cod
 func (l *lowerer) newVar() engine.VarID {
 	l.p.Vars++
 	return engine.VarID(l.p.Vars - 1)
+}
+
+// counter is the variable of an actor's loops at a depth.
+func (l *lowerer) counter(actor, depth int) engine.VarID {
+	k := [2]int{actor, depth}
+	if _, ok := l.loop[k]; !ok {
+		l.loop[k] = l.newVar()
+	}
+	return l.loop[k]
+}
+
+// tools are the variables of an actor's serve loops: pid, status, signal.
+func (l *lowerer) tools(actor int) [3]engine.VarID {
+	if _, ok := l.tool[actor]; !ok {
+		l.tool[actor] = [3]engine.VarID{l.newVar(), l.newVar(), l.newVar()}
+	}
+	return l.tool[actor]
 }
 
 func (l *lowerer) set(actor int, v engine.VarID, n int64) {
@@ -102,7 +121,7 @@ func (l *lowerer) prologues() {
 	}
 }
 
-func (l *lowerer) body(body []Stmt, race bool) {
+func (l *lowerer) body(body []Stmt, race bool, depth int) {
 	for _, st := range body {
 		switch st := st.(type) {
 		case *Op:
@@ -117,12 +136,13 @@ func (l *lowerer) body(body []Stmt, race bool) {
 			l.meet(st.Name, st.Actors, false)
 		case *Race:
 			l.meet(fmt.Sprintf("race %d", len(l.p.Barriers)), Participants(st.Body), true)
-			l.body(st.Body, true)
+			l.body(st.Body, true, depth)
 		case *Repeat:
-			actor, v := l.s.Actor(st.Actor), l.newVar()
+			actor := l.s.Actor(st.Actor)
+			v := l.counter(actor, depth)
 			l.set(actor, v, int64(st.N))
 			start := l.here(actor)
-			l.body(st.Body, race)
+			l.body(st.Body, race, depth+1)
 			l.add(actor, v, -1)
 			out := l.branch(actor, v, -1, 0, 0)
 			l.jump(actor, start)
@@ -200,7 +220,8 @@ const (
 // serve lowers a tracer's loop: wait4, then a chain of tests of the status word; each answer goes back to the wait4.
 func (l *lowerer) serve(o *Op) {
 	actor := l.s.Actor(o.Actor)
-	pid, status, sig := l.newVar(), l.newVar(), l.newVar()
+	tools := l.tools(actor)
+	pid, status, sig := tools[0], tools[1], tools[2]
 	start := l.here(actor)
 	in := l.call(o)
 	in.Dst, in.DstOut = pid, status

@@ -564,6 +564,8 @@ func (v *validator) variables() {
 			o.Dst = ""
 		}
 	}, "%d variables, expected at most %d", len(v.s.Vars()), MaxVars)
+	v.check(v.hidden()+MaxVars <= maxProgramVars, &v.s.Trivia, func() { v.s.Body = filter(v.s.Body, func(st Stmt) bool { o, ok := st.(*Op); return !ok || !o.Verb.IsServe() }) },
+		"expected serve loops and repeat loops of fewer actors")
 	for _, o := range v.s.Ops() {
 		for i, a := range o.Args {
 			if a.Kind != ArgVar && a.Kind != ArgNegVar {
@@ -575,6 +577,38 @@ func (v *validator) variables() {
 			}
 		}
 	}
+}
+
+// maxProgramVars bounds the variables of a lowered program.
+const maxProgramVars = 64
+
+// hidden counts the variables that loops need, as Lower allots them.
+func (v *validator) hidden() int {
+	n, seen := 0, map[[2]any]bool{}
+	var visit func(body []Stmt, depth int)
+	need := func(actor string, what any, vars int) {
+		if k := [2]any{actor, what}; !seen[k] {
+			seen[k] = true
+			n += vars
+		}
+	}
+	visit = func(body []Stmt, depth int) {
+		for _, st := range body {
+			switch st := st.(type) {
+			case *Op:
+				if st.Verb.IsServe() {
+					need(st.Actor, "serve", 3)
+				}
+			case *Race:
+				visit(st.Body, depth)
+			case *Repeat:
+				need(st.Actor, depth, 1)
+				visit(st.Body, depth+1)
+			}
+		}
+	}
+	visit(v.s.Body, 0)
+	return n
 }
 
 // Holds says whether a machine with this kernel release ("6.18.44") and architecture meets the condition.

@@ -169,8 +169,11 @@ func ptraceVerbs() []*Verb {
 	restart := func(r ptrace.Request) *Verb { return plain(r, opt("sig", Signal, slotData, 0)) }
 	outs := func(v *Verb, o ...Out) *Verb { v.Outs = o; return v }
 	doc := func(v *Verb, s string) *Verb { v.Doc = s; return v }
-	addr, value := req("addr", Int, slotAddr), req("value", Int, slotData)
+	at, value := req("at", Int, slotAddr), req("value", Int, slotData)
+	buf := opt("buffer", Int, slotData, 0)
 	word := Out{"word", Int}
+	regs := []Out{{"r0", Int}, {"r1", Int}, {"r2", Int}}
+	info := []Out{{"signo", Signal}, {"code", SigCode}, {"pid", Tid}}
 	traceme := plain(ptrace.Traceme)
 	traceme.Params = nil
 	return []*Verb{
@@ -190,27 +193,27 @@ func ptraceVerbs() []*Verb {
 		plain(ptrace.Interrupt),
 		plain(ptrace.Listen),
 		plain(ptrace.Setoptions, req("options", Options, slotData)),
-		doc(outs(plain(ptrace.Geteventmsg), Out{"message", Tid}), "results: 0 and the message, an actor or a number"),
-		outs(plain(ptrace.Getsiginfo), Out{"signo", Signal}, Out{"code", SigCode}, Out{"pid", Tid}),
+		doc(outs(plain(ptrace.Geteventmsg, buf), Out{"message", Tid}), "results: 0 and the message, an actor or a number; a buffer other than 0 is a bad address"),
+		outs(plain(ptrace.Getsiginfo, buf), info...),
 		plain(ptrace.Setsiginfo, req("sig", Signal, slotData), opt("code", SigCode, slotAddr, 0)),
-		plain(ptrace.Peeksiginfo, opt("offset", Int, slotAddr, 0), opt("nr", Int, slotData, 1)),
+		doc(outs(plain(ptrace.Peeksiginfo, opt("offset", Int, slotAddr, 0), opt("nr", Int, slotData, 1)), info...),
+			"offset|flags<<32; results: how many, and the first"),
 		outs(plain(ptrace.Getsigmask, opt("size", Int, slotAddr, 8)), Out{"mask", Mask}),
 		plain(ptrace.Setsigmask, req("mask", Mask, slotData), opt("size", Int, slotAddr, 8)),
-		outs(plain(ptrace.Peektext, addr), word),
-		outs(plain(ptrace.Peekdata, addr), word),
-		outs(plain(ptrace.Peekusr, addr), word),
-		plain(ptrace.Poketext, addr, value),
-		plain(ptrace.Pokedata, addr, value),
-		plain(ptrace.Pokeusr, addr, value),
-		plain(ptrace.Getregs),
-		plain(ptrace.Setregs),
-		plain(ptrace.Getfpregs),
-		plain(ptrace.Setfpregs),
-		plain(ptrace.Getregset, req("type", RegsetType, slotAddr)),
-		plain(ptrace.Setregset, req("type", RegsetType, slotAddr)),
+		doc(outs(plain(ptrace.Peektext, at, buf), word), "a word of the tracee's scratch page by index; 512 and more is no valid address"),
+		outs(plain(ptrace.Peekdata, at, buf), word),
+		doc(outs(plain(ptrace.Peekusr, at, buf), word), "one of four registers that actors do not use themselves"),
+		plain(ptrace.Poketext, at, value),
+		plain(ptrace.Pokedata, at, value),
+		plain(ptrace.Pokeusr, at, value),
+		outs(plain(ptrace.Getregs, buf), regs...),
+		plain(ptrace.Getfpregs, buf),
+		outs(plain(ptrace.Getregset, req("type", RegsetType, slotAddr), buf), regs...),
+		plain(ptrace.Setregset, req("type", RegsetType, slotAddr), value),
 		plain(ptrace.SeccompGetFilter, opt("index", Int, slotAddr, 0)),
-		plain(ptrace.SeccompGetMetadata),
-		outs(plain(ptrace.GetSyscallInfo), Out{"op", Int}),
+		outs(plain(ptrace.SeccompGetMetadata, opt("size", Int, slotAddr, 16)), Out{"flags", Int}),
+		doc(outs(plain(ptrace.GetSyscallInfo, opt("size", Int, slotAddr, 88)), Out{"op", Int}, Out{"call", Int}),
+			"results: size, op (1 entry, 2 exit, 3 seccomp), and the call's number here or its result"),
 	}
 }
 
