@@ -62,20 +62,33 @@ func instrAt(p *engine.Program, s Site) *engine.Instr {
 	return &p.Actors[s.Actor].Code[s.Instr]
 }
 
-// inFlight lists the calls that had not returned at the cut, of actors whose end is awaited.
+// inFlight lists the calls that had not returned at the cut. An actor whose end nobody awaits may sleep or wait for good by
+// design.
 func inFlight(p *engine.Program, h *history.History) []Site {
 	var sites []Site
 	for a := range h.Actors {
 		n := len(h.Actors[a].Entries)
-		if n == 0 || a >= len(p.Actors) || p.Actors[a].Victim {
+		if n == 0 || a >= len(p.Actors) {
 			continue
 		}
 		e := &h.Actors[a].Entries[n-1]
-		if s := (Site{engine.ActorID(a), e.Instr}); e.Kind == history.Call && !e.Done && instrAt(p, s) != nil {
-			sites = append(sites, s)
+		s := Site{engine.ActorID(a), e.Instr}
+		in := instrAt(p, s)
+		if e.Kind != history.Call || e.Done || in == nil || p.Actors[a].Victim && sleeps(in.Call) {
+			continue
 		}
+		sites = append(sites, s)
 	}
 	return sites
+}
+
+// sleeps says whether a call waits for whatever somebody else may do.
+func sleeps(c engine.Call) bool {
+	switch c {
+	case engine.CallPause, engine.CallSigsuspend, engine.CallNanosleep, engine.CallWait4, engine.CallWaitid:
+		return true
+	}
+	return false
 }
 
 // wanted says which parts of a result are characteristic of the call.

@@ -78,8 +78,11 @@ func (f *Finding) Signature(shape string) string {
 	return f.Coarse() + " | " + shape
 }
 
-// SameAs says whether two findings are one violation. The minimiser never drifts from it.
-func (f *Finding) SameAs(g *Finding) bool { return f.Coarse() == g.Coarse() }
+// SameAs says whether two findings show alike: by this a run is said to reproduce, and the minimiser never drifts from it.
+// A known bug that can show in several ways is followed in the way in which it was found.
+func (f *Finding) SameAs(g *Finding) bool {
+	return f.Kind == g.Kind && normalTitle(f.Title) == normalTitle(g.Title)
+}
 
 // The parts of a title that differ from run to run: addresses, then free-standing numbers (tids, times). Numbers inside
 // names (SIGUSR1, wait4) and signs of errno values stay.
