@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"tracehammer/corpus"
 	"tracehammer/engine"
 	"tracehammer/ptrace"
 	"tracehammer/stress"
@@ -318,11 +319,7 @@ func (g *generator) call(a engine.ActorID, i int32) (string, error) {
 	}
 	site := slices.Index(g.sites(), Site{a, i})
 	if !in.Harness {
-		fmt.Fprintf(&b, "\tbegin(%d, %d);", a, i)
-		if text := history.CallText(g.p, a, i); text != "" {
-			fmt.Fprintf(&b, " /* %s */", comment(text))
-		}
-		b.WriteByte('\n')
+		fmt.Fprintf(&b, "\tbegin(%d, %d); /* %s */\n", a, i, comment(corpus.FormatCall(g.p, a, i)))
 		if site >= 0 {
 			fmt.Fprintf(&b, "\tseen(%d);\n", site)
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"tracehammer/corpus"
 	"tracehammer/engine"
 )
 
@@ -89,7 +90,7 @@ func (d *diagram) fill() {
 			r.cells[c] = laneCell{`\`, "= " + resultText(d.p, d.h, ev.actor, e), " "}
 			inCall[c] = false
 		case evBegin:
-			text := CallText(d.p, ev.actor, e.Instr)
+			text := corpus.FormatCall(d.p, ev.actor, e.Instr)
 			if next := i + 1; next < len(evs) && evs[next].kind == evEnd && evs[next].actor == ev.actor {
 				r.cells[c] = laneCell{"-", text + " = " + resultText(d.p, d.h, ev.actor, e), " "}
 				i = next
@@ -121,39 +122,48 @@ func (d *diagram) write(b *bytes.Buffer) {
 		b.WriteString(strings.TrimRight(l.String(), " "))
 		b.WriteByte('\n')
 	}
-	var names, rules []string
-	for i, id := range d.lanes {
-		names = append(names, clip(Printable(actorName(d.p, id)), widths[i]))
-		rules = append(rules, strings.Repeat("-", widths[i]))
-	}
-	line("ticket", names)
-	line(strings.Repeat("-", label), rules)
-	for _, r := range d.rows {
-		var wrapped [][]string
+	// block writes a row as high as its highest cell.
+	block := func(label string, cells [][]string) {
 		height := 1
-		for i, c := range r.cells {
-			w := wrap(Printable(c.text), widths[i]-2)
-			wrapped = append(wrapped, w)
-			height = max(height, len(w))
+		for _, c := range cells {
+			height = max(height, len(c))
 		}
 		for y := range height {
-			var cells []string
-			for i, c := range r.cells {
-				mark, text := c.mark, ""
-				if y > 0 {
-					mark = c.more
+			row := make([]string, len(cells))
+			for i, c := range cells {
+				if y < len(c) {
+					row[i] = c[y]
 				}
-				if y < len(wrapped[i]) {
-					text = wrapped[i][y]
-				}
-				cells = append(cells, strings.TrimRight(mark+" "+text, " "))
 			}
-			if y == 0 {
-				line(r.label, cells)
-			} else {
-				line("", cells)
+			line(label, row)
+			label = ""
+		}
+	}
+	var names, rules [][]string
+	for i, id := range d.lanes {
+		names = append(names, wrap(Printable(actorName(d.p, id)), widths[i]))
+		rules = append(rules, []string{strings.Repeat("-", widths[i])})
+	}
+	block("ticket", names)
+	block(strings.Repeat("-", label), rules)
+	for _, r := range d.rows {
+		cells := make([][]string, len(r.cells))
+		height := 1
+		for i, c := range r.cells {
+			cells[i] = wrap(Printable(c.text), widths[i]-2)
+			height = max(height, len(cells[i]))
+		}
+		for i, c := range r.cells {
+			for len(cells[i]) < height {
+				cells[i] = append(cells[i], "")
+			}
+			mark := c.mark
+			for y := range cells[i] {
+				cells[i][y] = mark + " " + cells[i][y]
+				mark = c.more
 			}
 		}
+		block(r.label, cells)
 	}
 	var absent []string
 	for i, a := range d.h.Actors {
@@ -205,7 +215,14 @@ func wrap(s string, width int) []string {
 		}
 		rest := []rune(word)
 		for len(rest) > width {
-			lines, rest = append(lines, string(rest[:width])), rest[width:]
+			at := width // better behind a | or - than anywhere
+			for i := width; i > width/2; i-- {
+				if c := rest[i-1]; c == '|' || c == '-' {
+					at = i
+					break
+				}
+			}
+			lines, rest = append(lines, string(rest[:at])), rest[at:]
 		}
 		cur = string(rest)
 	}
@@ -213,11 +230,4 @@ func wrap(s string, width int) []string {
 		lines = append(lines, cur)
 	}
 	return lines
-}
-
-func clip(s string, width int) string {
-	if r := []rune(s); len(r) > width {
-		return string(r[:width])
-	}
-	return s
 }

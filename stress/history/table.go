@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"tracehammer/corpus"
 	"tracehammer/engine"
 )
 
@@ -25,9 +26,9 @@ func WriteTable(w io.Writer, p *engine.Program, h *History) error {
 		case ev.kind == evHandler:
 			row[3] = handlerText(p, h, e)
 		case e.Done:
-			row[1], row[3], row[4] = fmt.Sprint(e.End), CallText(p, ev.actor, e.Instr), resultText(p, h, ev.actor, e)
+			row[1], row[3], row[4] = fmt.Sprint(e.End), corpus.FormatCall(p, ev.actor, e.Instr), resultText(p, h, ev.actor, e)
 		default:
-			row[3], row[4] = CallText(p, ev.actor, e.Instr), "(no return)"
+			row[3], row[4] = corpus.FormatCall(p, ev.actor, e.Instr), "(no return)"
 		}
 		rows = append(rows, row)
 	}

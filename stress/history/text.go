@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"strings"
 
+	"tracehammer/corpus"
 	"tracehammer/engine"
+	"tracehammer/ptrace"
 )
 
 // actorName is the scenario's name of an actor, or its number when p does not know it.
@@ -17,6 +19,9 @@ func actorName(p *engine.Program, a engine.ActorID) string {
 
 // tidName names a real tid by the actor that got it at creation; a number that no actor has is shown as it is.
 func tidName(p *engine.Program, h *History, tid int64) string {
+	if tid == int64(engine.InitTid) {
+		return "init"
+	}
 	for i, a := range h.Actors {
 		if a.Tid != 0 && int64(a.Tid) == tid {
 			return actorName(p, engine.ActorID(i))
@@ -25,22 +30,28 @@ func tidName(p *engine.Program, h *History, tid int64) string {
 	return fmt.Sprint(tid)
 }
 
-// CallText is a call as the scenario writes it. A history of another program may name instructions that p lacks.
-func CallText(p *engine.Program, a engine.ActorID, instr int32) string {
-	if a < 0 || int(a) >= len(p.Actors) || instr < 0 || int(instr) >= len(p.Actors[a].Code) {
-		return fmt.Sprintf("instruction %d (not of this program)", instr)
+// Tids lists the actors' tids at their creation, 0 for those never created: what corpus.FormatResult takes.
+func (h *History) Tids() []int32 {
+	tids := make([]int32, len(h.Actors))
+	for i := range h.Actors {
+		tids[i] = h.Actors[i].Tid
 	}
-	return fmt.Sprint(p.Actors[a].Code[instr].Call)
+	return tids
 }
 
 // resultText is what a finished call returned, with tids as actor names.
 func resultText(p *engine.Program, h *History, a engine.ActorID, e Entry) string {
-	return fmt.Sprint(e.Res.Ret)
+	return corpus.FormatResult(p, a, e.Instr, e.Res, h.Tids())
 }
 
 // handlerText says which signal a handler got and from whom.
 func handlerText(p *engine.Program, h *History, e Entry) string {
-	return fmt.Sprintf("handler %d code %d from %s", e.Res.Out[0], e.Res.Out[1], tidName(p, h, e.Res.Out[2]))
+	signo, code, pid := e.Res.Out[0], e.Res.Out[1], e.Res.Out[2]
+	s := fmt.Sprintf("handler %s %s", ptrace.Signals.Format(signo), ptrace.SigCodes.Format(code))
+	if pid != 0 {
+		s += " from " + tidName(p, h, pid)
+	}
+	return s
 }
 
 // endText says where an actor was at the cut.
@@ -56,8 +67,10 @@ func endText(p *engine.Program, h *History, id engine.ActorID) string {
 	switch {
 	case a.Parked:
 		s = "parked"
+	case open >= 0 && isExit(p, id, a.Entries[open].Instr):
+		s = "ended by " + corpus.FormatCall(p, id, a.Entries[open].Instr)
 	case open >= 0:
-		s = "still in " + CallText(p, id, a.Entries[open].Instr)
+		s = "still in " + corpus.FormatCall(p, id, a.Entries[open].Instr)
 	case a.Tid == 0:
 		return "never created"
 	default:
@@ -79,13 +92,19 @@ func endText(p *engine.Program, h *History, id engine.ActorID) string {
 	return s
 }
 
+// isExit says whether a call never returns by design.
+func isExit(p *engine.Program, a engine.ActorID, instr int32) bool {
+	v := corpus.VerbOf(p, a, instr)
+	return v != nil && (v.Call == engine.CallExit || v.Call == engine.CallExitGroup)
+}
+
 // signalSet lists the signals of a /proc mask.
 func signalSet(mask uint64) string {
 	var names []string
 	for sig := 1; sig <= 64; sig++ {
 		if mask&(1<<(sig-1)) != 0 {
-			names = append(names, fmt.Sprint(sig))
+			names = append(names, ptrace.Signals.Format(int64(sig)))
 		}
 	}
-	return strings.Join(names, " ")
+	return strings.Join(names, "|")
 }

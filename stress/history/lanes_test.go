@@ -1,0 +1,148 @@
+package history
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"tracehammer/corpus"
+	"tracehammer/engine"
+)
+
+// program lowers a scenario; at finds its calls by actor and text.
+func program(t *testing.T, text string) (*engine.Program, func(actor, call string) int32) {
+	t.Helper()
+	s, err := corpus.Parse("test.scn", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := corpus.Lower(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p, func(actor, call string) int32 {
+		t.Helper()
+		a := s.Actor(actor)
+		for i := range p.Actors[a].Code {
+			if p.Actors[a].Code[i].Op == engine.OpCall && corpus.FormatCall(p, engine.ActorID(a), int32(i)) == call {
+				return int32(i)
+			}
+		}
+		t.Fatalf("%s makes no call %s", actor, call)
+		return -1
+	}
+}
+
+const signalled = `scenario signalled
+proc main
+proc child of main
+thread t of child
+proc late of main by fork
+
+child: sigaction SIGUSR1 HANDLER
+main:  ptrace SEIZE child TRACEEXEC|EXITKILL
+t:     kill main SIGCONT
+main:  kill child SIGUSR1
+main:  wait4 child __WALL
+main:  ptrace GETSIGINFO child
+child: pause
+child: execve
+main:  fork late
+late:  exit 3
+main:  wait4 late
+`
+
+// signalledRun has every mark: calls that others fall into, a handler inside a call, one in flight at the end, one dead actor.
+func signalledRun(t *testing.T) (*engine.Program, *History) {
+	p, at := program(t, signalled)
+	return p, &History{
+		Target: "host", Kernel: "Linux 6.18.44", Arch: "amd64", Run: 3, Cut: 30, Outcome: Stuck, Elapsed: 312456789,
+		Delays: []int64{0, 17300},
+		Actors: []Actor{
+			{Tid: 4101, Entries: []Entry{
+				call(at("main", "fork child"), 1, 2, 4102),
+				call(at("main", "ptrace SEIZE child TRACEEXEC|EXITKILL"), 6, 9, 0),
+				call(at("main", "kill child SIGUSR1"), 12, 14, 0),
+				call(at("main", "wait4 child __WALL"), 15, 19, 4102, 0x0a7f),
+				call(at("main", "ptrace GETSIGINFO child"), 20, 21, 0, 10, 0, 4101),
+				call(at("main", "fork late"), 22, 23, 4104),
+				call(at("main", "wait4 late"), 24, 27, 4104, 0x300),
+			}, Parked: true, Final: &Final{State: 'S'}},
+			{Tid: 4102, Entries: []Entry{
+				call(at("child", "clone t THREAD"), 3, 4, 4103),
+				call(at("child", "sigaction SIGUSR1 HANDLER"), 5, 7, 0),
+				call(at("child", "pause"), 13, 18, -4),
+				handler(17, 10, 0, 4101),
+				call(at("child", "execve"), 28, 0, 0),
+			}, Final: &Final{State: 'D', TracerPid: 4101, Pending: 1<<9 | 1<<17}},
+			{Tid: 4103, Entries: []Entry{call(at("t", "kill main SIGCONT"), 10, 11, -3)}},
+			{Tid: 4104, Entries: []Entry{call(at("late", "exit 3"), 25, 0, 0)}},
+		},
+		Hang: &Snapshot{Threads: []Thread{
+			{Actor: 1, Tid: 4102, State: 'D', TracerPid: 4101, Wchan: "begin_new_exec", Syscall: "59 0x401000",
+				Stack: []string{"begin_new_exec", "load_elf_binary", "do_syscall_64"}},
+		}},
+		Console: []string{"INFO: task main:12 blocked\x1b[31m"},
+	}
+}
+
+func TestTable(t *testing.T) {
+	p, h := signalledRun(t)
+	var b bytes.Buffer
+	if err := WriteTable(&b, p, h); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "signalled.table", b.Bytes())
+}
+
+func TestLanes(t *testing.T) {
+	p, h := signalledRun(t)
+	var b bytes.Buffer
+	if err := WriteLanes(&b, p, h); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "signalled.lanes", b.Bytes())
+	fits(t, b.String())
+}
+
+// TestLanesOfManyActors: also the most actors with long texts fit, wrapped in their columns.
+func TestLanesOfManyActors(t *testing.T) {
+	text := "scenario crowd\nproc main\n"
+	for i := 1; i < engine.MaxActors; i++ {
+		text += "proc child-with-a-name-" + string(rune('a'+i)) + " of main\n"
+	}
+	text += "\n"
+	for i := 1; i < engine.MaxActors; i++ {
+		text += "main: ptrace SEIZE child-with-a-name-" + string(rune('a'+i)) + " TRACESYSGOOD|TRACEFORK|EXITKILL\n"
+	}
+	p, _ := program(t, text)
+	h := &History{Target: "engine", Actors: make([]Actor, engine.MaxActors)}
+	for i := range h.Actors {
+		h.Actors[i].Tid = int32(i) + 2
+	}
+	for i := range p.Actors[0].Code {
+		if p.Actors[0].Code[i].Op == engine.OpCall {
+			h.Actors[0].Entries = append(h.Actors[0].Entries, call(int32(i), uint64(2*i+1), uint64(2*i+2), 0))
+		}
+	}
+	for i := 1; i < engine.MaxActors; i++ {
+		h.Actors[i].Entries = []Entry{handler(uint64(100+i), 10, -6, int64(i)+1)}
+	}
+	h.Actors[11].Tid, h.Actors[11].Entries = 0, nil
+	var b bytes.Buffer
+	if err := WriteLanes(&b, p, h); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "crowd.lanes", b.Bytes())
+	fits(t, b.String())
+}
+
+func fits(t *testing.T, s string) {
+	t.Helper()
+	for l := range strings.Lines(s) {
+		if n := utf8.RuneCountInString(strings.TrimRight(l, "\n")); n > 160 || strings.HasSuffix(l, " \n") {
+			t.Errorf("%d columns, or a blank at the end: %q", n, l)
+		}
+	}
+}
