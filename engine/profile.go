@@ -1,9 +1,25 @@
 package engine
 
-// Profile is the set of named switches for behaviours that differ between kernels. The zero Profile is Linux 6.18.
+// Profile is the set of named switches for behaviours that differ between kernels. The zero Profile is Linux 6.18 without Yama.
 type Profile struct {
 	Name string
+	// Yama is the level of the Yama security module (R108).
+	Yama Yama
+	// PidfdThreadEINVAL: pidfd_open of a thread that is no leader gives EINVAL; since 6.16 ENOENT.
+	PidfdThreadEINVAL bool
+	// NoBlockstep: the processor has no block step; SINGLEBLOCK gives EIO.
+	NoBlockstep bool
+	// ListenKeepsReport: PTRACE_LISTEN leaves an unreported stop waitable (before 3.4 it was never hidden).
+	NoSetSyscallInfo bool // before 6.16 PTRACE_SET_SYSCALL_INFO is unknown: EIO
 }
 
-// BugSet is a set of planted bugs; none is on unless asked for.
-type BugSet uint64
+// Yama is the level of the Yama security module.
+type Yama uint8
+
+const (
+	YamaAbsent Yama = iota
+	YamaClassic
+	YamaRelational
+	YamaCapability
+	YamaNoAttach
+)

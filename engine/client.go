@@ -1,0 +1,345 @@
+package engine
+
+// ClientID identifies a client of utrace; 0 is none, 1 the first of NewMachine.
+type ClientID uint8
+
+// Ops are a client's callbacks (2.3). A callback may call Control, SetEvents and everything that is exported here, but
+// must not step the World.
+type Ops interface {
+	ReportQuiesce(w *World, t TaskID, e EngineID, event Events) Action
+	ReportSignal(w *World, t TaskID, e EngineID, event Events) (Action, SignalAction)
+	ReportClone(w *World, t TaskID, e EngineID, child TaskID) Action
+	ReportExec(w *World, t TaskID, e EngineID, former Tid) Action
+	ReportSyscallEntry(w *World, t TaskID, e EngineID) (a Action, abort bool)
+	ReportSyscallExit(w *World, t TaskID, e EngineID) Action
+	ReportExit(w *World, t TaskID, e EngineID, code uint16) Action
+	ReportDeath(w *World, t TaskID, e EngineID) Action
+	ReportReap(w *World, t TaskID, e EngineID)
+	Extension
+}
+
+// Hooks are the four places where the core asks about ptrace by name, and the system call itself. What keys on "is this
+// task ptraced" elsewhere in the core is the wait and SIGCHLD interference: parent against realParent, the list of
+// tracees, and tfTraced.
+type Hooks interface {
+	// UnsafeExec says whether an exec of t happens under a tracer that may not see new privileges (R74).
+	UnsafeExec(w *World, t TaskID) bool
+	// TracerTask is who traces t.
+	TracerTask(w *World, t TaskID) TaskID
+	// NotifyJctl tells the tracer's side about a change of the group's stop state, at its generation. True means that the
+	// thread was seized: it is not to be woken from its stop (R43).
+	NotifyJctl(w *World, t TaskID) bool
+	// Unlinked takes the tracer's engine off t: t has no tracer any more. TracerExits comes before it when that is because
+	// the tracer dies (R102).
+	Unlinked(w *World, t TaskID)
+	TracerExits(w *World, t TaskID)
+	// Syscall makes the next step of the call that t is in.
+	Syscall(w *World, t TaskID, c *CallState) CallResult
+}
+
+// CallState is what a client's system call keeps between its steps.
+type CallState struct {
+	Stage  int8
+	Target TaskID
+	Args   [4]int64
+	Out    [3]int64
+	// TidMask is that of Result.
+	TidMask uint8
+}
+
+// CallResult says what a client's system call does next.
+type CallResult struct {
+	Kind CallResultKind
+	Ret  int64 // CallDone
+}
+
+// CallResultKind is the kind of a CallResult.
+type CallResultKind uint8
+
+const (
+	CallDone   CallResultKind = iota // the call returns Ret
+	CallAgain                        // it goes on with its next step
+	CallSleep                        // it sleeps until woken; any signal wakes it
+	CallKilled                       // it sleeps until woken; only SIGKILL wakes it
+)
+
+func (w *World) notifyJctl(id TaskID) bool {
+	return w.tasks[id].is(tfTraced) && w.m.hooks.NotifyJctl(w, id)
+}
+
+// noHooks is a kernel without ptrace.
+type noHooks struct{}
+
+func (noHooks) UnsafeExec(*World, TaskID) bool   { return false }
+func (noHooks) TracerTask(*World, TaskID) TaskID { return NoTask }
+func (noHooks) NotifyJctl(*World, TaskID) bool   { return false }
+func (noHooks) Unlinked(*World, TaskID)          {}
+func (noHooks) TracerExits(*World, TaskID)       {}
+func (noHooks) Syscall(*World, TaskID, *CallState) CallResult {
+	return CallResult{Ret: -ENOSYS}
+}
+
+// clientCall makes one step of a client's system call.
+func (w *World) clientCall(id TaskID, t *task, f *frame) bool {
+	c := CallState{Stage: f.a, Target: f.b, Args: t.args}
+	r := w.m.hooks.Syscall(w, id, &c)
+	f.a, f.b = c.Stage, c.Target
+	switch r.Kind {
+	case CallDone:
+		t.out, t.tidMask = c.Out, c.TidMask
+		return w.sysRet(t, f, r.Ret)
+	case CallSleep:
+		t.state = Interruptible
+	case CallKilled:
+		t.state = Killable
+	}
+	return false
+}
+
+// What follows is for clients: the state of tasks, and what ptrace does to it.
+
+// Traced says whether a task is in a tracing stop.
+func (w *World) Traced(t TaskID) bool { return w.tasks[t].state == Traced }
+
+// InGroupStop says whether a task is in a job control stop.
+func (w *World) InGroupStop(t TaskID) bool { return w.tasks[t].state == Stopped }
+
+// ExitState of a task.
+func (w *World) ExitState(t TaskID) ExitState { return w.tasks[t].exitState }
+
+// Exiting says whether a task is past the point where signals reach it.
+func (w *World) Exiting(t TaskID) bool { return w.tasks[t].is(tfExiting) }
+
+// FatalPending says whether SIGKILL is pending for a task.
+func (w *World) FatalPending(t TaskID) bool { return w.tasks[t].fatalPending() }
+
+// SignalPending says whether an interruptible sleep of a task ends.
+func (w *World) SignalPending(t TaskID) bool { return w.tasks[t].signalPending() }
+
+// Find is the task with that tid, NoTask if there is none.
+func (w *World) Find(tid int64) TaskID { return w.find(tid) }
+
+// TidOf is the tid that a task has now.
+func (w *World) TidOf(t TaskID) Tid { return Tid(w.tasks[t].tid) }
+
+// SameGroup says whether two tasks are threads of one process.
+func (w *World) SameGroup(a, b TaskID) bool { return w.sameGroup(a, b) }
+
+// Parent is the task that a task reports to: its tracer, or its real parent.
+func (w *World) Parent(t TaskID) TaskID { return w.tasks[t].parent }
+
+// RealParent is the task's parent by birth or adoption.
+func (w *World) RealParent(t TaskID) TaskID { return w.tasks[t].realParent }
+
+// IsTraced says whether a task has a tracer.
+func (w *World) IsTraced(t TaskID) bool { return w.tasks[t].is(tfTraced) }
+
+// Uid is a task's user id.
+func (w *World) Uid(t TaskID) uint16 { return w.tasks[t].uid }
+
+// SigInfo is the siginfo of the signal that a task is delivering, or of the stop that it is in.
+func (w *World) SigInfo(t TaskID) *SigInfo { return &w.tasks[t].info }
+
+// Profile is the kernel's profile.
+func (w *World) Profile() *Profile { return &w.m.opt.Profile }
+
+// HasBug says whether a planted bug is on.
+func (w *World) HasBug(b Bug) bool { return w.bug(b) }
+
+// SetReport makes a stop's code what the next wait returns (R90).
+func (w *World) SetReport(id TaskID, code uint16) {
+	t := &w.tasks[id]
+	t.exitCode = code
+	t.flags |= tfReport
+}
+
+// ReportCode is the stop code that nobody has waited for, 0 if there is none.
+func (w *World) ReportCode(id TaskID) uint16 {
+	if t := &w.tasks[id]; t.is(tfReport) {
+		return t.exitCode
+	}
+	return 0
+}
+
+// SetResumeSignal replaces the pending report by the signal to go on with (R18).
+func (w *World) SetResumeSignal(id TaskID, sig uint8) {
+	t := &w.tasks[id]
+	if w.bug(BugContKeepsReport) && t.is(tfReport) {
+		t.cursig = sig
+		return
+	}
+	t.exitCode = uint16(sig)
+	t.flags &^= tfReport
+}
+
+// EnterTrap is the bookkeeping of a stop that begins: it takes part in a group stop if it is one (jctl), clears the
+// pending trap, and lets an attacher go on (R9, R39, R48, R50).
+func (w *World) EnterTrap(id TaskID, jctl, stopEvent bool) {
+	t := &w.tasks[id]
+	if jctl && t.jobctl&jcStopPending != 0 && w.participate(t) {
+		t.flags |= tfGstop
+	}
+	if stopEvent || !w.bug(BugInterruptTwice) {
+		w.clearPendingStop(t, jcTrapStop)
+	}
+	if stopEvent {
+		w.clearPendingStop(t, jcTrapNotify)
+	}
+	w.clearTrapping(t)
+}
+
+// NotifyTracer tells the tracer of a stop.
+func (w *World) NotifyTracer(id TaskID, why int32) { w.notifyStop(id, true, why) }
+
+// GroupStopping says whether the task's group is stopped or stopping.
+func (w *World) GroupStopping(id TaskID) bool { return w.groupStopping(&w.tasks[id]) }
+
+// ScheduleTrap sets TRAP_STOP; false if the task is dying.
+func (w *World) ScheduleTrap(id TaskID) bool { return w.setPending(&w.tasks[id], jcTrapStop, 0) }
+
+// ScheduleNotify sets TRAP_NOTIFY.
+func (w *World) ScheduleNotify(id TaskID) { w.setPending(&w.tasks[id], jcTrapNotify, 0) }
+
+// NotifyPending says whether TRAP_NOTIFY is set.
+func (w *World) NotifyPending(id TaskID) bool { return w.tasks[id].jobctl&jcTrapNotify != 0 }
+
+// WakeTracee is ptrace_signal_wake_up: retrap ends the tracing stop that it is in.
+func (w *World) WakeTracee(id TaskID, retrap bool) { w.ptraceWake(&w.tasks[id], retrap) }
+
+// Listening says whether a task is in the LISTEN state; SetListening puts it there.
+func (w *World) Listening(id TaskID) bool { return w.tasks[id].jobctl&jcListening != 0 }
+func (w *World) SetListening(id TaskID)   { w.tasks[id].jobctl |= jcListening }
+
+// TrapStopped turns a job control stop into a tracing stop of an attached task (R9): the task goes through running, and
+// the attacher waits while Trapping.
+func (w *World) TrapStopped(id TaskID) {
+	t := &w.tasks[id]
+	if t.state == Stopped && w.setPending(t, jcTrapStop|jcTrapping, 0) {
+		w.mark(9)
+		t.flags |= tfSigPending
+		t.state = Running
+	}
+}
+
+// Trapping says whether the attacher of a task still has to wait.
+func (w *World) Trapping(id TaskID) bool { return w.tasks[id].jobctl&jcTrapping != 0 }
+
+// FinishNotify waits until a task that is in a tracing stop has told about it.
+func (w *World) FinishNotify(id TaskID) { w.finishNotify(id) }
+
+// Link makes tracer the tracer of t: __ptrace_link.
+func (w *World) Link(t, tracer TaskID, cap bool) {
+	u := &w.tasks[t]
+	w.tasks[tracer].ptraced.addFirst(t)
+	u.parent = tracer
+	u.flags |= tfTraced
+	if cap {
+		u.flags |= tfTracerCap
+	}
+}
+
+// TracerCap says whether the tracer had CAP_SYS_PTRACE when it attached.
+func (w *World) TracerCap(t TaskID) bool { return w.tasks[t].is(tfTracerCap) }
+
+// Detach ends the tracing of t by the task tracer: __ptrace_detach (R99, R103).
+func (w *World) Detach(tracer, t TaskID) { w.detach(tracer, t) }
+
+// SendSigstop is the attacher's SIGSTOP (R8); SendKernel a thread-directed signal from the kernel; KillTracee PTRACE_KILL's
+// SIGKILL.
+func (w *World) SendSigstop(t TaskID) { w.sendKernel(SIGSTOP, t) }
+
+// SendKernel sends a thread-directed signal from the kernel.
+func (w *World) SendKernel(t TaskID, sig uint8) { w.sendKernel(sig, t) }
+
+// SendUser sends a thread-directed signal in the name of the calling task.
+func (w *World) SendUser(from, t TaskID, sig uint8) {
+	f := &w.tasks[from]
+	w.send(NewSigInfo(sig, SI_USER, Tid(w.tgid(f)), f.uid), t, true, false)
+}
+
+// PendSigstop marks SIGSTOP pending without a queue entry: an auto-attached child's first stop (R61).
+func (w *World) PendSigstop(t TaskID) { w.tasks[t].pending.mask |= bit(SIGSTOP) }
+
+// ClearStep disarms single-stepping.
+func (w *World) ClearStep(t TaskID) { w.tasks[t].flags &^= tfStep }
+
+// Mask is what GETSIGMASK shows, and SetMask what SETSIGMASK does: inside a sigsuspend the mask that it will restore (R111).
+func (w *World) Mask(id TaskID) uint64 {
+	t := &w.tasks[id]
+	if t.is(tfRestoreMask) && !w.bug(BugSigmaskSaved) {
+		return t.saved
+	}
+	return t.blocked
+}
+
+func (w *World) SetMask(id TaskID, mask uint64) {
+	t := &w.tasks[id]
+	t.blocked = mask &^ onlySignals
+	if !w.bug(BugSigmaskSaved) {
+		t.flags &^= tfRestoreMask
+		t.saved = 0
+	}
+}
+
+// Pending returns one queued siginfo of the private or the shared queue.
+func (w *World) Pending(id TaskID, shared bool, off int64) (SigInfo, bool) {
+	t := &w.tasks[id]
+	q := &t.pending
+	if shared {
+		q = &w.procOf(t).shared
+	}
+	if off < 0 || off >= int64(q.n) {
+		return SigInfo{}, false
+	}
+	return q.info[off], true
+}
+
+// Word is the word of a task's memory that a program can name.
+func (w *World) Word(t TaskID) *int64 { return &w.mms[w.tasks[t].mm].word }
+
+// LockGuard takes the cred_guard_mutex of target's process for t, if it is free; UnlockGuard lets it go and wakes who waits.
+func (w *World) LockGuard(t, target TaskID) bool {
+	p := w.procOf(&w.tasks[target])
+	if p.guard != NoTask {
+		return false
+	}
+	p.guard = t
+	return true
+}
+
+// UnlockGuard releases what LockGuard took.
+func (w *World) UnlockGuard(target TaskID) { w.unlockGuard(w.tasks[target].proc) }
+
+// SkipCall makes the call that a task is about to make not be executed: the tracer wrote -1 over its number.
+func (w *World) SkipCall(id TaskID) {
+	if t := &w.tasks[id]; t.frames[0].stage == stAfterEntry || t.frames[0].stage == stAfterSeccomp {
+		t.frames[0].m |= frameSkip
+	}
+}
+
+// PokeResult overwrites the result of the call that a task is leaving.
+func (w *World) PokeResult(id TaskID, v int64) {
+	if t := &w.tasks[id]; t.frames[0].stage == stAfterExit && (t.ustate == uBegun || t.ustate == uRestart) {
+		t.ret, t.tidMask = v, t.tidMask&^1
+	}
+}
+
+// callNumbers are the calls' numbers on amd64.
+var callNumbers = [NumCalls]int64{CallClone: 56, CallExecve: 59, CallExit: 60, CallExitGroup: 231, CallGetpid: 39, CallGettid: 186,
+	CallGetppid: 110, CallKill: 62, CallTkill: 200, CallTgkill: 234, CallRtSigqueueinfo: 129, CallRtTgsigqueueinfo: 297,
+	CallPidfdOpen: 434, CallPidfdSendSignal: 424, CallSigaction: 13, CallSigprocmask: 14, CallSigpending: 127, CallSigsuspend: 130,
+	CallPause: 34, CallNanosleep: 35, CallSetpgid: 109, CallGetpgid: 121, CallSetsid: 112, CallGetsid: 124, CallWait4: 61,
+	CallWaitid: 247, CallPrctl: 157, CallSeccomp: 317, CallSetresuid: 117, CallPtrace: 101, CallSchedYield: 24,
+	CallFutexWait: 202, CallFutexWake: 202, CallMmap: 9, CallSigreturn: 15}
+
+const restartSyscall = 219
+
+// SyscallInfo is the number of the call that a task is in, and whether its result is an error.
+func (w *World) SyscallInfo(id TaskID) (nr int64, failed bool) {
+	t := &w.tasks[id]
+	nr = callNumbers[t.call]
+	if t.is(tfRestart) {
+		nr = restartSyscall
+	}
+	return nr, t.ret < 0 && t.ret >= -4095
+}

@@ -1,0 +1,223 @@
+package engine
+
+// Signal delivery: the loop at the top of the return to user mode (R29). Each pass through getSignal is one section under
+// siglock, as get_signal's is.
+
+// toUser is exit_to_user_mode_loop: go to user mode unless there is work.
+func (w *World) toUser(id TaskID, t *task, f *frame) bool {
+	if t.is(tfNotifyResume) && !t.is(tfSigPending) {
+		t.flags &^= tfNotifyResume
+		f.stage = stUser
+		return w.reportResume(id, t)
+	}
+	if !t.is(tfSigPending) {
+		w.settle(id, t, f, 0)
+		t.pop()
+		return false
+	}
+	f.stage = stSignal
+	return false
+}
+
+// settle decides once per system call what user mode makes of an interrupted call: restart it, or return EINTR. sig is the
+// signal whose handler will run, 0 if none does (R34, R95).
+func (w *World) settle(id TaskID, t *task, f *frame, sig uint8) {
+	if f.m&frameCall == 0 {
+		return
+	}
+	f.m &^= frameCall
+	restart := false
+	if t.ustate == uBegun || t.ustate == uRestart {
+		switch t.ret {
+		case -ERESTARTNOINTR:
+			restart = true
+		case -ERESTARTSYS:
+			restart = sig == 0 || w.sighandOf(t).restart&bit(sig) != 0
+			t.ret = -EINTR
+		case -ERESTARTNOHAND, -ERESTART_RESTARTBLOCK:
+			restart = sig == 0
+			t.ret = -EINTR
+		}
+	}
+	t.flags &^= tfRestart
+	if restart {
+		w.mark(34)
+		if t.call == CallNanosleep {
+			t.flags |= tfRestart
+		}
+		t.ret = 0
+		t.ustate = uRestart
+		return
+	}
+	w.returned(id, t)
+}
+
+// getSignal is one pass of get_signal.
+func (w *World) getSignal(id TaskID, t *task, f *frame) bool {
+	p := w.procOf(t)
+	f.stage = stSignal
+	if p.flags&gfCldMask != 0 {
+		f.code = CLD_STOPPED
+		if p.flags&gfCldContinued != 0 {
+			f.code = CLD_CONTINUED
+		}
+		p.flags &^= gfCldMask
+		f.stage = stNotifyCont
+		return false
+	}
+	for {
+		if p.flags&gfGroupExit != 0 || p.execTask != NoTask {
+			t.pending.mask &^= bit(SIGKILL)
+			w.recalcSelf(t)
+			return w.groupExit(id, t, f, SIGKILL)
+		}
+		if t.jobctl&jcStopPending != 0 && w.groupStop(id, t, f, 0) {
+			return false
+		}
+		if t.jobctl&jcTrapMask != 0 {
+			w.mark(29)
+			return w.jobctlTrap(id, t, f)
+		}
+		sig := w.dequeue(t)
+		if sig == 0 {
+			w.settle(id, t, f, 0)
+			if t.is(tfRestoreMask) {
+				t.flags &^= tfRestoreMask
+				w.setBlocked(id, t.saved)
+				t.saved = 0
+			}
+			f.stage = stUser
+			return true
+		}
+		if w.signalEvents(t, sig) && sig != SIGKILL && w.sighandOf(t).immutable&bit(sig) == 0 {
+			f.stage = stAfterSignal
+			t.jobctl |= jcStopDequeued // so that SIGCONT cancels whatever stop the tracer makes of it (R30)
+			return w.reportSignal(id, t, sig)
+		}
+		if done, again := w.act(id, t, f, sig); done {
+			return again
+		}
+	}
+}
+
+// dequeue takes the next signal: faults in queue order, then private before shared (R29).
+func (w *World) dequeue(t *task) uint8 {
+	p := w.procOf(t)
+	t.private = 1
+	if t.pending.mask&^t.blocked&syncSignals != 0 {
+		for i := range int(t.pending.n) {
+			s := t.pending.info[i]
+			if s.Code() <= SI_USER || syncSignals&bit(s.Signo) == 0 {
+				continue
+			}
+			t.info = t.pending.collect(s.Signo)
+			w.recalcSelf(t)
+			return s.Signo
+		}
+	}
+	sig := nextSignal(&t.pending, t.blocked)
+	if sig != 0 {
+		t.info = t.pending.collect(sig)
+	} else if sig = nextSignal(&p.shared, t.blocked); sig != 0 {
+		t.private = 0
+		t.info = p.shared.collect(sig)
+	}
+	w.recalcSelf(t)
+	if sig != 0 && stopSignals&bit(sig) != 0 {
+		t.jobctl |= jcStopDequeued
+	}
+	return sig
+}
+
+// act takes the action of a dequeued signal. done says that the loop is left, again is then its result.
+func (w *World) act(id TaskID, t *task, f *frame, sig uint8) (done, again bool) {
+	p, h := w.procOf(t), w.sighandOf(t)
+	switch {
+	case h.ignored(sig):
+	case h.handler&bit(sig) != 0:
+		return true, w.handle(id, t, f, sig)
+	case ignoreSignals&bit(sig) != 0:
+	case p.flags&gfUnkillable != 0 && onlySignals&bit(sig) == 0:
+		w.mark(36)
+	case stopSignals&bit(sig) != 0:
+		if sig != SIGSTOP {
+			t.cursig = sig
+			t.info = SigInfo{}
+			f.stage = stOrphan
+			return true, false
+		}
+		if w.groupStop(id, t, f, sig) {
+			t.info = SigInfo{}
+			return true, false
+		}
+	default:
+		return true, w.groupExit(id, t, f, uint16(sig))
+	}
+	t.info = SigInfo{}
+	return false, false
+}
+
+// handle is handle_signal: set up the handler's frame.
+func (w *World) handle(id TaskID, t *task, f *frame, sig uint8) bool {
+	h := w.sighandOf(t)
+	w.settle(id, t, f, sig)
+	nodefer := h.nodefer&bit(sig) != 0
+	if h.resethand&bit(sig) != 0 {
+		h.setDefault(sig)
+	}
+	info := t.info
+	t.info = SigInfo{}
+	step := t.is(tfStep)
+	t.flags &^= tfStep
+	if !w.pushHandler(id, info) {
+		h.setDefault(SIGSEGV)
+		w.force(id, NewSigInfo(SIGSEGV, SI_KERNEL, NoTid, 0), false)
+		f.stage = stUser
+		return true
+	}
+	t.flags &^= tfRestoreMask
+	t.saved = 0
+	mask := t.blocked
+	if !nodefer {
+		mask |= bit(sig)
+	}
+	w.setBlocked(id, mask)
+	f.stage = stUser
+	if step {
+		w.mark(58)
+		return w.reportExtra(id, t, ExtraHandler, 0)
+	}
+	return true
+}
+
+// afterSignalStop is what follows the report of a signal: what its stop was resumed with decides (R31).
+func (w *World) afterSignalStop(id TaskID, t *task, f *frame) bool {
+	f.stage = stSignal
+	sig := t.resume
+	t.resume = 0
+	if sig == 0 {
+		w.mark(31)
+		t.info = SigInfo{}
+		return true
+	}
+	if sig != t.info.Signo {
+		w.mark(31)
+		tracer := &w.tasks[t.parent]
+		t.info = NewSigInfo(sig, SI_USER, Tid(tracer.tid), tracer.uid)
+	}
+	if t.blocked&bit(sig) != 0 && !w.bug(BugBlockedInjection) || t.fatalPending() {
+		w.mark(31)
+		w.send(t.info, id, t.private != 0, t.info.Code() == SI_KERNEL)
+		t.info = SigInfo{}
+		return true
+	}
+	if done, again := w.act(id, t, f, sig); done {
+		return again
+	}
+	return true
+}
+
+// jobctlTrap is do_jobctl_trap: the trap of a traced thread for a group stop, an interrupt or a notification.
+func (w *World) jobctlTrap(id TaskID, t *task, f *frame) bool {
+	return w.reportExtra(id, t, ExtraTrap, uint16(t.stopSig))
+}

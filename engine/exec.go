@@ -1,0 +1,210 @@
+package engine
+
+// execve of a multithreaded process (R65 to R74): cred_guard_mutex, de_thread, the leader's death and the taking over of
+// its tid, the new image, the event.
+
+// execGuard takes cred_guard_mutex, which attach takes too (R7).
+func (w *World) execGuard(id TaskID, t *task, f *frame) bool {
+	if !w.LockGuard(id, id) {
+		if t.signalPending() {
+			return w.sysRet(t, f, -ERESTARTNOINTR)
+		}
+		t.state = Interruptible
+		return false
+	}
+	if w.m.hooks.UnsafeExec(w, id) {
+		w.mark(74)
+	}
+	f.code = uint16(t.tid)
+	f.stage = stExecThread
+	return w.groupEmpty(t)
+}
+
+// execThread is the beginning of de_thread: kill all other threads.
+func (w *World) execThread(id TaskID, t *task, f *frame) bool {
+	p := w.procOf(t)
+	if w.groupEmpty(t) {
+		f.stage = stExecCommit
+		return true
+	}
+	if p.flags&gfGroupExit != 0 || p.execTask != NoTask {
+		w.mark(67)
+		f.stage = stExecFailed
+		return true
+	}
+	w.mark(66)
+	p.execTask = id
+	p.notify = w.zapOthers(id)
+	if !w.isLeader(id) {
+		p.notify--
+	}
+	f.a = 0
+	f.stage = stExecSiblings
+	return true
+}
+
+// execSiblings waits until every other non-leader is released.
+func (w *World) execSiblings(id TaskID, t *task, f *frame) bool {
+	p := w.procOf(t)
+	switch {
+	case f.a == 1 && t.fatalPending():
+		return w.execKilled(p, f)
+	case p.notify != 0:
+		f.a = 1
+		t.state = Killable
+		return false
+	}
+	f.a = 0
+	f.stage = stExecLeader
+	return !w.isLeader(id) || w.execThreaded(p, f)
+}
+
+func (w *World) execThreaded(p *proc, f *frame) bool {
+	p.execTask, p.notify = NoTask, 0
+	f.stage = stExecCommit
+	return true
+}
+
+// execLeader waits until the leader is a zombie, and takes over its identity (R68).
+func (w *World) execLeader(id TaskID, t *task, f *frame) bool {
+	p := w.procOf(t)
+	leader := p.leader
+	l := &w.tasks[leader]
+	if f.a == 1 && t.fatalPending() {
+		return w.execKilled(p, f)
+	}
+	p.notify = -1
+	if !l.dead() {
+		f.a = 1
+		t.state = Killable
+		return false
+	}
+	w.mark(68)
+	t.tid, l.tid = l.tid, t.tid
+	w.at[t.tid], w.at[l.tid] = id, leader
+	w.tasks[l.realParent].children.replace(leader, id)
+	p.leader = id
+	t.exitSignal, l.exitSignal = SIGCHLD, -1
+	l.exitState = ExitDead
+	if l.is(tfTraced) {
+		w.wakeParent(leader, l.parent)
+	}
+	f.a = leader
+	f.stage = stExecRelease
+	return false
+}
+
+func (w *World) execRelease(_ TaskID, t *task, f *frame) bool {
+	w.releaseTask(f.a)
+	return w.execThreaded(w.procOf(t), f)
+}
+
+// execKilled is de_thread giving up because the process is being killed.
+func (w *World) execKilled(p *proc, f *frame) bool {
+	p.execTask, p.notify = NoTask, 0
+	f.stage = stExecFailed
+	return true
+}
+
+// execCommit is the rest of begin_new_exec: new memory, default handlers, credentials; then the mutex is free.
+func (w *World) execCommit(id TaskID, t *task, f *frame) bool {
+	p := w.procOf(t)
+	w.leaveMM(t)
+	t.flags &^= tfDumpable
+	t.flags |= tfExeced
+	t.mm = w.freeMM(id)
+	w.mms[t.mm] = mm{dumpable: 1}
+	w.unshareSighand(p)
+	h := &w.sighands[p.sighand]
+	*h = sighand{ignore: h.ignore} // R73
+	t.execID++
+	t.exitSignal = SIGCHLD
+	w.mark(73)
+	w.unlockGuard(t.proc)
+	f.stage = stExecEvent
+	return t.utrace.n == 0
+}
+
+// freeMM is an address space that nobody uses.
+func (w *World) freeMM(id TaskID) int8 {
+	used := uint16(0)
+	for i := firstTask; i < maxTasks; i++ {
+		if t := &w.tasks[i]; i != id && w.used&(1<<i) != 0 && !t.is(tfExiting) && t.mm >= 0 {
+			used |= 1 << t.mm
+		}
+	}
+	for g := range int8(maxTasks) {
+		if g != 0 && w.groups&(1<<g) != 0 && used&(1<<g) == 0 {
+			return g
+		}
+	}
+	return w.tasks[id].mm
+}
+
+// unshareSighand gives a process a table of its own that shared one by CLONE_SIGHAND.
+func (w *World) unshareSighand(p *proc) {
+	used := uint16(0)
+	for g := range int8(maxTasks) {
+		if q := &w.procs[g]; w.groups&(1<<g) != 0 && q != p && q.threads.n != 0 {
+			used |= 1 << q.sighand
+		}
+	}
+	if used&(1<<p.sighand) == 0 {
+		return
+	}
+	for g := range int8(maxTasks) {
+		if w.groups&(1<<g) != 0 && used&(1<<g) == 0 {
+			w.sighands[g] = w.sighands[p.sighand]
+			p.sighand = g
+			return
+		}
+	}
+}
+
+// execEvent is ptrace_event(PTRACE_EVENT_EXEC) (R70, R71).
+func (w *World) execEvent(id TaskID, t *task, f *frame) bool {
+	former := f.code
+	w.sysRet(t, f, 0)
+	if w.bug(BugExecEventMsgZero) {
+		former = 0
+	}
+	if t.utrace.n == 0 {
+		return true
+	}
+	return w.begin(id, t, passExec, former)
+}
+
+// execFailed is an exec that failed past the point of no return: it kills (R65).
+func (w *World) execFailed(id TaskID, t *task, f *frame) bool {
+	w.mark(65)
+	if !t.fatalPending() {
+		w.force(id, NewSigInfo(SIGSEGV, SI_KERNEL, NoTid, 0), true)
+	}
+	w.unlockGuard(t.proc)
+	return w.errno(t, f, EAGAIN)
+}
+
+// unlockGuard frees a process's cred_guard_mutex and wakes everybody who wants it.
+func (w *World) unlockGuard(g int8) {
+	w.procs[g].guard = NoTask
+	for i := firstTask; i < maxTasks; i++ {
+		t := &w.tasks[i]
+		if w.used&(1<<i) == 0 || t.depth == 0 || t.state != Interruptible && t.state != Killable || w.guardWanted(t) != g {
+			continue
+		}
+		t.state = Running
+	}
+}
+
+// guardWanted is the process whose mutex a sleeping task wants, -1 if it waits for something else.
+func (w *World) guardWanted(t *task) int8 {
+	switch f := t.top(); f.stage {
+	case stExecGuard, stTsync:
+		return t.proc
+	case stClient:
+		if f.b != NoTask && t.state == Interruptible {
+			return w.tasks[f.b].proc
+		}
+	}
+	return -1
+}

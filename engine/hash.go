@@ -1,0 +1,61 @@
+package engine
+
+import (
+	"math/bits"
+	"unsafe"
+)
+
+// Hash identifies the state: equal states have equal hashes, and different ones practically never. It covers everything
+// that decides what can happen, user positions included; marks and options are left out.
+//
+// The bytes of the structures are hashed as they lie in memory; a test makes sure that they hold no implicit padding.
+func (w *World) Hash() uint64 {
+	h := uint64(w.used)<<32 | uint64(w.groups)<<16 | uint64(w.filterN)<<8 | uint64(w.seq)
+	p := w.m.prog
+	for i := range p.Barriers {
+		h = mix(h, uint64(w.barriers[i]))
+	}
+	for i := range p.Vars {
+		h = mix(h, uint64(w.vars[i]))
+	}
+	for i := range w.filterN {
+		f := &w.filters[i]
+		h = mix(h, uint64(f.prev)|uint64(f.call)<<8|uint64(f.action)<<16|uint64(f.data)<<32)
+	}
+	for s := w.used; s != 0; s &= s - 1 {
+		i := bits.TrailingZeros16(s)
+		t := &w.tasks[i]
+		n := unsafe.Offsetof(t.hand) + uintptr(t.nhand)*unsafe.Sizeof(t.hand[0])
+		h = hashWords(h+uint64(i), unsafe.Slice((*uint64)(unsafe.Pointer(t)), n/8))
+	}
+	for s := w.groups; s != 0; s &= s - 1 {
+		i := bits.TrailingZeros16(s)
+		h = hashWords(h+uint64(i), unsafe.Slice((*uint64)(unsafe.Pointer(&w.procs[i])), unsafe.Sizeof(w.procs[i])/8))
+		h = hashWords(h, unsafe.Slice((*uint64)(unsafe.Pointer(&w.sighands[i])), unsafe.Sizeof(w.sighands[i])/8))
+		h = mix(h^uint64(w.mms[i].word), uint64(w.mms[i].dumpable))
+	}
+	return h
+}
+
+const (
+	k0 = 0xa0761d6478bd642f
+	k1 = 0xe7037ed1a0b428db
+)
+
+func mix(a, b uint64) uint64 {
+	hi, lo := bits.Mul64(a^k0, b^k1)
+	return hi ^ lo
+}
+
+func hashWords(h uint64, p []uint64) uint64 {
+	g := h
+	for len(p) >= 4 {
+		h = mix(p[0]^h, p[1])
+		g = mix(p[2], p[3]^g)
+		p = p[4:]
+	}
+	for _, x := range p {
+		h = mix(h, x)
+	}
+	return h ^ bits.RotateLeft64(g, 23)
+}

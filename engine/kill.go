@@ -1,0 +1,216 @@
+package engine
+
+// Sending signals from user mode (R21 ff).
+
+// Descriptors that pidfd_open returns: pidfds of processes and of threads, by tid.
+const (
+	pidfdBase   = 100
+	pidfdThread = 200
+)
+
+// killPermission is check_kill_permission for a signal from user mode (R21).
+func (w *World) killPermission(t *task, sig int64, target *task) int64 {
+	if sig < 0 || sig > NSIG {
+		return EINVAL
+	}
+	if t.proc == target.proc || t.uid == target.uid || t.uid == 0 {
+		return 0
+	}
+	if sig == SIGCONT && w.procOf(t).sid == w.procOf(target).sid {
+		return 0
+	}
+	w.mark(21)
+	return EPERM
+}
+
+// sendChecked is group_send_sig_info.
+func (w *World) sendChecked(t *task, s SigInfo, sig int64, target TaskID, private bool) int64 {
+	if e := w.killPermission(t, sig, &w.tasks[target]); e != 0 {
+		return e
+	}
+	if sig == 0 {
+		w.mark(21)
+		return 0
+	}
+	if !w.send(s, target, private, false) {
+		return EAGAIN
+	}
+	return 0
+}
+
+func (w *World) killCall(id TaskID, t *task, f *frame) bool {
+	a := &t.args
+	from := func(sig, code int64) SigInfo { return NewSigInfo(uint8(sig), int32(code), Tid(w.tgid(t)), t.uid) }
+	one := func(target TaskID, s SigInfo, sig int64, private bool) bool {
+		return w.sysRet(t, f, -w.sendChecked(t, s, sig, target, private))
+	}
+	switch t.call {
+	case CallKill:
+		pid, sig := int64(int32(a[0])), int64(int32(a[1]))
+		switch {
+		case pid > 0:
+			i := w.find(pid)
+			if i == NoTask {
+				return w.errno(t, f, ESRCH)
+			}
+			return one(i, from(sig, SI_USER), sig, false)
+		case pid == -1<<31:
+			return w.errno(t, f, ESRCH)
+		}
+		return w.killMany(t, f, pid)
+	case CallTkill, CallTgkill:
+		tgid, tid, sig := int64(0), int64(int32(a[0])), int64(int32(a[1]))
+		if t.call == CallTgkill {
+			tgid, tid, sig = tid, int64(int32(a[1])), int64(int32(a[2]))
+			if tgid <= 0 {
+				return w.errno(t, f, EINVAL)
+			}
+		}
+		if tid <= 0 {
+			return w.errno(t, f, EINVAL)
+		}
+		i := w.find(tid)
+		if i == NoTask || tgid > 0 && int64(w.tgid(&w.tasks[i])) != tgid {
+			return w.errno(t, f, ESRCH)
+		}
+		return one(i, from(sig, SI_TKILL), sig, true)
+	case CallRtSigqueueinfo, CallRtTgsigqueueinfo:
+		tgid, tid, sig, code := int64(0), int64(int32(a[0])), int64(int32(a[1])), int64(int32(a[2]))
+		thread := t.call == CallRtTgsigqueueinfo
+		if thread {
+			tgid, tid, sig, code = tid, int64(int32(a[1])), int64(int32(a[2])), int64(int32(a[3]))
+			if tgid <= 0 || tid <= 0 {
+				return w.errno(t, f, EINVAL)
+			}
+		}
+		if (code >= 0 || code == SI_TKILL) && tid != int64(t.tid) {
+			return w.errno(t, f, EPERM)
+		}
+		i := w.find(tid)
+		if i == NoTask || thread && int64(w.tgid(&w.tasks[i])) != tgid {
+			return w.errno(t, f, ESRCH)
+		}
+		// The siginfo is the caller's own; the actors leave pid and uid zero.
+		return one(i, NewSigInfo(uint8(sig), int32(code), NoTid, 0), sig, thread)
+	}
+	fd, sig, flags := a[0], int64(int32(a[1])), a[2]
+	if flags&^7 != 0 || flags&(flags-1) != 0 {
+		return w.errno(t, f, EINVAL)
+	}
+	tid := fd - pidfdBase
+	thread := fd >= pidfdThread
+	if thread {
+		tid = fd - pidfdThread
+	}
+	if tid <= 0 || tid > maxTasks {
+		return w.errno(t, f, EBADF)
+	}
+	switch flags {
+	case 1:
+		thread = true
+	case 2:
+		thread = false
+	case 4:
+		return w.killMany(t, f, -tid)
+	}
+	i := w.find(tid)
+	if i == NoTask {
+		return w.errno(t, f, ESRCH)
+	}
+	code := int64(SI_USER)
+	if thread {
+		code = SI_TKILL
+	}
+	return one(i, from(sig, code), sig, thread)
+}
+
+func (w *World) pidfdOpen(t *task, f *frame) bool {
+	const nonblock, thread = 0x800, 0x80
+	pid, flags := int64(int32(t.args[0])), t.args[1]
+	if flags&^(nonblock|thread) != 0 || pid <= 0 {
+		return w.errno(t, f, EINVAL)
+	}
+	i := w.find(pid)
+	if i == NoTask {
+		return w.errno(t, f, ESRCH)
+	}
+	if flags&thread != 0 {
+		return w.sysRet(t, f, pidfdThread+pid)
+	}
+	if !w.isLeader(i) {
+		if w.m.opt.Profile.PidfdThreadEINVAL {
+			return w.errno(t, f, EINVAL)
+		}
+		return w.errno(t, f, ENOENT)
+	}
+	return w.sysRet(t, f, pidfdBase+pid)
+}
+
+// killMany begins a kill of a process group, or of everybody (-1): one process a step, because the sender takes their
+// locks one after another.
+func (w *World) killMany(t *task, f *frame, pid int64) bool {
+	p := w.procOf(t)
+	pgid := -pid
+	if pid == 0 {
+		pgid = int64(p.pgid)
+	}
+	set := uint16(0)
+	for g := range int8(maxTasks) {
+		q := &w.procs[g]
+		if w.groups&(1<<g) == 0 || q.threads.n == 0 {
+			continue
+		}
+		if pid == -1 && g != 0 && g != t.proc || pid != -1 && int64(q.pgid) == pgid {
+			set |= 1 << g
+		}
+	}
+	if set == 0 {
+		return w.errno(t, f, ESRCH)
+	}
+	f.m |= set << killShift
+	f.code = noError
+	if pid == -1 {
+		f.b, f.code = 1, 0
+	}
+	f.stage = stKill
+	return true
+}
+
+const (
+	killShift = 2      // the set of processes lies above the frame's flags
+	noError   = 0xffff // nobody was reached yet
+)
+
+// killNext signals one more process of a kill of many. A group's kill succeeds if it reaches anybody; a kill of everybody
+// returns the last result that is not EPERM.
+func (w *World) killNext(id TaskID, t *task, f *frame) bool {
+	g := w.nextKilled(f.m>>killShift, f.b == 1)
+	f.m &^= 1 << (g + killShift)
+	sig := int64(int32(t.args[1]))
+	e := w.sendChecked(t, NewSigInfo(uint8(sig), SI_USER, Tid(w.tgid(t)), t.uid), sig, w.procs[g].leader, false)
+	switch {
+	case f.b == 1:
+		if e != EPERM {
+			f.code = uint16(e)
+		}
+	case f.code != 0:
+		f.code = uint16(e)
+	}
+	if f.m>>killShift != 0 {
+		return false
+	}
+	return w.sysRet(t, f, -int64(f.code))
+}
+
+// nextKilled is the process whose turn it is: everybody in order of birth, a process group's latest member first.
+func (w *World) nextKilled(set uint16, everybody bool) int8 {
+	best := int8(-1)
+	for g := range int8(maxTasks) {
+		switch {
+		case set&(1<<g) == 0:
+		case best < 0, everybody && w.procs[g].birth < w.procs[best].birth, !everybody && w.procs[g].joined > w.procs[best].joined:
+			best = g
+		}
+	}
+	return best
+}

@@ -1,0 +1,269 @@
+package engine
+
+import "math/bits"
+
+// stage is what a task does next in the kernel.
+type stage uint8
+
+const (
+	stNone stage = iota
+
+	// System calls: entry, body, exit.
+	stEntry      // work on the way in: utrace's report
+	stAfterEntry // the entry stop, if any, is over
+	stSeccomp
+	stAfterSeccomp
+	stBody
+	stExit       // work on the way out
+	stExitReport // the exit report is due
+	stAfterExit
+	stUser // on the way to user mode: look for signals
+	stFutex
+	stSleep
+	stPause
+
+	stWait
+	stWaitTrace // a leader was reaped for its tracer; its real parent's turn comes
+	stWaitReap
+
+	stKill // next target of a kill of many
+
+	stCloneStop
+	stCloneVfork
+	stCloneVforked
+	stCloneDone
+	stCloneLast
+
+	stExecGuard
+	stExecThread
+	stExecSiblings
+	stExecLeader
+	stExecRelease
+	stExecCommit
+	stExecEvent
+	stExecFailed
+
+	stTsync
+
+	stClient // a client's system call
+
+	// The signal loop.
+	stSignal
+	stNotifyCont
+	stOrphan
+	stAfterSignal
+	stStopped // job control stop: tell the parent, then sleep
+	stInStop
+
+	// Exit.
+	stExitCall
+	stExitSignals
+	stExitTold
+	stExitNotify
+	stExitReap
+
+	// Tracing stops and reports, on top of the stage that made them.
+	stStopNotify
+	stTraced
+	stPass
+	numStages
+)
+
+// sends says that a stage may send a process-directed signal: then which threads are on a CPU matters (R26).
+var sends = [numStages]bool{stKill: true, stNotifyCont: true, stStopped: true, stExitNotify: true, stExitReap: true, stExitTold: true,
+	stStopNotify: true, stWaitTrace: true, stWaitReap: true, stExecRelease: true, stClient: true}
+
+var sendsCall = [NumCalls]bool{CallKill: true, CallTkill: true, CallTgkill: true, CallRtSigqueueinfo: true, CallRtTgsigqueueinfo: true,
+	CallPidfdSendSignal: true, CallPtrace: true}
+
+// ambiguous is the number of running threads, other than the caller, of which it matters whether they are on a CPU.
+func (w *World) ambiguous(id TaskID, c Call) int8 {
+	if !sendsCall[c] {
+		return 0
+	}
+	return w.undecided(id)
+}
+
+func (w *World) undecided(id TaskID) int8 {
+	n := int8(0)
+	for s := w.used &^ 1; s != 0; s &= s - 1 {
+		i := TaskID(bits.TrailingZeros16(s))
+		t := &w.tasks[i]
+		if i != id && t.state == Running && t.flags&(tfSigPending|tfExiting) == tfSigPending {
+			n++
+		}
+	}
+	return n
+}
+
+// Choices appends every step that can happen next.
+func (w *World) Choices(dst []Choice) []Choice {
+	for s := w.used &^ 1; s != 0; s &= s - 1 {
+		id := TaskID(bits.TrailingZeros16(s))
+		t := &w.tasks[id]
+		switch t.state {
+		case Running:
+			if t.depth == 0 {
+				for alt := range w.userAlts(id, t) {
+					dst = append(dst, Choice{Task: id, Kind: ChoiceUser, Alt: alt})
+				}
+				if t.is(tfSigPending | tfNotifyResume) {
+					dst = append(dst, Choice{Task: id, Kind: ChoiceInterrupt})
+				}
+				continue
+			}
+			alts := int8(1)
+			if sends[t.top().stage] {
+				alts += w.undecided(id)
+			}
+			for alt := range alts {
+				dst = append(dst, Choice{Task: id, Kind: ChoiceKernel, Alt: alt})
+			}
+		case Stopped, Traced:
+			// The task is still on its CPU until it has told its parents.
+			if st := t.top().stage; st == stStopNotify || st == stStopped {
+				for alt := range 1 + w.undecided(id) {
+					dst = append(dst, Choice{Task: id, Kind: ChoiceKernel, Alt: alt})
+				}
+			}
+		case Interruptible:
+			if t.top().stage == stSleep {
+				dst = append(dst, Choice{Task: id, Kind: ChoiceTimer})
+			}
+		}
+	}
+	return dst
+}
+
+// Step executes one of Choices.
+func (w *World) Step(c Choice) Event {
+	w.event = Event{Actor: NoActor}
+	w.cur, w.alt = c.Task, 0
+	t := &w.tasks[c.Task]
+	switch c.Kind {
+	case ChoiceUser:
+		if t.ustate == uBegun || t.ustate == uRestart {
+			w.alt = c.Alt
+		}
+		w.user(c.Task, c.Alt)
+	case ChoiceInterrupt:
+		t.push(stUser)
+		w.kernel(c.Task)
+	case ChoiceKernel:
+		w.alt = c.Alt
+		w.kernel(c.Task)
+	case ChoiceTimer:
+		t.flags |= tfTimer
+		t.state = Running
+	}
+	if w.m.opt.Check {
+		w.check(c.Task)
+	}
+	return w.event
+}
+
+// kernel executes the task's stages up to the end of the critical section.
+func (w *World) kernel(id TaskID) {
+	t := &w.tasks[id]
+	for t.depth > 0 && w.stage(id, t, t.top()) {
+	}
+}
+
+// stage executes one stage. It returns true if the next one belongs to the same critical section, or if nobody can tell
+// whether anything happens in between.
+func (w *World) stage(id TaskID, t *task, f *frame) bool {
+	switch f.stage {
+	case stEntry:
+		return w.sysEntry(id, t, f)
+	case stAfterEntry:
+		return w.sysAfterEntry(id, t, f)
+	case stSeccomp:
+		return w.seccompStage(id, t, f)
+	case stAfterSeccomp:
+		return w.seccompAfter(id, t, f)
+	case stBody:
+		return w.syscall(id, t, f)
+	case stExit:
+		return w.sysExit(id, t, f)
+	case stExitReport:
+		return w.sysExitReport(id, t, f)
+	case stAfterExit:
+		return w.sysAfterExit(id, t, f)
+	case stUser:
+		return w.toUser(id, t, f)
+	case stFutex:
+		return w.futexWoken(id, t, f)
+	case stSleep:
+		return w.sleepWoken(id, t, f)
+	case stPause:
+		return w.pauseWoken(id, t, f)
+	case stWait:
+		return w.wait(id, t, f)
+	case stWaitTrace:
+		return w.waitTrace(id, t, f)
+	case stWaitReap:
+		return w.waitReap(id, t, f)
+	case stKill:
+		return w.killNext(id, t, f)
+	case stCloneStop:
+		return w.cloneStop(id, t, f)
+	case stCloneVfork:
+		return w.cloneVfork(id, t, f)
+	case stCloneVforked:
+		return w.cloneVforked(id, t, f)
+	case stCloneDone:
+		return w.cloneDone(id, t, f)
+	case stCloneLast:
+		return w.cloneLast(id, t, f)
+	case stExecGuard:
+		return w.execGuard(id, t, f)
+	case stExecThread:
+		return w.execThread(id, t, f)
+	case stExecSiblings:
+		return w.execSiblings(id, t, f)
+	case stExecLeader:
+		return w.execLeader(id, t, f)
+	case stExecRelease:
+		return w.execRelease(id, t, f)
+	case stExecCommit:
+		return w.execCommit(id, t, f)
+	case stExecEvent:
+		return w.execEvent(id, t, f)
+	case stExecFailed:
+		return w.execFailed(id, t, f)
+	case stTsync:
+		return w.seccompInstall(id, t, f)
+	case stClient:
+		return w.clientCall(id, t, f)
+	case stSignal:
+		return w.getSignal(id, t, f)
+	case stNotifyCont:
+		return w.notifyContinued(id, t, f)
+	case stOrphan:
+		return w.orphanCheck(id, t, f)
+	case stAfterSignal:
+		return w.afterSignalStop(id, t, f)
+	case stStopped:
+		return w.tellStopped(id, t, f)
+	case stInStop:
+		f.stage = stSignal
+		return true
+	case stExitCall:
+		return w.exitStart(id, t, f)
+	case stExitSignals:
+		return w.exitSignals(id, t, f)
+	case stExitTold:
+		return w.exitTold(id, t, f)
+	case stExitNotify:
+		return w.exitNotify(id, t, f)
+	case stExitReap:
+		return w.exitReap(id, t, f)
+	case stStopNotify:
+		return w.stopNotify(id, t, f)
+	case stTraced:
+		return w.stopTail(id, t, f)
+	case stPass:
+		return w.passNext(id, t, f)
+	}
+	panic("engine: task without a stage")
+}

@@ -1,0 +1,154 @@
+package ptrace
+
+import "tracehammer/engine"
+
+// Stages of an attach.
+const (
+	stageStart int8 = iota
+	stageGuard
+	stageTrapping
+)
+
+func fail(e int64) engine.CallResult { return engine.CallResult{Ret: -e} }
+
+// checkOptions is check_ptrace_options.
+func checkOptions(w *engine.World, t engine.TaskID, o Option) int64 {
+	if o&^OMask != 0 {
+		return engine.EINVAL
+	}
+	if o&OSuspendSeccomp != 0 && (!w.Capable(t) || w.Filtered(t) || w.SeccompSuspended(t)) {
+		w.Mark(5)
+		return engine.EPERM
+	}
+	return 0
+}
+
+// attach is ptrace_attach (R5 to R10): the checks, the target's cred_guard_mutex, the link in one section, and the wait for
+// a stopped target to trap.
+func attach(w *engine.World, t engine.TaskID, s *engine.CallState) engine.CallResult {
+	seize := Request(s.Args[0]) == Seize
+	switch s.Stage {
+	case stageStart:
+		w.Mark(5)
+		if seize {
+			if s.Args[2] != 0 || Option(s.Args[3])&^OMask != 0 {
+				return fail(engine.EIO)
+			}
+			if e := checkOptions(w, t, Option(s.Args[3])); e != 0 {
+				return fail(e)
+			}
+		}
+		if w.SameGroup(s.Target, t) {
+			return fail(engine.EPERM)
+		}
+		s.Stage = stageGuard
+		fallthrough
+	case stageGuard:
+		if !w.LockGuard(t, s.Target) {
+			w.Mark(7)
+			if w.SignalPending(t) {
+				return fail(engine.ERESTARTNOINTR)
+			}
+			return engine.CallResult{Kind: engine.CallSleep}
+		}
+		e := link(w, t, s, seize)
+		w.UnlockGuard(s.Target)
+		if e != 0 {
+			return fail(e)
+		}
+		s.Stage = stageTrapping
+	}
+	if w.Trapping(s.Target) && !w.FatalPending(t) {
+		return engine.CallResult{Kind: engine.CallKilled}
+	}
+	return engine.CallResult{}
+}
+
+// link is the part of an attach under tasklist_lock.
+func link(w *engine.World, t engine.TaskID, s *engine.CallState, seize bool) int64 {
+	target := s.Target
+	if !mayAccess(w, t, target) {
+		return engine.EPERM
+	}
+	if w.ExitState(target) != engine.Alive {
+		if w.HasBug(engine.BugAttachErrno) {
+			return engine.ESRCH
+		}
+		return engine.EPERM
+	}
+	e, errno := w.AttachEngine(target, self, engine.AttachCreate|engine.AttachExclusive|engine.AttachMatchOps)
+	if errno != 0 {
+		w.Mark(4)
+		return engine.EPERM
+	}
+	if w.Exiting(target) {
+		w.Mark(6)
+	}
+	c := at(w, target, e)
+	w.SetEvents(target, e, baseEvents)
+	w.Link(target, t, w.Capable(t))
+	w.Mark(12)
+	if seize {
+		w.Mark(10)
+		c.setFlag(flagSeized, true)
+		setOptions(w, target, c, Option(s.Args[3]))
+	} else {
+		w.Mark(8)
+		w.SendSigstop(target)
+	}
+	w.TrapStopped(target)
+	return 0
+}
+
+func setOptions(w *engine.World, t engine.TaskID, c context, o Option) {
+	c.setOptions(o)
+	w.SuspendSeccomp(t, o&OSuspendSeccomp != 0)
+}
+
+// traceme is ptrace_traceme (R11).
+func traceme(w *engine.World, t engine.TaskID) engine.CallResult {
+	w.Mark(11)
+	if w.IsTraced(t) {
+		return fail(engine.EPERM)
+	}
+	parent := w.Parent(t)
+	yama := w.Profile().Yama
+	if w.Capable(t) && !w.Capable(parent) || yama == engine.YamaCapability && !w.Capable(parent) || yama == engine.YamaNoAttach {
+		return fail(engine.EPERM)
+	}
+	parent = w.RealParent(t)
+	if w.Exiting(parent) {
+		return engine.CallResult{}
+	}
+	e, errno := w.AttachEngine(t, self, engine.AttachCreate|engine.AttachExclusive|engine.AttachMatchOps)
+	if errno != 0 {
+		return fail(engine.EPERM)
+	}
+	w.SetEvents(t, e, baseEvents)
+	w.Link(t, parent, w.Capable(t))
+	return engine.CallResult{}
+}
+
+// mayAccess is ptrace_may_access for an attach (R105 to R108).
+func mayAccess(w *engine.World, t, target engine.TaskID) bool {
+	if w.Capable(t) {
+		return w.Profile().Yama != engine.YamaNoAttach
+	}
+	if w.Uid(t) != w.Uid(target) {
+		w.Mark(105)
+		return false
+	}
+	if !w.Dumpable(target) {
+		w.Mark(106)
+		return false
+	}
+	switch w.Profile().Yama {
+	case engine.YamaRelational:
+		w.Mark(108)
+		return w.Descendant(t, target) || w.YamaDeclared(target, t) || w.IsTraced(target) && w.SameGroup(w.Parent(target), t)
+	case engine.YamaCapability, engine.YamaNoAttach:
+		w.Mark(108)
+		return false
+	}
+	return true
+}

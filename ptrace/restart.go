@@ -1,0 +1,88 @@
+package ptrace
+
+import "tracehammer/engine"
+
+// Restarting, detaching, interrupting and listening.
+
+// resume is ptrace_resume (R17, R18): the mode is replaced, the pending report gives way to the signal to go on with.
+func resume(w *engine.World, target engine.TaskID, r Request, data int64, c context, e engine.EngineID) int64 {
+	if uint64(data) > engine.NSIG {
+		w.Mark(17)
+		return -engine.EIO
+	}
+	events, action := baseEvents, engine.ActResume
+	switch r {
+	case Syscall:
+		events |= engine.EvSyscallEntry | engine.EvSyscallExit
+	case Sysemu, SysemuSinglestep:
+		events |= engine.EvSyscallEntry
+	}
+	switch r {
+	case Singlestep, SysemuSinglestep:
+		action = engine.ActSinglestep
+	case Singleblock:
+		if w.Profile().NoBlockstep {
+			return -engine.EIO
+		}
+		action = engine.ActBlockstep
+	}
+	w.Mark(17)
+	if w.ReportCode(target) != 0 {
+		w.Mark(18)
+	}
+	if c.stop(stopJctl) && w.GroupStopping(target) {
+		w.Mark(41)
+	}
+	c.setFlag(flagEmulate, r == Sysemu || r == SysemuSinglestep)
+	w.SetEvents(target, e, events)
+	if !c.stop(stopSignal) && data != 0 {
+		w.Mark(33)
+	}
+	w.SetResumeSignal(target, uint8(data))
+	w.Control(target, e, action, true)
+	return 0
+}
+
+// detach is PTRACE_DETACH (R99).
+func detach(w *engine.World, t, target engine.TaskID, data int64) int64 {
+	w.Mark(99)
+	if uint64(data) > engine.NSIG {
+		return -engine.EIO
+	}
+	if w.HasBug(engine.BugDetachKeepsTrap) {
+		data = 0
+	}
+	w.ClearStep(target)
+	w.SetResumeSignal(target, uint8(data))
+	w.Detach(t, target)
+	return 0
+}
+
+// interrupt is PTRACE_INTERRUPT (R48).
+func interrupt(w *engine.World, target engine.TaskID, c context) int64 {
+	w.Mark(48)
+	if !c.seized() {
+		return -engine.EIO
+	}
+	if w.ScheduleTrap(target) {
+		w.WakeTracee(target, w.Listening(target))
+	}
+	return 0
+}
+
+// listen is PTRACE_LISTEN (R49).
+func listen(w *engine.World, target engine.TaskID, c context) int64 {
+	w.Mark(49)
+	if !c.seized() {
+		return -engine.EIO
+	}
+	if !w.HasBug(engine.BugListenError) && (!c.stop(stopInfo) || w.SigInfo(target).Code()>>8 != int32(EventStop)) {
+		return -engine.EIO
+	}
+	w.SetListening(target)
+	if w.NotifyPending(target) {
+		w.Mark(50)
+		w.WakeTracee(target, true)
+	}
+	return 0
+}

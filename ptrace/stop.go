@@ -1,0 +1,205 @@
+package ptrace
+
+import "tracehammer/engine"
+
+// Stops: what each report makes of the tracee (5.3, 6.0).
+
+// notify prepares a stop that is no signal's: ptrace_do_notify.
+func (c context) notify(w *engine.World, t engine.TaskID, signo uint8, code uint16, flags uint64, message int64) engine.Action {
+	*w.SigInfo(t) = engine.NewSigInfo(signo, int32(code), w.TidOf(t), w.Uid(t))
+	c.d[wordStop] = uint64(code) | stopInfo | flags
+	c.d[wordMessage] = uint64(message)
+	return engine.ActStop
+}
+
+// eventStop prepares an event stop.
+func (c context) eventStop(w *engine.World, t engine.TaskID, e Event, message int64) engine.Action {
+	return c.notify(w, t, uint8(SIGTRAP), uint16(e)<<8|uint16(SIGTRAP), 0, message)
+}
+
+// ReportQuiesce keeps a stop sticky across other engines' reports.
+func (client) ReportQuiesce(w *engine.World, t engine.TaskID, e engine.EngineID, _ engine.Events) engine.Action {
+	if at(w, t, e).code() != 0 {
+		return engine.ActStop
+	}
+	return engine.ActResume
+}
+
+// ReportSignal is the signal-delivery-stop (R30).
+func (client) ReportSignal(w *engine.World, t engine.TaskID, e engine.EngineID, _ engine.Events) (engine.Action, engine.SignalAction) {
+	w.Mark(30)
+	at(w, t, e).d[wordStop] = uint64(w.SigInfo(t).Signo) | stopInfo | stopSignal
+	return engine.ActStop, engine.SignalDeliver
+}
+
+// kindOf is the event that a clone with these flags makes, 0 for none (R59).
+func (c context) kindOf(flags int64) Event {
+	if flags&engine.CLONE_UNTRACED != 0 {
+		return 0
+	}
+	kind := EventFork
+	switch {
+	case flags&engine.CLONE_VFORK != 0:
+		kind = EventVfork
+	case flags&engine.CSIGNAL != int64(SIGCHLD):
+		kind = EventClone
+	}
+	if c.has(1 << kind) {
+		return kind
+	}
+	return 0
+}
+
+// Inherit attaches the parent's tracer to a new child (R60, R61).
+func (client) Inherit(w *engine.World, t engine.TaskID, e engine.EngineID, child engine.TaskID, flags int64) {
+	c := at(w, t, e)
+	kind := c.kindOf(flags)
+	w.Mark(59)
+	if kind != 0 {
+		c.d[wordStop] = stopForked | uint64(kind)<<forkShift
+	}
+	if kind == 0 && flags&engine.CLONE_PTRACE == 0 {
+		return
+	}
+	w.Mark(60)
+	ce, errno := w.AttachEngine(child, self, engine.AttachCreate|engine.AttachExclusive|engine.AttachMatchOps)
+	if errno != 0 {
+		return
+	}
+	cc := at(w, child, ce)
+	if !w.HasBug(engine.BugOptionsNotInherited) {
+		cc.setOptions(c.options())
+	}
+	cc.setFlag(flagSeized, c.seized())
+	w.SetEvents(child, ce, baseEvents)
+	w.Link(child, w.Parent(t), w.TracerCap(t))
+	w.SuspendSeccomp(child, cc.has(OSuspendSeccomp))
+	w.Mark(61)
+	if c.seized() {
+		w.ScheduleTrap(child)
+	} else {
+		w.PendSigstop(child)
+	}
+}
+
+// ReportClone stops the parent if Inherit found an event to report (R62).
+func (client) ReportClone(w *engine.World, t engine.TaskID, e engine.EngineID, child engine.TaskID) engine.Action {
+	c := at(w, t, e)
+	if !c.stop(stopForked) {
+		return engine.ActResume
+	}
+	return c.eventStop(w, t, Event(c.d[wordStop]>>forkShift), int64(w.TidOf(child)))
+}
+
+// ReportExec is EVENT_EXEC, or the SIGTRAP of old (R70, R71).
+func (client) ReportExec(w *engine.World, t engine.TaskID, e engine.EngineID, former engine.Tid) engine.Action {
+	c := at(w, t, e)
+	switch {
+	case c.has(OTraceexec):
+		w.Mark(70)
+		return c.eventStop(w, t, EventExec, int64(former))
+	case !c.seized():
+		w.Mark(71)
+		w.SendUser(t, t, uint8(SIGTRAP))
+	default:
+		w.Mark(52)
+	}
+	return engine.ActResume
+}
+
+// syscallStop is an entry or exit stop (R53, R56).
+func (c context) syscallStop(w *engine.World, t engine.TaskID, message int64) engine.Action {
+	w.Mark(56)
+	code := uint16(SIGTRAP)
+	if c.has(OTracesysgood) {
+		code |= 0x80
+	}
+	return c.notify(w, t, uint8(SIGTRAP), code, 0, message)
+}
+
+// ReportSyscallEntry stops before the call; in SYSEMU mode the call is not executed, whatever happens at the stop (R54).
+func (client) ReportSyscallEntry(w *engine.World, t engine.TaskID, e engine.EngineID) (engine.Action, bool) {
+	c := at(w, t, e)
+	return c.syscallStop(w, t, MessageSyscallEntry), c.emulate()
+}
+
+// ReportSyscallExit stops after the call.
+func (client) ReportSyscallExit(w *engine.World, t engine.TaskID, e engine.EngineID) engine.Action {
+	return at(w, t, e).syscallStop(w, t, MessageSyscallExit)
+}
+
+// ReportExit is EVENT_EXIT (R75).
+func (client) ReportExit(w *engine.World, t engine.TaskID, e engine.EngineID, code uint16) engine.Action {
+	c := at(w, t, e)
+	if !c.has(OTraceexit) {
+		return engine.ActResume
+	}
+	w.Mark(75)
+	return c.eventStop(w, t, EventExit, int64(code))
+}
+
+// ReportDeath and ReportReap have nothing to do: death is told by the core, and the data dies with the engine.
+func (client) ReportDeath(*engine.World, engine.TaskID, engine.EngineID) engine.Action {
+	return engine.ActResume
+}
+func (client) ReportReap(*engine.World, engine.TaskID, engine.EngineID) {}
+
+// ReportExtra reports the events that utrace does not have.
+func (client) ReportExtra(w *engine.World, t engine.TaskID, e engine.EngineID, x engine.Extra, arg uint16) engine.Action {
+	c := at(w, t, e)
+	switch x {
+	case engine.ExtraVforkDone:
+		if c.has(OTracevforkdone) {
+			return c.eventStop(w, t, EventVforkDone, int64(arg))
+		}
+	case engine.ExtraSeccomp:
+		if c.has(OTraceseccomp) {
+			w.Mark(57)
+			return c.eventStop(w, t, EventSeccomp, int64(arg))
+		}
+	case engine.ExtraHandler:
+		return c.notify(w, t, uint8(SIGTRAP), uint16(SIGTRAP), 0, 0)
+	case engine.ExtraTrap:
+		if !c.seized() {
+			w.Mark(39)
+			c.d[wordStop] = uint64(arg) | stopJctl
+			c.d[wordMessage] = 0
+			return engine.ActStop
+		}
+		w.Mark(51)
+		if !w.GroupStopping(t) {
+			arg = uint16(SIGTRAP)
+		}
+		return c.notify(w, t, uint8(arg), uint16(EventStop)<<8|arg, stopJctl, 0)
+	}
+	return engine.ActResume
+}
+
+// Entered makes the stop's code waitable as the tracee becomes TRACED.
+func (client) Entered(w *engine.World, t engine.TaskID, e engine.EngineID) {
+	c := at(w, t, e)
+	w.SetReport(t, c.code())
+	w.EnterTrap(t, c.stop(stopJctl), c.stop(stopInfo) && c.event() == EventStop)
+}
+
+// Stopped tells the tracer.
+func (client) Stopped(w *engine.World, t engine.TaskID, e engine.EngineID) {
+	c := at(w, t, e)
+	if c.code() == 0 {
+		return // another engine's stop (H2)
+	}
+	why := int32(engine.CLD_TRAPPED)
+	if c.stop(stopJctl) {
+		why = engine.CLD_STOPPED
+	}
+	w.NotifyTracer(t, why)
+}
+
+// Left ends the stop: message and siginfo are gone.
+func (client) Left(w *engine.World, t engine.TaskID, e engine.EngineID) {
+	c := at(w, t, e)
+	if c.code() != 0 && !c.stop(stopSignal) {
+		*w.SigInfo(t) = engine.SigInfo{}
+	}
+	c.d[wordStop], c.d[wordMessage] = 0, 0
+}
