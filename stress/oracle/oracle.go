@@ -1,0 +1,111 @@
+// Package oracle judges histories: does the engine admit what a target showed, does what is visible from outside keep the
+// invariants of the specification, and is a run that did not end a bug.
+//
+// It never runs anything on a real kernel and never files anything. An Oracle belongs to one goroutine; it takes no locks.
+package oracle
+
+import (
+	"fmt"
+	"time"
+
+	"tracehammer/corpus"
+	"tracehammer/engine"
+	"tracehammer/ptrace"
+	"tracehammer/stress/history"
+)
+
+// Kind is the kind of a verdict.
+type Kind uint8
+
+const (
+	Admitted      Kind = iota // some execution of the engine produces this history
+	NotAdmitted               // none does
+	Unknown                   // the search's budget was spent; never a pass
+	Hang                      // the run did not end, and that is a bug
+	HangPredicted             // the run did not end, and the engine says that it rightly does not
+	Invariant                 // an invariant that can be seen from outside was broken
+	Console                   // the kernel log or the taint mask shows a kernel bug
+)
+
+var kindNames = [...]string{"admitted", "not-admitted", "unknown", "hang", "hang-predicted", "invariant", "console"}
+
+func (k Kind) String() string { return kindNames[k] }
+
+// Finding says whether a verdict of this kind is something to file.
+func (k Kind) Finding() bool {
+	return k == NotAdmitted || k == Hang || k == Invariant || k == Console
+}
+
+// Verdict is what the oracle says of one history.
+type Verdict struct {
+	Kind Kind
+	// Title names the violation without actor names or numbers: equal bugs have equal titles. Empty when admitted.
+	Title string
+	// Explanation is text for people: longest admitted prefix, what the kernel did next, what was allowed.
+	Explanation string
+	// Rules are the R rules concerned, ascending.
+	Rules []int
+	// States is the number of engine states that the search visited.
+	States int
+	// Actor and Instr are the call at which the history left the engine (NotAdmitted), or one that never returned (Hang).
+	Actor engine.ActorID
+	Instr int32
+}
+
+// DefaultBudget is the number of states that a check may visit before it answers Unknown.
+const DefaultBudget = 400_000
+
+// Oracle judges histories of one kernel profile.
+type Oracle struct {
+	Budget  int           // states a check may visit
+	Bound   time.Duration // how long clean-up by SIGKILL may take; scale it by the machine's slowdown
+	profile engine.Profile
+	search  search
+}
+
+// New returns an oracle for kernels of the given profile.
+func New(profile engine.Profile) *Oracle {
+	return &Oracle{Budget: DefaultBudget, Bound: 5 * time.Second, profile: profile}
+}
+
+// Judge says what the oracle thinks of h, a history of p.
+func (o *Oracle) Judge(p *engine.Program, h *history.History) Verdict {
+	if v, bad := o.outside(p, h); bad {
+		return v
+	}
+	if h.Trunc {
+		return Verdict{Kind: Unknown, Title: "log overflow", Explanation: "an actor's log overflowed: the history is incomplete"}
+	}
+	s := &o.search
+	if s.m == nil || s.p != p {
+		s.p = p
+		s.m = ptrace.NewMachine(p, engine.Options{Profile: o.profile})
+	}
+	if err := s.load(h); err != nil {
+		return Verdict{Kind: Invariant, Title: "invariant: " + err.title, Explanation: err.text, Actor: err.actor, Instr: err.instr}
+	}
+	s.run(o.Budget)
+	v := Verdict{States: s.states}
+	switch {
+	case s.found && h.Outcome == history.Stuck:
+		return s.judgeHang(v)
+	case s.found:
+		v.Kind = Admitted
+	case s.states >= o.Budget:
+		v.Kind, v.Title = Unknown, "budget spent"
+		v.Explanation = fmt.Sprintf("no admitting execution among %d states; the search was cut short", s.states)
+	case h.Outcome == history.Stuck && s.best == s.total:
+		return s.unadmittedHang(v)
+	default:
+		s.explain(&v)
+	}
+	return v
+}
+
+// callName is the call of an instruction as titles name it: the verb, with the request for ptrace.
+func callName(p *engine.Program, a engine.ActorID, instr int32) string {
+	if v := corpus.VerbOf(p, a, instr); v != nil {
+		return v.Name
+	}
+	return "call"
+}
