@@ -32,11 +32,11 @@ func NewArena(core uint64) (*Arena, error) {
 		return nil, fmt.Errorf("memfd_create of the actors' memory: %w", err)
 	}
 	a := &Arena{file: os.NewFile(uintptr(fd), "actor memory")}
-	if err := a.file.Truncate(maxRegions * regionSize); err != nil {
+	if err := a.file.Truncate(arenaSize); err != nil {
 		a.file.Close()
 		return nil, fmt.Errorf("size the actors' memory: %w", err)
 	}
-	if a.mem, err = unix.Mmap(fd, 0, maxRegions*regionSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err != nil {
+	if a.mem, err = unix.Mmap(fd, 0, arenaSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err != nil {
 		a.file.Close()
 		return nil, fmt.Errorf("map the actors' memory: %w", err)
 	}
@@ -46,14 +46,16 @@ func NewArena(core uint64) (*Arena, error) {
 		}
 	}
 	code, data := initCode(MaxRuns, core)
-	if len(code) > initCodeSize {
+	if len(code) > farAt-initCodeAt || len(data)*8 > initCodeAt-initDataAt {
 		panic("actor: init's code does not fit")
 	}
+	copy(a.mem[textAt:], interpreter().code)
 	a.initSlot(controlRegion, initSlot)
-	at := uintptr(controlRegion)*regionSize + dataOffset - initCodeSize
-	copy(a.mem[at:], code)
-	copy(unsafe.Slice((*uint64)(a.at(controlRegion, initSlot*slotSize+initConstants)), len(data)), data)
-	a.slot(controlRegion, initSlot).pc = uint64(arenaBase + at)
+	copy(a.mem[initCodeAt:], code)
+	copy(unsafe.Slice((*uint64)(unsafe.Pointer(&a.mem[initDataAt])), len(data)), data)
+	s := a.slot(controlRegion, initSlot)
+	s.pc = arenaBase + initCodeAt
+	s.logn = logCap // nobody reads init's log, so let it be full
 	return a, nil
 }
 
@@ -74,22 +76,36 @@ func slotName(region, slot int, what string) string {
 }
 
 func (a *Arena) at(region int, off uintptr) unsafe.Pointer {
-	return unsafe.Pointer(&a.mem[uintptr(region)*regionSize+off])
+	return unsafe.Pointer(&a.mem[windowsAt+uintptr(region)*windowSize+off])
 }
 func (a *Arena) slot(region, i int) *slot { return (*slot)(a.at(region, uintptr(i)*slotSize)) }
 func (a *Arena) run(region int) *run      { return (*run)(a.at(region, 0)) }
 func (a *Arena) words(region int, off uintptr, n int) []uint64 {
 	return unsafe.Slice((*uint64)(a.at(region, off)), n)
 }
-func (a *Arena) log(region, i int) []entry {
-	return unsafe.Slice((*entry)(a.at(region, uintptr(i)*slotSize+logOffset)), logCap)
+
+// near and far are the two parts of an actor's log.
+func (a *Arena) near(region, i int) []entry {
+	return unsafe.Slice((*entry)(a.at(region, uintptr(i)*slotSize+nearOffset)), nearCap)
+}
+func (a *Arena) far(region, i int) []entry {
+	return unsafe.Slice((*entry)(unsafe.Pointer(&a.mem[farAddr(region, i)-arenaBase])), logCap)[nearCap:]
+}
+
+// used returns the parts of an actor's log that are in use.
+func (a *Arena) used(region, i int) [2][]entry {
+	n := int(min(atomic.LoadUint64(&a.slot(region, i).logn), logCap))
+	near := min(n, nearCap)
+	return [2][]entry{a.near(region, i)[:near], a.far(region, i)[:n-near]}
 }
 
 // initSlot fills in what never changes in a slot.
 func (a *Arena) initSlot(region, i int) {
 	s, addr := a.slot(region, i), slotAddrOf(region, i)
-	s.base = [4]uint64{fromSlot: uint64(addr), fromRun: uint64(regionAddr(region))}
+	s.base = [4]uint64{fromSlot: uint64(addr), fromRun: uint64(regionAddr(region)), fromStack: uint64(stacksAddr(region))}
+	s.enter = arenaBase + textAt + uint64(interpreter().enter)
 	copy(s.name[:len(s.name)-1], slotName(region, i, "tracehammer actor"))
+	s.more = uint64(farAddr(region, i))
 	s.argv[0] = uint64(addr + unsafe.Offsetof(s.name))
 }
 
@@ -107,8 +123,8 @@ func (a *Arena) BootError() error {
 // Load makes c the code of the runs prepared from now on. No run may be under way.
 func (a *Arena) Load(c *Code) {
 	a.code = c
-	copy(a.mem[controlRegion*regionSize+codeOffset:], c.text)
-	copy(a.mem[controlRegion*regionSize+dataOffset:], c.data)
+	copy(a.mem[codeAt:], c.text)
+	copy(a.mem[dataAt:], c.data)
 }
 
 // Run is one prepared run.
@@ -130,9 +146,10 @@ func (a *Arena) Prepare(r *Run, delays []int64, hold bool) {
 		panic("actor: more runs than regions")
 	}
 	c := a.code
-	clear(a.words(r.region, 0, int(c.headSize)/8))
+	*h = run{}
+	clear(a.words(r.region, c.barriers, int(c.tables-c.barriers)/8))
 	h.ticket = 1
-	h.left = c.left
+	h.left, h.clone = c.left, c.flags
 	for i := range h.tids {
 		h.tids[i] = deadTid
 	}
@@ -144,11 +161,16 @@ func (a *Arena) Prepare(r *Run, delays []int64, hold bool) {
 	}
 	for i := range c.start {
 		s := a.slot(r.region, i+1)
-		clear(a.log(r.region, i+1)[:min(s.logn, logCap)])
+		for _, part := range a.used(r.region, i+1) {
+			clear(part)
+		}
 		s.pc, s.cur, s.logn, s.execs, s.parked = uint64(c.start[i]), 0, 0, 0, 0
 	}
 	atomic.StoreUint64(&h.state, stateReady)
-	wakeAll(&h.state)
+	// Init sleeps here only if it is done with the region before; otherwise it looks at this one when it is.
+	if s := atomic.LoadUint64(&a.run((r.region + MaxRuns - 1) % MaxRuns).state); s == stateDone || s == stateIdle {
+		wakeAll(&h.state)
+	}
 }
 
 // Done says whether the run is over and all of it reaped; Held whether init waits at the cut.

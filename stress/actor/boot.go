@@ -8,9 +8,6 @@ import (
 	"tracehammer/engine"
 )
 
-// initCodeSize is the room at the end of the control region's code for init's own.
-const initCodeSize = 1 << 16
-
 // Steps of init's start that can fail; Arena.BootError names them.
 const (
 	stepMount = iota
@@ -24,19 +21,23 @@ const (
 // regions in turn, for ever: start actor 0, sleep until the run's end word, take the cut, kill everything, reap
 // everything. It is interpreted like the code of actors, so no architecture needs to know how a run is conducted.
 func initCode(runs int, core uint64) (code []byte, data []uint64) {
-	b := builder{base: regionAddr(controlRegion) + dataOffset - initCodeSize}
-	consts := constants{at: slotAddrOf(controlRegion, initSlot) + initConstants}
+	b := builder{base: arenaBase + initCodeAt}
+	consts := constants{at: arenaBase + initDataAt}
 	nr := &sysno
 	b.call(nr[engine.CallGetpid]) // never made: the prologue takes it for the execve that brought init here
 
 	for sig := int64(1); sig <= engine.NSIG; sig++ { // what the Go process ignored must not leak into actors
-		b.call(nr[engine.CallSigaction], imm(sig), consts.words(sigactionWords(engine.SigDefault, 0)...), imm(0), imm(8))
+		b.call(nr[engine.CallSigaction], imm(sig), consts.words(sigactionWords(engine.SigDefault, 0)...), imm(0), imm(sigsetSize))
 	}
-	b.call(nr[engine.CallSigprocmask], imm(engine.SIG_SETMASK), consts.words(0), imm(0), imm(8))
+	// With a handler for it, the death of a child interrupts init's sleep (builder.end). Handled is not ignored: children stay
+	// zombies until init reaps them.
+	child := sigactionWords(uint64(handlerAddr()), engine.SA_SIGINFO|engine.SA_NOCLDSTOP)
+	b.call(nr[engine.CallSigaction], imm(engine.SIGCHLD), consts.words(child...), imm(0), imm(sigsetSize))
+	b.call(nr[engine.CallSigprocmask], imm(engine.SIG_SETMASK), consts.words(0), imm(0), imm(sigsetSize))
 	b.call(nr[engine.CallPrctl], imm(unix.PR_SET_NAME), consts.words(stringWords("tracehammer")...))
 	// Everything above the shared memory is the first image's stack and vdso: without them a fork copies less. Where the
 	// kernel seals its own mappings this fails, and costs only time.
-	top := int64(regionAddr(maxRegions))
+	const top = arenaBase + arenaSize
 	b.call(unix.SYS_MUNMAP, imm(top), imm(userTop-top))
 	b.step(stepCore, b.call(unix.SYS_PRLIMIT64, imm(0), imm(unix.RLIMIT_CORE), consts.words(core, core), imm(0)))
 	proc := consts.words(stringWords("proc")...)
@@ -47,7 +48,10 @@ func initCode(runs int, core uint64) (code []byte, data []uint64) {
 	open := b.branch(word(bootResult(stepGate)), -1, 1)
 	b.call(nr[engine.CallExitGroup], imm(1))
 	b.land(open, b.here())
-	b.call(unix.SYS_CLOSE, imm(GateFD))
+	// Descriptors make a fork slower, and those that others leaked into the Go process are not the actors' to hold.
+	b.call(unix.SYS_CLOSE_RANGE, imm(0), imm(ImageFD-1), imm(0))
+	b.call(unix.SYS_CLOSE_RANGE, imm(GateFD), imm(1<<30), imm(0))
+	b.call(unix.SYS_CLOSE, imm(GateFD)) // before Linux 5.9 there is no close_range
 
 	first := b.here()
 	for r := range runs {
@@ -60,12 +64,9 @@ func initCode(runs int, core uint64) (code []byte, data []uint64) {
 // bootResult is where the result of a step of init's start is kept: in the sink words of the control region's header.
 func bootResult(step int) uintptr { return regionAddr(controlRegion) + bootOffset + uintptr(step)*8 }
 
-const (
-	bootOffset    = 256      // in the control region's header
-	initConstants = 64 << 10 // in init's slot
-)
+const bootOffset = headerSize // in the control region, where others have tables
 
-func (b *builder) step(n int, i *instr) { i.dst = uint32(bootOffset + n*8) }
+func (b *builder) step(n int, i *instr) { i.dst = uint32(bootOffset) + uint32(n)*8 }
 
 // constants collects words that the arena copies to a fixed address.
 type constants struct {
@@ -110,24 +111,38 @@ func (b *builder) conduct(r int) {
 
 	await(state, stateReady, stateIdle)
 	b.stamp(at(started))
-	main := slotAddrOf(r, actorSlot(0)) + stackTop
-	clone := b.call(nr[engine.CallClone], cloneArgs(imm(int64(unix.SIGCHLD)|unix.CLONE_PARENT_SETTID), address(main), at(tidOffset(0)+loWord))...)
+	main := stacksAddr(r) + uintptr(actorSlot(0))<<farShift + stackTop
+	clone := b.call(nr[engine.CallClone], cloneArgs(val(unsafe.Offsetof(h.clone)), address(main), at(tidOffset(0)+loWord))...)
 	clone.flags |= flagClone
 	await(done, 1, 0)
+	open := b.branch(val(cut), -1, 0) // else the last actor has taken it
+	taken := b.jump()
+	b.land(open, b.here())
 	b.xadd(at(ticket), imm(1))
 	b.store(at(cut), slotWord(slotTmp))
 	b.stamp(at(ended))
+	b.land(taken, b.here())
 	free := b.branch(val(hold), -1, 0)
 	tell(stateHeld - stateReady)
 	await(hold, 0, 1)
 	b.xadd(at(state), imm(stateReady-stateHeld))
 	b.land(free, b.here())
+	// Every task of the namespace descends from init, so when init has no child left, there is nobody to kill.
+	reap := func(options int64) (gone, none int) {
+		loop := b.here()
+		b.step(stepReap, b.call(nr[engine.CallWait4], imm(-1), imm(0), imm(options), imm(0)))
+		gone = b.branch(word(bootResult(stepReap)), -1, -engine.ECHILD)
+		none = b.branch(word(bootResult(stepReap)), -1, 0)
+		b.land(b.jump(), loop)
+		return gone, none
+	}
+	gone, alive := reap(engine.WALL | engine.WNOHANG)
+	b.land(alive, b.here())
 	b.call(nr[engine.CallKill], imm(-1), imm(engine.SIGKILL))
-	reap := b.here()
-	b.step(stepReap, b.call(nr[engine.CallWait4], imm(-1), imm(0), imm(engine.WALL), imm(0)))
-	gone := b.branch(word(bootResult(stepReap)), -1, -engine.ECHILD)
-	b.land(b.jump(), reap)
+	killed, never := reap(engine.WALL)
 	b.land(gone, b.here())
+	b.land(killed, b.here())
+	b.land(never, b.here())
 	b.stamp(at(drained))
 	tell(stateDone - stateReady)
 }

@@ -63,9 +63,11 @@ func (b *builder) engineCall(n int32) {
 	}
 }
 
+// sigsetSize is what the kernel wants to be told a signal set measures.
+const sigsetSize = 8
+
 // operands says how each call of the engine is made on Linux. Calls whose arguments are plain numbers need no case.
 func (b *builder) operands() encoded {
-	const sigsetSize = 8
 	arg := b.arg
 	set := func(n int) operand { return address(b.code.constant(uint64(b.constArg(n)))) }
 	switch b.in.Call {
@@ -76,7 +78,7 @@ func (b *builder) operands() encoded {
 			return encoded{}
 		}
 		flags := b.constArg(0) | unix.CLONE_PARENT_SETTID
-		stack := runAddr(uintptr(actorSlot(child))*slotSize + stackTop)
+		stack := stackAddr(actorSlot(child))
 		return encoded{args: cloneArgs(imm(flags), stack, runAddr(tidOffset(child)+loWord))}
 	case engine.CallExecve:
 		argv, envp := slotAddr(unsafe.Offsetof(slot{}.argv)), slotAddr(unsafe.Offsetof(slot{}.envp))

@@ -36,13 +36,16 @@ func (r *Run) Read(h *history.History) {
 		h.Trunc = h.Trunc || s.logn > logCap
 		a.Entries = a.Entries[:0]
 		ordered := true
-		for _, e := range r.arena.log(r.region, i+1)[:min(s.logn, logCap)] {
-			if e.begin == 0 || e.begin >= head.cut { // killed before it drew a ticket, or after the history's end
-				continue
+		for _, part := range r.arena.used(r.region, i+1) {
+			for k := range part {
+				e := &part[k]
+				if e.begin == 0 || e.begin >= head.cut { // killed before it drew a ticket, or after the history's end
+					continue
+				}
+				last := len(a.Entries) - 1
+				ordered = ordered && (last < 0 || a.Entries[last].Begin < e.begin)
+				a.Entries = append(a.Entries, r.entry(engine.ActorID(i), e, head.cut))
 			}
-			last := len(a.Entries) - 1
-			ordered = ordered && (last < 0 || a.Entries[last].Begin < e.begin)
-			a.Entries = append(a.Entries, r.entry(engine.ActorID(i), &e, head.cut))
 		}
 		if !ordered { // a handler interrupted a call between its place in the log and its ticket
 			slices.SortFunc(a.Entries, func(x, y history.Entry) int { return cmp.Compare(x.Begin, y.Begin) })
@@ -116,11 +119,12 @@ func (r *Run) Execs(a engine.ActorID) int {
 
 // InExec says whether the last thing that an actor began is an execve that has not returned.
 func (r *Run) InExec(a engine.ActorID) bool {
-	n := atomic.LoadUint64(&r.arena.slot(r.region, actorSlot(a)).logn)
-	log := r.arena.log(r.region, actorSlot(a))
-	for i := int(min(n, logCap)) - 1; i >= 0; i-- {
-		if e := &log[i]; e.kind == entryCall && e.begin != 0 {
-			return e.end == 0 && r.code.program.Actors[a].Code[e.instr].Call == engine.CallExecve
+	parts := r.arena.used(r.region, actorSlot(a))
+	for p := len(parts) - 1; p >= 0; p-- {
+		for i := len(parts[p]) - 1; i >= 0; i-- {
+			if e := &parts[p][i]; e.kind == entryCall && e.begin != 0 {
+				return e.end == 0 && r.code.program.Actors[a].Code[e.instr].Call == engine.CallExecve
+			}
 		}
 	}
 	return false

@@ -6,20 +6,25 @@ import (
 	"fmt"
 	"unsafe"
 
+	"golang.org/x/sys/unix"
+
 	"tracehammer/engine"
+	"tracehammer/ptrace"
 )
 
 // Code is a Program in the form that actors interpret. It is immutable; any number of arenas may load it.
 type Code struct {
 	program  *engine.Program
-	text     []byte           // from codeOffset of the control region
-	data     []byte           // from dataOffset: constants that calls point to
-	start    []uintptr        // address of each actor's first instruction
-	left     int64            // actors that are not victims
-	vars     uintptr          // offset of the variables in a run's region
-	cells    uintptr          // offset of the delay cells
-	headSize uintptr          // of a run's header with all that follows it
+	text     []byte    // for codeAt
+	data     []byte    // for dataAt: constants that calls point to
+	start    []uintptr // address of each actor's first instruction
+	left     int64     // actors that are not victims
+	barriers uintptr   // offset of the barriers in a run's region; variables and delay cells follow
+	vars     uintptr
+	cells    uintptr
+	tables   uintptr          // offset of their end
 	leader   []engine.ActorID // of the process that an actor is created in
+	flags    uint64           // that init creates actor 0 with
 }
 
 // Encode translates p. The error says which instruction cannot be carried out by real actors.
@@ -27,14 +32,23 @@ func Encode(p *engine.Program) (*Code, error) {
 	if len(p.Actors) == 0 || len(p.Actors) > engine.MaxActors {
 		return nil, fmt.Errorf("encode program: %d actors, want 1 to %d", len(p.Actors), engine.MaxActors)
 	}
-	c := &Code{program: p, leader: leaders(p)}
-	c.vars = barriersOffset + uintptr(len(p.Barriers))*barrierSize
-	c.cells = c.vars + uintptr(p.Vars)*8
-	c.headSize = c.cells + uintptr(p.Cells)*8
-	if c.headSize > slotSize {
+	c := &Code{program: p, leader: leaders(p), flags: engine.SIGCHLD | unix.CLONE_PARENT_SETTID}
+	if sharesMemory(p) {
+		c.flags |= engine.CLONE_VM
+	}
+	size := uintptr(len(p.Barriers))*barrierSize + uintptr(p.Vars+p.Cells)*8
+	switch {
+	case headerSize+size <= slotSize:
+		c.barriers = headerSize
+	case tablesOffset+size <= windowSize:
+		c.barriers = tablesOffset
+	default:
 		return nil, fmt.Errorf("encode program: %d barriers, %d variables and %d delay cells do not fit a run", len(p.Barriers), p.Vars, p.Cells)
 	}
-	b := builder{code: c, base: regionAddr(controlRegion) + codeOffset}
+	c.vars = c.barriers + uintptr(len(p.Barriers))*barrierSize
+	c.cells = c.vars + uintptr(p.Vars)*8
+	c.tables = c.barriers + size
+	b := builder{code: c, base: arenaBase + codeAt}
 	for a := range p.Actors {
 		if !p.Actors[a].Victim {
 			c.left++
@@ -44,10 +58,10 @@ func Encode(p *engine.Program) (*Code, error) {
 		}
 	}
 	c.text = b.bytes()
-	if len(c.text) > dataOffset-codeOffset-initCodeSize {
+	if len(c.text) > windowsAt-codeAt {
 		return nil, fmt.Errorf("encode program: %d bytes of code do not fit", len(c.text))
 	}
-	if len(c.data) > slotSize {
+	if len(c.data) > codeAt-dataAt {
 		return nil, fmt.Errorf("encode program: %d bytes of constants do not fit", len(c.data))
 	}
 	return c, nil
@@ -73,7 +87,7 @@ func leaders(p *engine.Program) []engine.ActorID {
 
 // constant puts words into the program's data and returns their address.
 func (c *Code) constant(words ...uint64) uintptr {
-	addr := regionAddr(controlRegion) + dataOffset + uintptr(len(c.data))
+	addr := uintptr(arenaBase + dataAt + len(c.data))
 	for _, w := range words {
 		c.data = binary.NativeEndian.AppendUint64(c.data, w)
 	}
@@ -158,7 +172,10 @@ func (b *builder) actor(a engine.ActorID) error {
 	b.me, b.starts, b.forward = a, b.starts[:0], b.forward[:0]
 	b.code.start = append(b.code.start, b.addr(b.here()))
 	if a == 0 {
-		b.call(sysno[engine.CallSetpgid]) // a process group of its own, so that it is not orphaned
+		// A process group of its own, so that it is not orphaned; and not init's handler.
+		b.call(sysno[engine.CallSetpgid])
+		none := address(b.code.constant(sigactionWords(engine.SigDefault, 0)...))
+		b.call(sysno[engine.CallSigaction], imm(engine.SIGCHLD), none, imm(0), imm(sigsetSize))
 	}
 	code := p.Actors[a].Code
 	for n := range code {
@@ -203,7 +220,7 @@ func (b *builder) instr(a engine.ActorID, n int32) {
 	case engine.OpBranch:
 		b.forward = append(b.forward, patch{b.branch(runWord(b.variable(in.Var)), in.Mask, in.Match), in.Target})
 	case engine.OpEnd:
-		b.end(b.code.program.Actors[a].Victim)
+		b.end(a)
 	default:
 		b.fail("unknown operation %d", in.Op)
 	}
@@ -217,7 +234,7 @@ func (b *builder) barrier(k int) {
 		b.fail("barrier %d of %d", k, len(p.Barriers))
 		return
 	}
-	at := barriersOffset + uintptr(k)*barrierSize
+	at := b.code.barriers + uintptr(k)*barrierSize
 	arrived, released, aligned := at, at+unsafe.Offsetof(barrier{}.released), at+unsafe.Offsetof(barrier{}.aligned)
 	b.xadd(runAddr(arrived), imm(1))
 	last := b.branch(slotWord(slotTmp), -1, int64(p.Barriers[k].Parties)-1)
@@ -237,26 +254,105 @@ func (b *builder) barrier(k int) {
 
 // end: one wake-up of the run's end word, then parked for ever. The word that an actor wakes when it is not the last has no
 // waiters, so that init sleeps through all but the last.
-func (b *builder) end(victim bool) {
+//
+// When the last is actor 0, it takes the cut itself and exits: the history is over, init hears of a child's death as soon
+// as of a wake-up, and is spared to kill what it would have to wait for, which is a third of all context switches of a
+// small run. It does not when the run is to be looked at (hold), or when its death would be a tracer's to hear of.
+func (b *builder) end(a engine.ActorID) {
+	var h run
+	done, nobody := runAddr(unsafe.Offsetof(h.done)), runAddr(unsafe.Offsetof(h.nobody))
+	last := -1
 	b.store(slotAddr(unsafe.Offsetof(slot{}.parked)), imm(1))
-	done, nobody := runAddr(unsafe.Offsetof(run{}.done)), runAddr(unsafe.Offsetof(run{}.nobody))
-	target := nobody
-	if !victim {
-		b.xadd(runAddr(unsafe.Offsetof(run{}.left)), imm(-1))
-		last := b.branch(slotWord(slotTmp), -1, 1)
-		b.futexWake(nobody)
-		park := b.jump()
-		b.land(last, b.here())
-		b.store(done, imm(1))
-		target = done
-		b.futexWake(target)
-		b.land(park, b.here())
-	} else {
-		b.futexWake(target)
+	if !b.code.program.Actors[a].Victim {
+		b.xadd(runAddr(unsafe.Offsetof(h.left)), imm(-1))
+		last = b.branch(slotWord(slotTmp), -1, 1)
 	}
-	loop := b.here()
-	b.futexWait(runAddr(unsafe.Offsetof(run{}.never)), 0)
-	b.land(b.jump(), loop)
+	b.futexWake(nobody)
+	park := b.here()
+	b.futexWait(runAddr(unsafe.Offsetof(h.never)), 0)
+	b.land(b.jump(), park)
+	if last < 0 {
+		return
+	}
+	b.land(last, b.here())
+	if a == 0 && !mayTrace(b.code.program, 0) {
+		hold := b.branch(runWord(unsafe.Offsetof(h.hold)), -1, 1)
+		b.futexWake(nobody)
+		b.xadd(runAddr(unsafe.Offsetof(h.ticket)), imm(1))
+		b.store(runAddr(unsafe.Offsetof(h.cut)), slotWord(slotTmp))
+		b.stamp(runAddr(unsafe.Offsetof(h.ended)))
+		b.store(done, imm(1))
+		b.call(sysno[engine.CallExitGroup])
+		b.land(hold, b.here())
+	}
+	b.store(done, imm(1))
+	b.futexWake(done)
+	b.land(b.jump(), park)
+}
+
+// sharesMemory says whether actor 0 may be created in init's memory, which saves an address space and most of its page
+// faults. Actors do not write to memory that is not shared anyway, so nobody can tell, unless the program pokes words, or
+// changes what the kernel keeps with an address space: whether it is dumpable. Before Linux 5.17 a core dump killed
+// everybody in the same memory, and with init the namespace.
+func sharesMemory(p *engine.Program) bool {
+	if !kernelAtLeast(5, 17) {
+		return false
+	}
+	for i := range p.Actors {
+		for _, in := range p.Actors[i].Code {
+			if in.Op != engine.OpCall {
+				continue
+			}
+			switch in.Call {
+			case engine.CallSetresuid:
+				return false
+			case engine.CallPrctl:
+				if in.Args[0].N != engine.PR_SET_PDEATHSIG && in.Args[0].N != engine.PR_SET_CHILD_SUBREAPER && in.Args[0].N != engine.PR_SET_NO_NEW_PRIVS {
+					return false
+				}
+			case engine.CallPtrace:
+				switch ptrace.Request(in.Args[0].N) {
+				case ptrace.Poketext, ptrace.Pokedata:
+					return false
+				}
+			}
+		}
+	}
+	return true
+}
+
+// kernelAtLeast compares the running kernel's version.
+func kernelAtLeast(major, minor int) bool {
+	var u unix.Utsname
+	var a, b int
+	if err := unix.Uname(&u); err != nil {
+		return false
+	}
+	n, _ := fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &a, &b)
+	return n == 2 && (a > major || a == major && b >= minor)
+}
+
+// mayTrace says whether some call of p might make an actor a tracee, as far as its arguments show.
+func mayTrace(p *engine.Program, a engine.ActorID) bool {
+	for i := range p.Actors {
+		for _, in := range p.Actors[i].Code {
+			if in.Op != engine.OpCall || in.Call != engine.CallPtrace {
+				continue
+			}
+			target := in.Args[1]
+			switch ptrace.Request(in.Args[0].N) {
+			case ptrace.Traceme:
+				if engine.ActorID(i) == a {
+					return true
+				}
+			case ptrace.Attach, ptrace.Seize:
+				if target.Kind != engine.ArgTid || target.N == int64(a) {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 func (b *builder) fail(format string, args ...any) {

@@ -13,9 +13,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Marks in the interpreter's bytes: what follows the first is the signal handler, the second ends it all. The linker
-// promises no order of symbols, so the function carries its own end.
+// Marks in the interpreter's bytes: what follows the first is where a new image goes on once it has the shared memory; the
+// second, the signal handler; the third ends it all. The linker promises no order of symbols, so the function carries its
+// own end.
 const (
+	enterMark   = 0x1f746e6572616268
 	handlerMark = 0x1f74686d65726168
 	endMark     = 0x1f6e64656d65726b
 	markSize    = 8
@@ -27,19 +29,27 @@ func interpreterText() *byte
 // Cycles reads the cycle counter that logs and delays use.
 func Cycles() uint64
 
-// text is a copy of the interpreter, and the offset of its handler.
-var text = sync.OnceValues(func() (code []byte, handler int) {
-	const limit = 1 << 14
+// A text is a copy of the interpreter, with the offsets of its entries.
+type text struct {
+	code           []byte
+	enter, handler uintptr
+}
+
+var interpreter = sync.OnceValue(func() (t text) {
+	const limit = 1 << 12 // its place in the shared memory
 	for n := markSize; n < limit; n++ {
-		code = unsafe.Slice(interpreterText(), n)
+		code := unsafe.Slice(interpreterText(), n)
 		switch binary.NativeEndian.Uint64(code[n-markSize:]) {
+		case enterMark:
+			t.enter = uintptr(n)
 		case handlerMark:
-			handler = n
+			t.handler = uintptr(n)
 		case endMark:
-			if handler == 0 {
-				panic("actor: interpreter without a signal handler")
+			t.code = bytes.Clone(code[:n-markSize])
+			if t.enter == 0 || t.handler == 0 {
+				panic("actor: interpreter without its entries")
 			}
-			return bytes.Clone(code[:n-markSize]), handler
+			return t
 		}
 	}
 	panic("actor: interpreter without an end")
@@ -49,14 +59,11 @@ var text = sync.OnceValues(func() (code []byte, handler int) {
 const entryOffset = 0x100
 
 // handlerAddr is the address of the signal handler in every actor.
-func handlerAddr() uintptr {
-	_, h := text()
-	return textBase + entryOffset + uintptr(h)
-}
+func handlerAddr() uintptr { return arenaBase + textAt + interpreter().handler }
 
 // Image returns the actors' executable: a static ELF file of the interpreter's bytes and one private page.
 func Image() []byte {
-	code, _ := text()
+	code := interpreter().code
 	size := uint64(entryOffset + len(code))
 	head := elf.Header64{
 		Type: uint16(elf.ET_EXEC), Machine: uint16(elfMachine), Version: uint32(elf.EV_CURRENT), Entry: textBase + entryOffset,

@@ -24,7 +24,7 @@
 // TICKET draws the next ticket of the run into AX; clobbers CX.
 #define TICKET \
 	MOVQ	BP, CX; \
-	ANDQ	$-const_regionSize, CX; \
+	ANDQ	$-const_windowSize, CX; \
 	MOVL	$1, AX; \
 	LOCK; \
 	XADDQ	AX, (CX)
@@ -40,12 +40,23 @@
 #define ENTRY \
 	MOVL	$1, AX; \
 	XADDQ	AX, slot_logn(BP); \
-	LEAQ	slot_sink(BP), DX; \
+	LEAQ	const_nearOffset(BP), DX; \
+	CMPQ	AX, $const_nearCap; \
+	JCS	6(PC); \
+	MOVQ	slot_more(BP), DX; \
 	CMPQ	AX, $const_logCap; \
-	JCC	4(PC); \
+	JCS	3(PC); \
+	LEAQ	slot_sink(BP), DX; \
+	XORL	AX, AX; \
 	IMULQ	$const_entrySize, AX; \
-	LEAQ	const_logOffset(BP), DX; \
 	ADDQ	AX, DX
+
+// SLOT finds the slot from the stack pointer.
+#define SLOT \
+	LEAQ	-(const_arenaBase+const_stacksAt)(SP), BP; \
+	SHRQ	$const_farShift, BP; \
+	IMULQ	$const_slotSize, BP; \
+	ADDQ	$(const_arenaBase+const_windowsAt), BP
 
 // OUT loads output word n, narrowed, into r; clobbers CX.
 #define OUT(out, shift, r) \
@@ -61,22 +72,20 @@
 	MOVQ	AX, (BP)(CX*1)
 
 TEXT interpreter<>(SB), NOSPLIT|NOFRAME, $0-0
-	// A new image starts here. argv[0] names region and slot; the memory is mapped with one call, and the instruction that
-	// slot.pc names has just succeeded: it was the execve. Of init and of nobody else it is an empty one.
+	// A new image starts here. argv[0] names the slot; the memory is mapped with one call, and the instruction that slot.pc
+	// names has just succeeded: it was the execve. Of init and of nobody else it is an empty one.
 	JMP	start
 start:
 	MOVQ	SP, DX
 	MOVQ	8(DX), DX
-	MOVBLZX	(DX), AX
-	SUBL	$'A', AX
-	IMULQ	$const_regionSize, AX
-	MOVBLZX	1(DX), BP
+	MOVBLZX	(DX), BP
 	SUBL	$'A', BP
-	IMULQ	$const_slotSize, BP
-	LEAQ	const_arenaBase(AX)(BP*1), BP
+	SHLL	$4, BP
+	MOVBLZX	1(DX), AX
+	LEAL	-'A'(BP)(AX*1), BP
 	MOVL	$const_arenaBase, DI
-	MOVL	$(const_maxRegions*const_regionSize), SI
-	MOVL	$3, DX           // PROT_READ|PROT_WRITE
+	MOVL	$const_arenaSize, SI
+	MOVL	$7, DX           // PROT_READ|PROT_WRITE|PROT_EXEC
 	MOVL	$0x11, R10       // MAP_SHARED|MAP_FIXED
 	MOVL	$const_ArenaFD, R8
 	XORL	R9, R9
@@ -88,7 +97,15 @@ start:
 	MOVL	$231, AX         // exit_group
 	SYSCALL
 mapped:
-	LEAQ	const_stackTop(BP), SP
+	MOVQ	BP, SP
+	SHLQ	$const_farShift, SP
+	ADDQ	$(const_arenaBase+const_stacksAt+const_stackTop), SP
+	IMULQ	$const_slotSize, BP
+	ADDQ	$(const_arenaBase+const_windowsAt), BP
+	MOVQ	slot_enter(BP), AX
+	JMP	AX
+
+	QUAD	$const_enterMark
 	INCQ	slot_execs(BP)
 	MOVQ	slot_pc(BP), BX
 	XORL	AX, AX
@@ -145,7 +162,7 @@ issue:
 	JEQ	child
 finish:
 	MOVQ	BP, R8
-	ANDQ	$-const_regionSize, R8
+	ANDQ	$-const_windowSize, R8
 	MOVL	instr_dst(BX), CX
 	MOVQ	AX, (R8)(CX*1)
 	OUT(instr_out0, instr_shift0, R9)
@@ -167,8 +184,7 @@ finish:
 	JMP	next
 
 child:
-	MOVQ	SP, BP
-	ANDQ	$-const_slotSize, BP
+	SLOT
 	MOVQ	slot_pc(BP), BX
 	JMP	dispatch
 
@@ -237,8 +253,7 @@ waiting:
 	// The signal handler: (DI signal, SI siginfo, DX context). BP is found from SP, because a thread's first instants in
 	// user mode still have its creator's.
 	QUAD	$const_handlerMark
-	MOVQ	SP, BP
-	ANDQ	$-const_slotSize, BP
+	SLOT
 	ENTRY
 	MOVL	$const_entryHandler, entry_kind(DX)
 	MOVLQSX	DI, DI

@@ -6,32 +6,53 @@ import (
 	"tracehammer/engine"
 )
 
-// The actors' memory is one shared mapping, at one address in every actor: a row of regions. Each of the first regions
-// belongs to a run: a run header, then a slot for each actor. The last is the control region: the slot of the namespace's
-// init, the encoded code of all, and its constants. Regions and slots are powers of two, so that code finds its slot from
-// its stack pointer and its run from its slot, without a register or a table for it.
+// The actors' memory is one shared mapping, at one address in every actor. Its layout saves page faults, which are a large
+// part of what a short-lived process costs: what every actor touches lies within the reach of one page table, and in two
+// windows of pages that the kernel maps together at one fault (fault_around_bytes, when the first access is a read).
+//
+//	common     the interpreter's text, constants, code; the same for all runs
+//	windows    for each region (a run, or the control region of the namespace's init) its header, and a slot per actor
+//	init       init's own code and constants
+//	far        the rest of each actor's log
+//	stacks     of each actor
+//
+// A slot has a number, 16 times its region's plus its place there, that gives its far log and its stack.
 const (
-	arenaBase  = 0x20000000
-	regionSize = 1 << 21
-	slotSize   = 1 << 17
+	arenaBase = 0x20000000
+
+	textAt = 0
+	dataAt = 1 << 12
+	codeAt = dataAt + 1<<14
+
+	windowsAt  = 1 << 19
+	windowSize = 1 << 16
+	slotSize   = 1 << 12
+
 	// MaxRuns is how many runs can be prepared at a time.
-	MaxRuns       = 8
+	MaxRuns       = 16
 	controlRegion = MaxRuns
-	maxRegions    = MaxRuns + 1 // argv names a region by one letter
+	regions       = MaxRuns + 1
 
-	logOffset = 2048     // in a slot: entries
-	logBytes  = 60 << 10 // so that a short log shares the page of the slot's header
-	logCap    = logBytes / entrySize
-	entrySize = 64
-	stackLow  = logOffset + logBytes // the rest of a slot is stack: signal frames only
-	stackTop  = slotSize - 64
+	initDataAt = windowsAt + regions*windowSize
+	initCodeAt = initDataAt + 1<<14
+	farAt      = 1 << 21
+	stacksAt   = farAt + regions<<20
+	arenaSize  = stacksAt + regions<<20
 
-	codeOffset = 2 * slotSize // in the control region
-	dataOffset = regionSize - slotSize
+	farShift   = 16
+	farSize    = 1 << farShift
+	stackTop   = farSize - 64 // of a stack, which only signal frames use
+	entrySize  = 64
+	nearOffset = 896 // in a slot: the first entries of its log
+	nearCap    = (slotSize - nearOffset) / entrySize
+	logCap     = farSize / entrySize
+
+	// In a window: where barriers, variables and delay cells go when they do not fit the header's page.
+	tablesOffset = 13 * slotSize
 )
 
-// Where the image is: its text, and one private page of words for PTRACE_PEEK* and PTRACE_POKE* (copied by fork, shared by
-// threads, zero after exec, like any memory of a program).
+// Where the image is: its text, of which only the first instructions run, and one private page of words for PTRACE_PEEK*
+// and PTRACE_POKE* (copied by fork, shared by threads, zero after exec, like any memory of a program).
 const (
 	textBase     = 0x10000000
 	scratchBase  = 0x18000000
@@ -68,11 +89,12 @@ const (
 
 // How an operand gets its value: v plus a base, then perhaps a load and a negation.
 const (
-	fromZero = 0
-	fromSlot = 1
-	fromRun  = 2
-	deref    = 4
-	negate   = 8
+	fromZero  = 0
+	fromSlot  = 1
+	fromRun   = 2
+	fromStack = 3 // the stacks of the run's region
+	deref     = 4
+	negate    = 8
 )
 
 // operand is one argument of an encoded instruction.
@@ -86,6 +108,7 @@ func slotAddr(off uintptr) operand        { return operand{fromSlot, int64(off)}
 func slotWord(off uintptr) operand        { return operand{fromSlot | deref, int64(off)} }
 func runAddr(off uintptr) operand         { return operand{fromRun, int64(off)} }
 func runWord(off uintptr) operand         { return operand{fromRun | deref, int64(off)} }
+func stackAddr(i int) operand             { return operand{fromStack, int64(i)<<farShift + stackTop} }
 func word(addr uintptr) operand           { return operand{deref, int64(addr)} }
 func address(addr uintptr) operand        { return imm(int64(addr)) }
 func (o operand) negated() operand        { o.how |= negate; return o }
@@ -143,12 +166,13 @@ const (
 )
 
 // bufferSize is the room for what calls read and write: registers, siginfo, and so on.
-const bufferSize = 1024
+const bufferSize = 544
 
 // slot is the head of an actor's slot. Only the actor itself writes it during a run; signal handlers of the actor only
 // append to the log, by one instruction on logn.
 type slot struct {
 	base    [4]uint64 // by the low bits of an operand's how
+	enter   uint64    // where a new image goes on, in the text of the shared memory
 	pc      uint64    // of the call in flight; of the first instruction before the actor runs
 	cur     uint64    // log entry of the call in flight
 	logn    uint64
@@ -156,6 +180,7 @@ type slot struct {
 	execs   uint64 // how often an image started here
 	parked  uint64
 	nothing uint64 // the output word of calls without one
+	more    uint64 // where the log would start if it were all behind the window: from nearCap on it is
 	sink    entry  // entries beyond the log's end go here
 	argv    [2]uint64
 	envp    [1]uint64
@@ -167,6 +192,7 @@ type slot struct {
 type run struct {
 	ticket  uint64
 	_       [7]uint64
+	clone   uint64 // flags that init creates actor 0 with
 	left    int64  // actors that still have to park
 	done    uint64 // futex: init waits on it
 	nobody  uint64 // futex: the wake-up of an actor that was not the last to park
@@ -199,26 +225,30 @@ type barrier struct {
 }
 
 const (
-	barriersOffset = (unsafe.Sizeof(run{}) + 63) &^ 63
-	barrierSize    = unsafe.Sizeof(barrier{})
-	slotBuf        = unsafe.Offsetof(slot{}.buf)
-	slotTmp        = unsafe.Offsetof(slot{}.tmp)
-	slotNothing    = unsafe.Offsetof(slot{}.nothing)
-	runSink        = unsafe.Offsetof(run{}.sink)
+	headerSize  = (unsafe.Sizeof(run{}) + 63) &^ 63
+	barrierSize = unsafe.Sizeof(barrier{})
+	slotBuf     = unsafe.Offsetof(slot{}.buf)
+	slotTmp     = unsafe.Offsetof(slot{}.tmp)
+	slotNothing = unsafe.Offsetof(slot{}.nothing)
+	runSink     = unsafe.Offsetof(run{}.sink)
 )
 
 // The layout's promises to the assembly.
 var (
 	_ = [1]struct{}{}[unsafe.Sizeof(entry{})-entrySize]
-	_ = [1]struct{}{}[min(1, unsafe.Sizeof(slot{})/logOffset)]
+	_ = [1]struct{}{}[unsafe.Sizeof(slot{})/(nearOffset+1)]
+	_ = [1]struct{}{}[(engine.MaxActors+1)*slotSize/(tablesOffset+1)]
 )
 
-func regionAddr(region int) uintptr      { return arenaBase + uintptr(region)*regionSize }
+// Addresses in every actor.
+func regionAddr(region int) uintptr      { return arenaBase + windowsAt + uintptr(region)*windowSize }
 func slotAddrOf(region, i int) uintptr   { return regionAddr(region) + uintptr(i)*slotSize }
+func farAddr(region, i int) uintptr      { return arenaBase + farAt + uintptr(region*16+i)<<farShift }
+func stacksAddr(region int) uintptr      { return arenaBase + stacksAt + uintptr(region*16)<<farShift }
 func tidOffset(a engine.ActorID) uintptr { return unsafe.Offsetof(run{}.tids) + uintptr(a)*8 }
 
-// actorSlot is the index of an actor's slot in its run's region; slot 0 holds the run's header.
+// actorSlot is the place of an actor's slot in its run's region; place 0 is the run's header.
 func actorSlot(a engine.ActorID) int { return int(a) + 1 }
 
-// initSlot is init's slot in the control region.
+// initSlot is the place of init's slot in the control region.
 const initSlot = 1

@@ -67,16 +67,24 @@ func TestAttachDetach(t *testing.T) {
 	defer h.Close()
 	p := attachDetach()
 	n := 0
+	var el, dr time.Duration
+	var d [6]float64
 	t0 := time.Now()
-	err = h.Run(context.Background(), p, stress.Plan{Repeat: 2000}, func(h *history.History) bool {
-		if n < 2 {
-			t.Log(h.Outcome, h.Elapsed, h.Drain)
-			for _, a := range h.Actors {
-				t.Logf("%+v", a)
-			}
+	err = h.Run(context.Background(), p, stress.Plan{Repeat: 4000}, func(h *history.History) bool {
+		el += h.Elapsed
+		dr += h.Drain
+		if len(h.Actors[0].Entries) < 6 || h.Actors[0].Entries[5].TSC < h.Actors[0].Entries[4].TSC {
+			t.Logf("%d %+v", n, h)
+			return false
+		}
+		for i := 1; i < 6; i++ {
+			d[i] += float64(h.Actors[0].Entries[i].TSC-h.Actors[0].Entries[i-1].TSC) / 2.6e3
 		}
 		n++
 		return true
 	})
-	t.Log(n, time.Since(t0)/time.Duration(max(n, 1)), err)
+	t.Log(n, time.Since(t0)/time.Duration(max(n, 1)), el/time.Duration(n), dr/time.Duration(n), err)
+	for i := range d {
+		t.Logf("%d %.1f", i, d[i]/float64(n))
+	}
 }

@@ -59,6 +59,10 @@ func (t *Target) retire() error {
 	return err
 }
 
+// logEvery is how many runs share a look at the kernel's log: about as many as are under way together, so that a message
+// comes with one of the runs that may have caused it.
+const logEvery = actor.MaxRuns / 2
+
 // Times of the watcher.
 const (
 	firstTick = time.Millisecond
@@ -133,6 +137,7 @@ type watch struct {
 	since   time.Time // when its ticket was last seen to change
 	tick    time.Duration
 	stuck   *history.Snapshot
+	over    bool // the last look said so
 	forced  bool
 	sampled bool
 }
@@ -218,18 +223,23 @@ func (w *watch) target() *actor.Run {
 func (w *watch) look(r *actor.Run) error {
 	now := time.Now()
 	if ticket := r.Ticket(); ticket != w.ticket || w.since.IsZero() {
-		w.ticket, w.since, w.tick = ticket, now, firstTick
+		w.ticket, w.since, w.tick, w.over = ticket, now, firstTick, false
 		return nil
 	}
 	w.tick = min(2*w.tick, lastTick)
 	still := now.Sub(w.since)
 	switch p := (procfs{dir: int(w.w.proc.Fd())}); {
-	case w.forced || r.Ended():
+	case r.Ended() && !w.forced: // actor 0 exited where init does not hear of it
+		w.force(r)
+	case w.forced:
 		if still > drainTime {
 			return &UnkillableError{"a run's clean-up", w.w.snapshot(w.ctx, r)}
 		}
 	case p.over(r):
-		w.force(r)
+		if w.over {
+			w.force(r)
+		}
+		w.over = true
 	case still > w.deadline:
 		w.stuck = w.w.snapshot(w.ctx, r)
 		w.force(r)
@@ -272,7 +282,10 @@ func (w *watch) deliver(r *actor.Run, yield func(*history.History) bool) bool {
 			h.Actors[i].Final = &w.finals[i]
 		}
 	}
-	h.Console = w.log.lines(h.Console[:0])
-	h.Taint = w.log.newTaint()
+	h.Console, h.Taint = h.Console[:0], 0
+	if w.stuck != nil || w.taken%logEvery == logEvery-1 || w.taken == w.repeat-1 {
+		h.Console = w.log.lines(h.Console)
+		h.Taint = w.log.newTaint()
+	}
 	return yield(h)
 }
