@@ -1,0 +1,143 @@
+package main
+
+import (
+	"time"
+
+	"github.com/alecthomas/kong"
+)
+
+const description = `stressd races ptrace, signals, exec, exit and wait against each other on a simulated kernel
+and on real ones, checks every recorded run against the simulated kernel (the engine), and
+files what no execution of the engine explains: a minimal scenario, how often it shows, and a
+C program that shows it alone.
+
+Try:
+  stressd doctor                                 can this machine run it?
+  stressd run --for 60s --target host            race this machine's kernel
+  stressd list                                   what was filed
+  stressd show ID                                one finding in full
+  stressd repro ID --times 10                    does it still show? (for git bisect run)
+  stressd explore corpus/seeds/attach-detach.scn all that may happen in a scenario
+
+Exit codes:
+  0 nothing new   1 usage or internal error   2 new findings   3 this environment cannot run it
+  4 partly skipped (with --strict)   5 regression: a closed finding is back
+  130, 143 interrupted by SIGINT, SIGTERM after a clean stop (a second signal ends it at once)
+  repro: 0 not shown   1 shown   125 cannot tell
+
+Findings go to the state directory: --state, else $XDG_STATE_HOME/tracehammer or
+~/.local/state/tracehammer. Nothing is written elsewhere.`
+
+type cli struct {
+	Version kong.VersionFlag `help:"Print the version and leave."`
+
+	Run      runCmd      `cmd:"" help:"Race scenarios and their variations on targets; file what is found."`
+	Check    checkCmd    `cmd:"" help:"Validate scenario files: parse, explore on the engine, compare with what they expect."`
+	Explore  exploreCmd  `cmd:"" help:"List all outcomes of a scenario on the engine."`
+	Repro    reproCmd    `cmd:"" help:"Run a filed finding again; exit 1 shown, 0 not shown, 125 cannot tell."`
+	Minimize minimizeCmd `cmd:"" help:"Go on making a filed finding's scenario smaller."`
+	List     listCmd     `cmd:"" help:"List what was filed."`
+	Show     showCmd     `cmd:"" help:"Show a finding: scenario, history, explanation, how to run it again."`
+	Doctor   doctorCmd   `cmd:"" help:"Say what this machine can run, and what to do about what it cannot."`
+}
+
+// stateFlag is shared by the commands that read or write findings.
+type stateFlag struct {
+	State string `placeholder:"DIR" help:"State directory (default: $$XDG_STATE_HOME/tracehammer or ~/.local/state/tracehammer)."`
+}
+
+type jsonFlag struct {
+	JSON bool `help:"Write JSON, one object a line, each with \"schema\" and \"event\"."`
+}
+
+type runCmd struct {
+	For     time.Duration `default:"60s" help:"How long; 0 until interrupted."`
+	Target  []string      `placeholder:"TARGET" help:"Where to run: engine, host. Repeat it for several (default: both)."`
+	Seed    *uint64       `help:"Seed of everything random (default: drawn; the summary prints it)."`
+	Workers int           `help:"Workers per target (default: one for each two CPUs)."`
+	Strict  bool          `help:"Exit with 4 when something was skipped."`
+	KTAP    bool          `name:"ktap" xor:"format" help:"Write a KTAP report of the scenarios on stdout at the end."`
+	JSON    bool          `xor:"format" help:"Write events as JSON lines on stdout; the last one is the summary."`
+	stateFlag
+	Files []string `arg:"" optional:"" help:"Scenario files (default: the built-in seeds)."`
+}
+
+func (runCmd) Help() string {
+	return `Every seed scenario runs first, then variations of them until the time is up: other operations, other delays, other CPUs. Each run is recorded and judged. A violation is run again, made minimal (at most about 10 s each, while the race goes on) and filed once.
+
+Examples:
+
+    stressd run --for 60s
+    stressd run --for 8h --target host --state /var/tmp/night
+    stressd run --for 10m --target host --json > events.jsonl
+    stressd run --for 0 --target engine corpus/seeds/exec-*.scn
+
+On stderr, a status line: time and end, runs and rate of each target, distinct outcomes with the age of the last new one, share of runs that the checker could not decide (unknown), findings. On stdout, findings and the summary.`
+}
+
+type checkCmd struct {
+	jsonFlag
+	Target []string `placeholder:"TARGET" help:"Where to check: engine, host. Repeat it for several (default: engine)."`
+	Files  []string `arg:"" help:"Scenario files."`
+}
+
+func (checkCmd) Help() string {
+	return `Errors are file:line:column and what was expected there. On the engine every outcome of a scenario is explored and compared with the scenario's expectations; with --target host it runs there as well, and each history must be one that the engine admits, unless the scenario is marked known-bug for this kernel: then it must differ.
+
+Examples:
+
+    stressd check corpus/seeds/*.scn
+    stressd check --target host my.scn`
+}
+
+type exploreCmd struct {
+	jsonFlag
+	Limit int    `default:"2000000" help:"Stop after so many states."`
+	File  string `arg:"" help:"Scenario file."`
+}
+
+func (exploreCmd) Help() string {
+	return `Walks every interleaving of the scenario on the engine. Prints each distinct outcome (the results of all calls), the number of states seen, and whether these are all.
+
+Example:
+
+    stressd explore corpus/seeds/attach-detach.scn`
+}
+
+type reproCmd struct {
+	stateFlag
+	jsonFlag
+	Target string `placeholder:"TARGET" help:"Where to run: engine, host (default: where it was found)."`
+	Times  int    `default:"10" help:"How many runs to try; it stops at the first that shows the finding."`
+	ID     string `arg:"" help:"Finding, as in list; a unique beginning will do."`
+}
+
+func (reproCmd) Help() string {
+	return `Exit codes: 1 shown, 0 not shown, 125 cannot tell (no such finding, target not usable here): fit for git bisect run.
+
+Examples:
+
+    stressd repro 3f2a --times 100
+    git bisect run ./build-boot-and-run.sh stressd repro 3f2a`
+}
+
+type minimizeCmd struct {
+	stateFlag
+	For time.Duration `default:"60s" help:"How long to try."`
+	ID  string        `arg:"" help:"Finding, as in list; a unique beginning will do."`
+}
+
+type listCmd struct {
+	stateFlag
+	jsonFlag
+}
+
+type showCmd struct {
+	stateFlag
+	jsonFlag
+	ID string `arg:"" help:"Finding, as in list; a unique beginning will do."`
+}
+
+type doctorCmd struct {
+	jsonFlag
+}

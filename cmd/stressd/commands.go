@@ -1,0 +1,180 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+
+	"tracehammer/stress"
+	"tracehammer/stress/campaign"
+)
+
+// dir is the state directory that the flag names, or the default.
+func (f *stateFlag) dir() (string, error) {
+	if f.State != "" {
+		return f.State, nil
+	}
+	return campaign.DefaultState()
+}
+
+// targets are the targets that the user named, or else those.
+func targets(named []string, otherwise ...string) ([]string, error) {
+	if len(named) == 0 {
+		return otherwise, nil
+	}
+	for _, t := range named {
+		if _, _, err := stress.TargetName(t); err != nil {
+			return nil, err
+		}
+	}
+	return named, nil
+}
+
+// reporter is JSON on stdout if asked for, else text.
+func (a *app) reporter(json bool, text campaign.Reporter) campaign.Reporter {
+	if json {
+		return campaign.JSON{W: a.out}
+	}
+	return text
+}
+
+// Run implements kong's command.
+func (r *runCmd) Run(a *app) error {
+	cfg := campaign.Config{For: r.For, Workers: r.Workers, Seed: rand.Uint64()}
+	if r.For < 0 || r.Workers < 0 {
+		return errors.New("--for and --workers must not be negative")
+	}
+	if r.Seed != nil {
+		cfg.Seed = *r.Seed
+	}
+	var err error
+	if cfg.Targets, err = targets(r.Target, "engine", "host"); err != nil {
+		return err
+	}
+	if cfg.Scenarios, err = campaign.Load(r.Files); err != nil {
+		return err
+	}
+	if cfg.State, err = r.dir(); err != nil {
+		return err
+	}
+	text := &campaign.Text{Out: a.out, Err: a.err, TTY: a.tty}
+	switch {
+	case r.JSON:
+		text.Out = io.Discard
+		cfg.Reporter = campaign.Tee{campaign.JSON{W: a.out}, text}
+	case r.KTAP:
+		text.Out = a.err
+		cfg.Reporter = campaign.Tee{text, &campaign.KTAP{W: a.out}}
+	default:
+		cfg.Reporter = text
+	}
+	sum, err := campaign.Run(a.ctx, cfg)
+	switch {
+	case err != nil:
+		return err
+	case sum.Regressions > 0:
+		return status(exitRegression)
+	case sum.NewFindings > 0:
+		return status(exitFindings)
+	case sum.Skipped > 0 && r.Strict:
+		return status(exitSkipped)
+	}
+	return nil
+}
+
+// Run implements kong's command.
+func (c *checkCmd) Run(a *app) error {
+	names, err := targets(c.Target, "engine")
+	if err != nil {
+		return err
+	}
+	scenarios, bad := campaign.Load(c.Files)
+	sum, err := campaign.Check(a.ctx, scenarios, names, a.reporter(c.JSON, campaign.CheckText{Out: a.out}))
+	if err = errors.Join(bad, err); err != nil {
+		return err
+	}
+	if sum.Failed > 0 {
+		return status(exitError)
+	}
+	return nil
+}
+
+// Run implements kong's command.
+func (e *exploreCmd) Run(a *app) error {
+	scenarios, err := campaign.Load([]string{e.File})
+	if err != nil {
+		return err
+	}
+	return campaign.Explore(a.ctx, scenarios[0], e.Limit, a.reporter(e.JSON, campaign.OutcomeText{Out: a.out}))
+}
+
+// Run implements kong's command. Whatever keeps it from telling is exit code 125, not an error of its own.
+func (r *reproCmd) Run(a *app) error {
+	res, err := r.repro(a)
+	var i campaign.Interrupted
+	switch {
+	case errors.As(err, &i):
+		return err
+	case err != nil:
+		complain(err)
+		return status(exitCannotTell)
+	}
+	if r.JSON {
+		if err := campaign.WriteJSON(a.out, res.EventName(), res); err != nil {
+			return err
+		}
+	} else {
+		fmt.Fprintln(a.out, res)
+	}
+	switch {
+	case res.Shown:
+		return status(1)
+	case res.Doubtful():
+		return status(exitCannotTell)
+	}
+	return nil
+}
+
+func (r *reproCmd) repro(a *app) (*campaign.Reproduced, error) {
+	if r.Times < 1 {
+		return nil, errors.New("--times must be at least 1")
+	}
+	dir, err := r.dir()
+	if err != nil {
+		return nil, err
+	}
+	return campaign.Repro(a.ctx, dir, r.ID, r.Target, r.Times)
+}
+
+// Run implements kong's command.
+func (m *minimizeCmd) Run(a *app) error {
+	dir, err := m.dir()
+	if err != nil {
+		return err
+	}
+	return campaign.Minimize(a.ctx, dir, m.ID, m.For, &campaign.Text{Out: a.out, Err: a.err, TTY: a.tty})
+}
+
+// Run implements kong's command.
+func (l *listCmd) Run(a *app) error {
+	dir, err := l.dir()
+	if err != nil {
+		return err
+	}
+	return campaign.List(dir, a.reporter(l.JSON, &campaign.ListText{Out: a.out}))
+}
+
+// Run implements kong's command.
+func (s *showCmd) Run(a *app) error {
+	dir, err := s.dir()
+	if err != nil {
+		return err
+	}
+	return campaign.Show(dir, s.ID, s.JSON, a.out)
+}
+
+// Run implements kong's command.
+func (d *doctorCmd) Run(a *app) error {
+	return campaign.Doctor(a.reporter(d.JSON, campaign.DoctorText{Out: a.out}))
+}

@@ -1,0 +1,137 @@
+// Command stressd races ptrace on kernels, checks what it sees against the engine, and files what it finds.
+//
+// It has no logic of its own: it parses the command line, opens what the commands need and maps what they return to exit
+// codes. Campaigns, checks and reproduction are in stress/campaign.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"tracehammer/stress/campaign"
+)
+
+// Exit codes; --help explains them.
+const (
+	exitOK         = 0
+	exitError      = 1 // usage or internal
+	exitFindings   = 2
+	exitEnv        = 3
+	exitSkipped    = 4
+	exitRegression = 5
+	exitCannotTell = 125 // repro: git bisect skips the commit
+	exitSignal     = 128 // plus the signal's number
+)
+
+// status ends a command with an exit code and nothing more to say.
+type status int
+
+func (s status) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
+
+// app is what every command runs in.
+type app struct {
+	ctx      context.Context // done at the first signal; its cause is a campaign.Interrupted
+	out, err io.Writer
+	tty      bool // err is a terminal
+}
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+func run(args []string) (code int) {
+	defer func() {
+		if r := recover(); r != nil {
+			complain(fmt.Errorf("internal error: %v\n%s", r, debug.Stack()))
+			code = exitError
+		}
+	}()
+	var c cli
+	parser := kong.Must(&c, kong.Name("stressd"), kong.Description(description), kong.UsageOnError(),
+		kong.ConfigureHelp(kong.HelpOptions{NoExpandSubcommands: true, WrapUpperBound: 110, NoAppDescFormat: true}),
+		kong.Vars{"version": version()})
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	command, err := parser.Parse(args)
+	if err != nil {
+		complain(fmt.Errorf("%w (see stressd --help)", err))
+		return exitError
+	}
+	ctx, stop := interruptible()
+	defer stop()
+	return exitCode(command.Run(&app{ctx: ctx, out: os.Stdout, err: os.Stderr, tty: isTerminal(os.Stderr)}))
+}
+
+// interruptible returns a context that the first SIGINT or SIGTERM cancels; the second one ends the process at once, and
+// with it every actor (they die with their parent).
+func interruptible() (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	go func() {
+		for sig := range signals {
+			s := sig.(syscall.Signal)
+			if ctx.Err() != nil {
+				os.Exit(exitSignal + int(s))
+			}
+			cancel(campaign.Interrupted{Signal: s})
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		cancel(nil)
+	}
+}
+
+// exitCode maps what a command returned, and says on stderr what a person must know.
+func exitCode(err error) int {
+	var s status
+	var i campaign.Interrupted
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &s):
+		return int(s)
+	case errors.As(err, &i):
+		return exitSignal + int(i.Signal)
+	}
+	complain(err)
+	if campaign.CannotRun(err) {
+		return exitEnv
+	}
+	return exitError
+}
+
+// complain writes "stressd: what, where, what to do" on stderr, one line for each error joined in err.
+func complain(err error) {
+	for l := range strings.Lines(err.Error()) {
+		fmt.Fprintf(os.Stderr, "stressd: %s\n", strings.TrimRight(l, "\n"))
+	}
+}
+
+func isTerminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("TERM") != "dumb" && os.Getenv("TERM") != ""
+}
+
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "stressd (no build information)"
+	}
+	v := "stressd " + info.Main.Version
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			v += " " + s.Value
+		}
+	}
+	return v + " " + info.GoVersion
+}

@@ -1,0 +1,125 @@
+package campaign
+
+import (
+	"sync"
+	"time"
+)
+
+// board counts what a campaign did.
+type board struct {
+	mu       sync.Mutex
+	start    time.Time
+	news     time.Time // of the last new outcome or finding
+	outcomes int
+	waiting  int // sightings not yet filed
+	skips    int
+	counts   []*Count
+	filed    map[string]bool // ids of findings of this campaign; true: new
+	regress  int
+}
+
+func newBoard() *board { return &board{start: time.Now(), filed: map[string]bool{}} }
+
+// team adds a target.
+func (b *board) team(name string) *Count {
+	b.counts = append(b.counts, &Count{Target: name})
+	return b.counts[len(b.counts)-1]
+}
+
+func (b *board) skipped() { b.skips++ }
+
+// tally is what one turn of a worker adds.
+type tally struct {
+	Verdicts
+	operations uint64
+	program    bool // the turn was the first of its program
+	outcomes   int  // new ones
+}
+
+func (b *board) add(c *Count, t *tally) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c.Verdicts.add(&t.Verdicts)
+	c.Operations += t.operations
+	if t.program && t.Runs > 0 {
+		c.Programs++
+	}
+	if t.outcomes > 0 {
+		b.outcomes += t.outcomes
+		b.news = time.Now()
+	}
+}
+
+// sighted and settled bracket the time in which a sighting is confirmed, minimised and filed.
+func (b *board) sighted() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.waiting++
+}
+
+func (b *board) settled() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.waiting--
+}
+
+// found counts a filed finding; first is false if this campaign filed it before under another coarse signature.
+func (b *board) found(id string, isNew, regression bool) (first bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if _, ok := b.filed[id]; ok {
+		return false
+	}
+	b.filed[id] = isNew
+	if regression {
+		b.regress++
+	}
+	b.news = time.Now()
+	return true
+}
+
+func (b *board) newFindings() int {
+	n := 0
+	for _, isNew := range b.filed {
+		if isNew {
+			n++
+		}
+	}
+	return n
+}
+
+func (b *board) snapshot() []Count {
+	seconds := time.Since(b.start).Seconds()
+	out := make([]Count, len(b.counts))
+	for i, c := range b.counts {
+		out[i] = *c
+		out[i].RunsPerSecond = float64(c.Runs) / seconds
+	}
+	return out
+}
+
+func (b *board) progress(planned time.Duration) Progress {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	ran := time.Since(b.start)
+	p := Progress{Seconds: ran.Seconds(), Remaining: max(planned-ran, 0).Seconds(), Targets: b.snapshot(), Outcomes: b.outcomes, NewsSeconds: -1,
+		Findings: len(b.filed), NewFindings: b.newFindings(), Minimising: b.waiting}
+	if !b.news.IsZero() {
+		p.NewsSeconds = time.Since(b.news).Seconds()
+	}
+	return p
+}
+
+func (b *board) summary() Summary {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := Summary{PerTarget: b.snapshot(), Skipped: b.skips, Findings: len(b.filed), NewFindings: b.newFindings(), Regressions: b.regress,
+		Seconds: time.Since(b.start).Seconds()}
+	for _, c := range s.PerTarget {
+		s.Scenarios += c.Runs
+		s.Programs += c.Programs
+		s.Operations += c.Operations
+		s.Verdicts.add(&c.Verdicts)
+	}
+	return s
+}

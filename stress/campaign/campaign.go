@@ -1,0 +1,232 @@
+// Package campaign runs scenarios and their variations on targets until the time is up, has the oracle judge every run, and
+// files what it finds; it also does what the other commands of stressd ask for: check, explore, repro, minimize, doctor.
+//
+// It never decides what is right (stress/oracle does) nor how a run is made (a stress.Target does), and it writes nothing
+// outside the state directory.
+//
+// A campaign is a pool of workers, a few for each target, and one minimiser. Lock order: board.mu, sights.mu and serial.mu
+// are leaves, never held together.
+package campaign
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/sourcegraph/conc/panics"
+	"github.com/sourcegraph/conc/pool"
+
+	"tracehammer/corpus"
+	"tracehammer/crashers"
+	"tracehammer/engine"
+	"tracehammer/stress"
+)
+
+// Config says what a campaign runs.
+type Config struct {
+	Targets   []string
+	Scenarios []*corpus.Scenario
+	For       time.Duration // 0: until ctx is done
+	Seed      uint64
+	Workers   int // for each target; 0: one for each two CPUs
+	State     string
+	Reporter  Reporter
+	Open      Opener // nil: Open
+}
+
+// Interrupted is the cause of a context that a signal cancelled, and what a command returns after it stopped cleanly.
+type Interrupted struct{ Signal syscall.Signal }
+
+func (i Interrupted) Error() string { return "interrupted by " + i.Signal.String() }
+
+const (
+	progressEvery = 200 * time.Millisecond
+	// lastWords is how long confirming and minimising may go on after the race is over.
+	lastWords = 5 * time.Second
+)
+
+// campaign is a running campaign.
+type campaign struct {
+	Config
+	out       *serial
+	store     *crashers.Store
+	kernel    kernel
+	board     *board
+	sights    *sights
+	teams     []*team
+	sightings chan *sighting
+}
+
+// team is the workers of one target.
+type team struct {
+	name  string
+	index uint64
+	seeds []seedScenario
+	count *Count // guarded by board.mu
+}
+
+// seedScenario is a scenario to begin with, and what it is marked to show on the team's target.
+type seedScenario struct {
+	*corpus.Scenario
+	prog  *engine.Program
+	known []corpus.KnownBug
+}
+
+// stream numbers the random streams of a campaign: one for each worker of each team.
+func (t *team) stream(worker int) uint64 { return t.index<<32 + uint64(worker) + 1 }
+
+// share is the seeds that one of several workers runs first. With fewer scenarios than workers each gets all.
+func (t *team) share(worker, workers int) []*item {
+	var items []*item
+	for i, s := range t.seeds {
+		if len(t.seeds) < workers || i%workers == worker {
+			it := newItem(s.Scenario, s.prog)
+			it.seed, it.known = true, s.known
+			items = append(items, it)
+		}
+	}
+	return items
+}
+
+// Run runs a campaign to its end. The Summary is good even when an error comes with it.
+func Run(ctx context.Context, cfg Config) (Summary, error) {
+	store, err := crashers.Open(cfg.State)
+	if err != nil {
+		return Summary{}, err
+	}
+	defer store.Close()
+	if cfg.Open == nil {
+		cfg.Open = Open
+	}
+	if cfg.Workers <= 0 {
+		cfg.Workers = max(1, runtime.NumCPU()/2)
+	}
+	c := &campaign{Config: cfg, out: &serial{r: cfg.Reporter}, store: store, kernel: thisKernel(), sightings: make(chan *sighting, 1024)}
+	c.board, c.sights = newBoard(), newSights()
+	if err := c.assemble(); err != nil {
+		return Summary{}, err
+	}
+	c.out.report(Start{Kernel: c.kernel.String(), Targets: cfg.Targets, Scenarios: len(cfg.Scenarios), Seed: cfg.Seed,
+		Workers: cfg.Workers, Seconds: cfg.For.Seconds(), State: cfg.State})
+	err = c.race(ctx)
+	sum := c.board.summary()
+	sum.Targets, sum.Seed = cfg.Targets, cfg.Seed
+	var i Interrupted
+	if errors.As(context.Cause(ctx), &i) {
+		sum.Interrupted = i.Signal.String()
+		err = errors.Join(err, i)
+	}
+	err = errors.Join(err, record(cfg.State, sum))
+	c.out.report(sum)
+	return sum, errors.Join(err, c.out.err)
+}
+
+// assemble probes the targets and fills their queues. It fails when no target can run.
+func (c *campaign) assemble() error {
+	var unusable error
+	for n, name := range c.Targets {
+		t, err := c.Open(name)
+		if err == nil {
+			err = t.Close()
+		}
+		if err != nil {
+			if !stress.IsEnv(err) {
+				return err
+			}
+			unusable = errors.Join(unusable, fmt.Errorf("target %s: %w", name, err))
+			c.skip(Skip{Target: name, Reason: err.Error()})
+			continue
+		}
+		tm := &team{name: name, index: uint64(n), count: c.board.team(name)}
+		for _, s := range c.Scenarios {
+			if reason := c.kernel.unfit(s, name); reason != "" {
+				c.skip(Skip{Target: name, Scenario: s.Name, Reason: reason})
+				continue
+			}
+			p, err := corpus.Lower(s)
+			if err != nil {
+				return err
+			}
+			tm.seeds = append(tm.seeds, seedScenario{s, p, c.kernel.knownBugs(s, name)})
+		}
+		if len(tm.seeds) > 0 {
+			c.teams = append(c.teams, tm)
+		}
+	}
+	if len(c.teams) == 0 {
+		return unusable
+	}
+	return nil
+}
+
+func (c *campaign) skip(s Skip) {
+	c.board.skipped()
+	c.out.report(s)
+}
+
+// race runs the workers until the time is up or ctx is done, and the minimiser until it has filed what they saw.
+func (c *campaign) race(ctx context.Context) error {
+	run, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	late, stopLate := context.WithCancelCause(ctx)
+	defer stopLate(nil)
+	if c.For > 0 {
+		var cancel context.CancelFunc
+		run, cancel = context.WithTimeout(run, c.For)
+		defer cancel()
+		late, cancel = context.WithTimeout(late, c.For+lastWords)
+		defer cancel()
+	}
+	var done sync.WaitGroup
+	ticking, stopTicking := context.WithCancel(context.Background())
+	done.Go(func() { c.tick(ticking) })
+	filing := make(chan error, 1)
+	go func() { filing <- guard("minimiser", func() error { return c.file(late) }) }()
+
+	workers := pool.New().WithErrors()
+	for _, tm := range c.teams {
+		for n := range c.Workers {
+			workers.Go(func() error {
+				name := fmt.Sprintf("worker %d of target %s", n, tm.name)
+				err := guard(name, func() error { return c.work(run, tm, n) })
+				if err != nil {
+					stop(err) // the others have no reason to go on: the campaign is broken
+				}
+				return err
+			})
+		}
+	}
+	err := workers.Wait()
+	close(c.sightings)
+	err = errors.Join(err, <-filing)
+	stopTicking()
+	done.Wait()
+	return err
+}
+
+// guard turns a panic into an error: a bug of ours, never a finding.
+func guard(what string, f func() error) error {
+	var err error
+	if r := panics.Try(func() { err = f() }); r != nil {
+		return fmt.Errorf("internal error: %s: %w", what, r.AsError())
+	}
+	return err
+}
+
+// tick reports progress until ctx is done.
+func (c *campaign) tick(ctx context.Context) {
+	t := time.NewTicker(progressEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			c.out.report(c.board.progress(c.For))
+		}
+	}
+}

@@ -1,0 +1,215 @@
+package campaign
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"strings"
+
+	"github.com/sourcegraph/conc/panics"
+
+	"tracehammer/corpus"
+	"tracehammer/engine"
+	"tracehammer/stress"
+	"tracehammer/stress/explore"
+	"tracehammer/stress/history"
+	"tracehammer/stress/oracle"
+)
+
+// Checked says what became of one scenario on one target.
+type Checked struct {
+	Scenario string   `json:"scenario"`
+	Target   string   `json:"target"`
+	OK       bool     `json:"ok"`
+	Skipped  string   `json:"skipped,omitempty"`
+	Detail   string   `json:"detail"`
+	Problems []string `json:"problems,omitempty"`
+}
+
+// CheckSummary is the last event of a check.
+type CheckSummary struct {
+	Scenarios int `json:"scenarios"`
+	Failed    int `json:"failed"`
+	Skipped   int `json:"skipped"`
+}
+
+// EventName implements Event.
+func (Checked) EventName() string      { return "check" }
+func (CheckSummary) EventName() string { return "check-summary" }
+
+const (
+	// exploreLimit bounds the states of a scenario in a check; stressd explore goes further.
+	exploreLimit = 200_000
+	// checkRuns is how often a check runs a scenario on a kernel, if the scenario does not ask for more.
+	checkRuns = 20
+	// knownRuns is how often it runs one that is marked with a known bug before it says that the bug does not show.
+	knownRuns = 2000
+	// maxProblems keeps the report of a scenario readable.
+	maxProblems = 5
+)
+
+// Check checks scenarios on targets and returns what became of them.
+func Check(ctx context.Context, scenarios []*corpus.Scenario, targets []string, out Reporter) (CheckSummary, error) {
+	sum := CheckSummary{Scenarios: len(scenarios)}
+	k := thisKernel()
+	failed := map[string]bool{}
+	var crash *panics.ErrRecovered
+	for _, target := range targets {
+		r, err := newRunner(Open, target)
+		if err != nil {
+			return sum, err
+		}
+		for _, s := range scenarios {
+			if ctx.Err() != nil {
+				break
+			}
+			c := Checked{Scenario: s.Name, Target: target}
+			if c.Skipped = k.unfit(s, target); c.Skipped != "" {
+				sum.Skipped++
+			} else if err := guard("check", func() error { return r.check(ctx, s, k.knownBugs(s, target), &c) }); errors.As(err, &crash) {
+				c.problem("internal error: %v", crash)
+			} else if err != nil {
+				return sum, errors.Join(fmt.Errorf("check %s on %s: %w", s.Name, target, err), r.close())
+			}
+			if c.OK = len(c.Problems) == 0; !c.OK {
+				failed[s.Name] = true
+			}
+			if err := out.Report(c); err != nil {
+				return sum, errors.Join(err, r.close())
+			}
+		}
+		if err := r.close(); err != nil {
+			return sum, err
+		}
+	}
+	sum.Failed = len(failed)
+	return sum, errors.Join(out.Report(sum), context.Cause(ctx))
+}
+
+func (r *runner) check(ctx context.Context, s *corpus.Scenario, known []corpus.KnownBug, c *Checked) error {
+	p, err := corpus.Lower(s)
+	if err != nil {
+		return err
+	}
+	if r.real {
+		return r.checkKernel(ctx, s, p, known, c)
+	}
+	return checkEngine(ctx, s, p, c)
+}
+
+// checkEngine compares every outcome that the engine can reach with the expectations.
+func checkEngine(ctx context.Context, s *corpus.Scenario, p *engine.Program, c *Checked) error {
+	e, err := explore.Run(ctx, p, engine.Options{Check: true}, exploreLimit)
+	var broken *engine.InvariantError
+	if errors.As(err, &broken) {
+		c.problem("%v", broken)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	c.Detail = fmt.Sprintf("%d states, %d outcomes", e.States, len(e.Outcomes))
+	if !e.Complete {
+		c.Detail += ", not all states seen"
+	}
+	for _, o := range e.Outcomes {
+		c.expectations(s, p, o.History)
+	}
+	return nil
+}
+
+// checkKernel runs the scenario on a kernel. Every run must be admitted and meet the expectations; if the kernel is known
+// to differ, some run must differ as marked.
+func (r *runner) checkKernel(ctx context.Context, s *corpus.Scenario, p *engine.Program, known []corpus.KnownBug, c *Checked) error {
+	plan := stress.Plan{Seed: rand.Uint64(), Repeat: max(checkRuns, min(s.Repeats(), knownRuns)), Delays: suggestedDelays(s), Final: 4}
+	if len(known) > 0 {
+		plan.Repeat = knownRuns
+	}
+	var runs, predicted, unknown int
+	var shown *corpus.KnownBug
+	err := r.run(ctx, p, plan, func(h *history.History, v *oracle.Verdict) bool {
+		runs++
+		for i := range known {
+			if shows(known[i], v.Kind) {
+				shown = &known[i]
+				return false
+			}
+		}
+		switch {
+		case v.Kind.Finding():
+			c.problem("%s: %s", v.Title, v.Explanation)
+			return false
+		case v.Kind == oracle.HangPredicted:
+			predicted++
+		case v.Kind == oracle.Unknown:
+			unknown++
+		}
+		c.expectations(s, p, h)
+		// Each run that waits for good costs the deadline of a hang.
+		return predicted < 3 && len(c.Problems) == 0
+	})
+	c.Detail = fmt.Sprintf("%d runs", runs)
+	if unknown > 0 {
+		c.Detail += fmt.Sprintf(", %d of them undecided", unknown)
+	}
+	switch {
+	case shown != nil:
+		c.Detail += fmt.Sprintf(", known bug %d shows", shown.Row)
+	case len(known) > 0 && ctx.Err() == nil:
+		c.problem("marked %v, but no run showed it", &known[0])
+	}
+	return err
+}
+
+func (c *Checked) expectations(s *corpus.Scenario, p *engine.Program, h *history.History) {
+	var calls []corpus.Observed
+	for a := range h.Actors {
+		for i := range h.Actors[a].Entries {
+			if e := &h.Actors[a].Entries[i]; e.Kind == history.Call {
+				calls = append(calls, corpus.Observed{Actor: engine.ActorID(a), Instr: e.Instr, Done: e.Done, Res: e.Res})
+			}
+		}
+	}
+	ops := s.Ops()
+	for _, m := range s.Check(p, calls, tidsOf(h)) {
+		c.problem("%s: %s: got %s, expected %s", ops[m.Op].Actor, ops[m.Op], m.Got, m.Want)
+	}
+}
+
+func (c *Checked) problem(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if len(c.Problems) < maxProblems && !slices.Contains(c.Problems, text) {
+		c.Problems = append(c.Problems, text)
+	}
+}
+
+// CheckText shows a check to people.
+type CheckText struct{ Out io.Writer }
+
+// Report implements Reporter.
+func (t CheckText) Report(e Event) error {
+	var b strings.Builder
+	switch e := e.(type) {
+	case Checked:
+		word := "ok  "
+		switch {
+		case e.Skipped != "":
+			word, e.Detail = "skip", e.Skipped
+		case !e.OK:
+			word = "FAIL"
+		}
+		fmt.Fprintf(&b, "%s %-6s %s: %s\n", word, e.Target, history.Printable(e.Scenario), e.Detail)
+		for _, p := range e.Problems {
+			for l := range strings.Lines(p) {
+				fmt.Fprintf(&b, "     %s\n", history.Printable(strings.TrimRight(l, "\n")))
+			}
+		}
+	case CheckSummary:
+		fmt.Fprintf(&b, "%d scenarios, %d failed, %d skipped\n", e.Scenarios, e.Failed, e.Skipped)
+	}
+	_, err := io.WriteString(t.Out, b.String())
+	return err
+}

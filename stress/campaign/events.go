@@ -1,0 +1,210 @@
+package campaign
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"sync"
+
+	"tracehammer/stress/oracle"
+)
+
+// Schema is the version of the JSON events. It grows when a field changes its meaning or goes; new fields do not count.
+const Schema = 1
+
+// An Event is something that a campaign tells: one JSON object, or a line or a block for people.
+type Event interface {
+	// EventName is the value of the JSON field "event".
+	EventName() string
+}
+
+// Reporter shows events. A campaign calls it from one goroutine at a time.
+type Reporter interface {
+	Report(Event) error
+}
+
+// Start is the first event: what is about to run.
+type Start struct {
+	Kernel    string   `json:"kernel"`
+	Targets   []string `json:"targets"`
+	Scenarios int      `json:"scenarios"` // seed scenarios
+	Seed      uint64   `json:"seed"`
+	Workers   int      `json:"workers"` // per target
+	Seconds   float64  `json:"seconds"` // planned; 0: until interrupted
+	State     string   `json:"state"`
+}
+
+// Progress says how far a campaign is.
+type Progress struct {
+	Seconds     float64 `json:"seconds"`
+	Remaining   float64 `json:"remaining"` // 0: no end planned
+	Targets     []Count `json:"targets"`
+	Outcomes    int     `json:"outcomes"`    // distinct outcomes seen
+	NewsSeconds float64 `json:"newsSeconds"` // age of the last new outcome or finding; negative: none yet
+	Findings    int     `json:"findings"`
+	NewFindings int     `json:"newFindings"`
+	Minimising  int     `json:"minimising"` // findings that wait for, or are in, confirmation and minimisation
+}
+
+// Skip says what was not run on a target, and why.
+type Skip struct {
+	Target   string `json:"target"`
+	Scenario string `json:"scenario,omitempty"` // empty: the whole target
+	Reason   string `json:"reason"`
+}
+
+// Found is a finding that was filed, once for each signature in a campaign.
+type Found struct {
+	ID         string `json:"id"`
+	Kind       string `json:"kind"` // not-admitted, invariant, hang, console, crash
+	Title      string `json:"title"`
+	Target     string `json:"target"`
+	Dir        string `json:"dir"`
+	New        bool   `json:"new"`                // no earlier campaign of this state directory filed it
+	Regression bool   `json:"regression"`         // it had been closed
+	KnownBug   int    `json:"knownBug,omitempty"` // row of the list of known bugs
+	Shown      int    `json:"shown"`              // how many of
+	Of         int    `json:"of"`                 // these re-runs of the minimal scenario showed it
+	Operations int    `json:"operations"`
+	Minimal    bool   `json:"minimal"` // false: the time was up before the minimiser was done
+	Scenario   string `json:"scenario"`
+	Command    string `json:"command"`
+}
+
+// Ran says what the runs of one seed scenario on one target came to; it comes at the end.
+type Ran struct {
+	Scenario string `json:"scenario"`
+	Verdicts
+	Target string `json:"target"`
+	First  string `json:"first,omitempty"` // title of the first violation
+}
+
+// Verdicts counts runs by what the oracle said of them.
+type Verdicts struct {
+	Runs           uint64 `json:"runs"`
+	Admitted       uint64 `json:"admitted"`
+	NotAdmitted    uint64 `json:"notAdmitted"`
+	Unknown        uint64 `json:"unknown"`
+	Hangs          uint64 `json:"hangs"`
+	HangsPredicted uint64 `json:"hangsPredicted"` // waits for good, rightly
+	Violations     uint64 `json:"violations"`     // invariants and console reports
+}
+
+// Bad is the number of runs with a violation.
+func (v *Verdicts) Bad() uint64 { return v.NotAdmitted + v.Hangs + v.Violations }
+
+func (v *Verdicts) add(w *Verdicts) {
+	v.Runs += w.Runs
+	v.Admitted += w.Admitted
+	v.NotAdmitted += w.NotAdmitted
+	v.Unknown += w.Unknown
+	v.Hangs += w.Hangs
+	v.HangsPredicted += w.HangsPredicted
+	v.Violations += w.Violations
+}
+
+func (v *Verdicts) count(k oracle.Kind) {
+	v.Runs++
+	switch k {
+	case oracle.Admitted:
+		v.Admitted++
+	case oracle.NotAdmitted:
+		v.NotAdmitted++
+	case oracle.Unknown:
+		v.Unknown++
+	case oracle.Hang:
+		v.Hangs++
+	case oracle.HangPredicted:
+		v.HangsPredicted++
+	case oracle.Invariant, oracle.Console:
+		v.Violations++
+	}
+}
+
+// Summary is the last event.
+type Summary struct {
+	Targets    []string `json:"targets"`
+	Scenarios  uint64   `json:"scenarios"`  // runs judged, each of one scenario
+	Programs   uint64   `json:"programs"`   // different scenarios among them, variations counted
+	Operations uint64   `json:"operations"` // system calls of scenarios
+	Verdicts
+	Skipped     int     `json:"skipped"`
+	Findings    int     `json:"findings"`
+	NewFindings int     `json:"newFindings"`
+	Regressions int     `json:"regressions"`
+	Seconds     float64 `json:"seconds"`
+	Seed        uint64  `json:"seed"`
+	Interrupted string  `json:"interrupted,omitempty"` // the signal
+	PerTarget   []Count `json:"perTarget"`
+}
+
+// Count is what one target did so far.
+type Count struct {
+	Target        string  `json:"target"`
+	Programs      uint64  `json:"programs"`
+	Operations    uint64  `json:"operations"`
+	RunsPerSecond float64 `json:"runsPerSecond"`
+	Verdicts
+}
+
+func (Start) EventName() string    { return "start" }
+func (Progress) EventName() string { return "progress" }
+func (Skip) EventName() string     { return "skip" }
+func (Found) EventName() string    { return "finding" }
+func (Ran) EventName() string      { return "scenario" }
+func (Summary) EventName() string  { return "summary" }
+
+// JSON writes each event as one line.
+type JSON struct{ W io.Writer }
+
+// Report implements Reporter.
+func (j JSON) Report(e Event) error { return WriteJSON(j.W, e.EventName(), e) }
+
+// WriteJSON writes the object v as one line, with the schema version and the event's name in front of its fields.
+func WriteJSON(w io.Writer, event string, v any) error {
+	fields, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encode event %s: %w", event, err)
+	}
+	var line bytes.Buffer
+	fmt.Fprintf(&line, `{"schema":%d,"event":%q`, Schema, event)
+	if len(fields) > len("{}") {
+		line.WriteByte(',')
+	}
+	line.Write(fields[1:])
+	line.WriteByte('\n')
+	if _, err := w.Write(line.Bytes()); err != nil {
+		return fmt.Errorf("write event %s: %w", event, err)
+	}
+	return nil
+}
+
+// Tee reports every event to each of its members, and returns the first error.
+type Tee []Reporter
+
+// Report implements Reporter.
+func (t Tee) Report(e Event) error {
+	var first error
+	for _, r := range t {
+		if err := r.Report(e); err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// serial lets the goroutines of a campaign share one Reporter and keeps the first error of writing.
+type serial struct {
+	mu  sync.Mutex
+	r   Reporter
+	err error
+}
+
+func (s *serial) report(e Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.r.Report(e); err != nil && s.err == nil {
+		s.err = err
+	}
+}

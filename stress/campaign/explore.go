@@ -1,0 +1,144 @@
+package campaign
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"tracehammer/corpus"
+	"tracehammer/engine"
+	"tracehammer/stress/explore"
+	"tracehammer/stress/history"
+)
+
+// Outcome is one way in which a scenario can end, as an event.
+type Outcome struct {
+	N     int           `json:"n"`
+	Stuck bool          `json:"stuck"` // some actor waits for good
+	Calls []OutcomeCall `json:"calls"` // in the order of one execution that ends so
+}
+
+// OutcomeCall is one call of an outcome. Signal handlers that ran are calls named "handler".
+type OutcomeCall struct {
+	Actor  string `json:"actor"`
+	Call   string `json:"call"`
+	Result string `json:"result"` // "" if it never returns
+}
+
+// Explored is the last event of an exploration.
+type Explored struct {
+	Scenario string `json:"scenario"`
+	Outcomes int    `json:"outcomes"`
+	States   int    `json:"states"`
+	Complete bool   `json:"complete"` // false: there are more states than the limit
+}
+
+// EventName implements Event.
+func (Outcome) EventName() string  { return "outcome" }
+func (Explored) EventName() string { return "explored" }
+
+// Explore walks all executions of a scenario on the engine.
+func Explore(ctx context.Context, s *corpus.Scenario, limit int, out Reporter) error {
+	p, err := corpus.Lower(s)
+	if err != nil {
+		return err
+	}
+	r, err := explore.Run(ctx, p, engine.Options{Check: true}, limit)
+	if err != nil {
+		return fmt.Errorf("explore %s: %w", s.Name, err)
+	}
+	for i := range r.Outcomes {
+		o := Outcome{N: i + 1, Stuck: r.Outcomes[i].Stuck, Calls: outcomeCalls(p, r.Outcomes[i].History)}
+		if err := out.Report(o); err != nil {
+			return err
+		}
+	}
+	if err := out.Report(Explored{s.Name, len(r.Outcomes), r.States, r.Complete}); err != nil {
+		return err
+	}
+	return context.Cause(ctx)
+}
+
+func outcomeCalls(p *engine.Program, h *history.History) []OutcomeCall {
+	tids := tidsOf(h)
+	var calls []OutcomeCall
+	byBegin(h, func(a engine.ActorID, e *history.Entry) {
+		c := OutcomeCall{Actor: p.Actors[a].Name}
+		switch {
+		case e.Kind == history.Handler:
+			c.Call, c.Result = "handler", fmt.Sprintf("signal %d code %d", e.Res.Out[0], e.Res.Out[1])
+		case p.Actors[a].Code[e.Instr].Src < 0:
+			return // the creation of an actor that the scenario only declares
+		default:
+			c.Call = corpus.FormatCall(p, a, e.Instr)
+			if e.Done {
+				c.Result = corpus.FormatResult(p, a, e.Instr, e.Res, tids)
+			}
+		}
+		calls = append(calls, c)
+	})
+	return calls
+}
+
+// byBegin visits a history's entries in the order in which they began.
+func byBegin(h *history.History, visit func(engine.ActorID, *history.Entry)) {
+	next := make([]int, len(h.Actors))
+	for {
+		first := -1
+		for a := range h.Actors {
+			if next[a] < len(h.Actors[a].Entries) && (first < 0 || h.Actors[a].Entries[next[a]].Begin < h.Actors[first].Entries[next[first]].Begin) {
+				first = a
+			}
+		}
+		if first < 0 {
+			return
+		}
+		visit(engine.ActorID(first), &h.Actors[first].Entries[next[first]])
+		next[first]++
+	}
+}
+
+func tidsOf(h *history.History) []int32 {
+	tids := make([]int32, len(h.Actors))
+	for a := range h.Actors {
+		tids[a] = h.Actors[a].Tid
+	}
+	return tids
+}
+
+// OutcomeText shows an exploration to people.
+type OutcomeText struct{ Out io.Writer }
+
+// Report implements Reporter.
+func (t OutcomeText) Report(e Event) error {
+	var b strings.Builder
+	switch e := e.(type) {
+	case Outcome:
+		fmt.Fprintf(&b, "outcome %d", e.N)
+		if e.Stuck {
+			b.WriteString(", in which somebody waits for good")
+		}
+		b.WriteByte('\n')
+		actor, call := 0, 0
+		for _, c := range e.Calls {
+			actor, call = max(actor, len(c.Actor)), max(call, len(c.Call))
+		}
+		for _, c := range e.Calls {
+			result := c.Result
+			if result == "" {
+				result = "never returns"
+			}
+			fmt.Fprintf(&b, "  %-*s  %-*s  => %s\n", actor, c.Actor, call, c.Call, result)
+		}
+		b.WriteByte('\n')
+	case Explored:
+		all := "all states seen"
+		if !e.Complete {
+			all = "the limit; there are more, and maybe more outcomes"
+		}
+		fmt.Fprintf(&b, "%s: %d outcomes, %d states: %s\n", e.Scenario, e.Outcomes, e.States, all)
+	}
+	_, err := io.WriteString(t.Out, b.String())
+	return err
+}

@@ -1,0 +1,214 @@
+package campaign
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"tracehammer/corpus"
+	"tracehammer/crashers"
+	"tracehammer/stress"
+	"tracehammer/stress/history"
+	"tracehammer/stress/oracle"
+)
+
+const (
+	// minimiseTime bounds the minimising of one finding: a campaign has others to look at, and stressd minimize goes on.
+	minimiseTime = 10 * time.Second
+	// A candidate is accepted when it shows the finding in need of trials runs.
+	need   = 2
+	trials = 30
+	// measured is how many runs tell how often the result shows.
+	measured = 10
+	// shortDeadline calls a hang while a hang is minimised, where each run costs one; the result is measured with the
+	// ordinary deadline.
+	shortDeadline = 100 * time.Millisecond
+	// maxPredicted is how many waits for good, rightly so, end a trial: they cost a deadline each.
+	maxPredicted = 2
+)
+
+// file confirms, minimises and files first sightings until the workers are done.
+func (c *campaign) file(ctx context.Context) (err error) {
+	runners := map[string]*runner{}
+	for s := range c.sightings {
+		r := runners[s.target]
+		if r == nil {
+			var oerr error
+			if r, oerr = newRunner(c.Open, s.target); oerr != nil {
+				err = errors.Join(err, oerr)
+				c.board.settled()
+				continue
+			}
+			runners[s.target] = r
+		}
+		if ferr := c.fileOne(ctx, r, s); ferr != nil {
+			err = errors.Join(err, fmt.Errorf("file finding %q: %w", s.finding.Title, ferr))
+		}
+		c.board.settled()
+	}
+	for id, n := range c.sights.further() {
+		if n > 0 {
+			err = errors.Join(err, c.store.Seen(id, n, time.Now()))
+		}
+	}
+	for _, r := range runners {
+		err = errors.Join(err, r.close())
+	}
+	return err
+}
+
+// fileOne files one first sighting. What an earlier campaign filed is counted there.
+func (c *campaign) fileOne(ctx context.Context, r *runner, s *sighting) error {
+	if ids := c.store.Similar(s.finding.Coarse()); len(ids) > 0 {
+		id := ids[0]
+		c.sights.filed(s, id)
+		if err := c.store.Seen(id, 1, time.Now()); err != nil {
+			return err
+		}
+		return c.tell(id, s, false)
+	}
+	m, err := r.minimise(ctx, s)
+	if err != nil {
+		return err
+	}
+	cr, err := c.crasher(s.target, s.finding.KnownBug, m)
+	if err != nil {
+		return err
+	}
+	isNew, err := c.store.Put(cr, time.Now())
+	if err != nil {
+		return err
+	}
+	c.sights.filed(s, cr.ID)
+	return c.tell(cr.ID, s, isNew)
+}
+
+// tell reports a filed finding, once in a campaign.
+func (c *campaign) tell(id string, s *sighting, isNew bool) error {
+	cr, err := c.store.Load(id)
+	if err != nil {
+		return err
+	}
+	if !c.board.found(id, isNew, false) {
+		return nil
+	}
+	c.out.report(found(c.store, cr, isNew))
+	return nil
+}
+
+func found(store *crashers.Store, c *crashers.Crasher, isNew bool) Found {
+	return Found{ID: c.ID, Kind: c.Kind.String(), Title: c.Title, Target: c.Target, Dir: store.Dir(c.ID), New: isNew, KnownBug: c.KnownBug,
+		Shown: c.Hits, Of: c.Runs, Operations: c.Ops, Minimal: c.Minimised, Scenario: string(c.Scenario), Command: c.Command}
+}
+
+// minimise makes the scenario of a sighting small and measures how often it shows. A finding that does not show again is
+// still one: its history is there to be judged.
+func (r *runner) minimise(ctx context.Context, s *sighting) (*crashers.Minimal, error) {
+	as := &crashers.Minimal{Trial: crashers.Trial{Hits: 1, Runs: 1, History: s.hist, Finding: s.finding}, Scenario: s.item.scenario, Plan: s.plan}
+	if s.hist == nil || ctx.Err() != nil {
+		return as, nil
+	}
+	m := crashers.Minimiser{Check: checker{r}, Need: need, Of: trials, Time: minimiseTime, Measure: measured}
+	res, err := m.Run(ctx, s.item.scenario, s.plan, s.finding)
+	if errors.Is(err, crashers.ErrNotShown) || ctx.Err() != nil && err != nil {
+		// How rare it is must be known: the first sighting, and the trials that did not show it.
+		as.Runs = trials + 1
+		return as, nil
+	}
+	return res, err
+}
+
+// checker runs the minimiser's candidates.
+type checker struct{ *runner }
+
+// Run implements crashers.Check.
+func (c checker) Run(ctx context.Context, s *corpus.Scenario, plan stress.Plan, want *crashers.Finding, need int) (crashers.Trial, error) {
+	var t crashers.Trial
+	p, err := corpus.Lower(s)
+	if err != nil {
+		return t, nil // not a scenario that can run shows nothing
+	}
+	if need > 0 && want.Kind == crashers.Hang {
+		plan.Deadline = shortDeadline
+	}
+	predicted := 0
+	err = c.run(ctx, p, plan, func(h *history.History, v *oracle.Verdict) bool {
+		t.Runs++
+		if v.Kind.Finding() {
+			if f := findingOf(v); f.SameAs(want) {
+				if t.Hits++; t.Hits == 1 {
+					if h != nil {
+						t.History = h.Clone()
+					}
+					t.Finding = f
+				}
+			}
+		}
+		if v.Kind == oracle.HangPredicted {
+			predicted++
+		}
+		return need == 0 || t.Hits < need && predicted < maxPredicted
+	})
+	return t, err
+}
+
+// crasher is a minimised finding as it is filed.
+func (c *campaign) crasher(target string, known int, m *crashers.Minimal) (*crashers.Crasher, error) {
+	p, err := corpus.Lower(m.Scenario)
+	if err != nil {
+		return nil, err
+	}
+	f := m.Finding
+	f.KnownBug = known
+	signature := f.Signature(crashers.Shape(m.Scenario))
+	id := crashers.ID(signature)
+	cr := &crashers.Crasher{Scenario: m.Scenario.Print(), Plan: m.Plan, History: m.History, Explanation: f.Explanation,
+		Meta: crashers.Meta{ID: id, Kind: f.Kind, Title: f.Title, Rules: f.Rules, KnownBug: known, Signature: signature, Coarse: f.Coarse(),
+			Target: target, Kernel: c.kernel.name + " " + c.kernel.release, Arch: runtime.GOARCH, Ops: m.Scenario.NumOps(), Hits: m.Hits, Runs: m.Runs,
+			Minimised: m.Complete, Command: fmt.Sprintf("stressd repro --state %s %s", c.State, id)}}
+	if ev, ok := crashers.EvidenceOf(p, m.History, &f); ok && target != "engine" {
+		repro := crashers.Reproducer{Title: f.Title, Kernel: cr.Kernel, Scenario: cr.Scenario, Program: p, Plan: m.Plan, Evidence: ev}
+		if cr.Repro, err = repro.C(); err != nil && !errors.Is(err, crashers.ErrNoReproducer) {
+			return nil, err
+		}
+	}
+	return cr, nil
+}
+
+// Minimize goes on making a filed finding smaller, for at most limit.
+func Minimize(ctx context.Context, state, id string, limit time.Duration, out Reporter) error {
+	store, err := crashers.Open(state)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	cr, _, err := loadCrasher(state, id)
+	if err != nil {
+		return err
+	}
+	s, err := corpus.Parse("", cr.Scenario)
+	if err != nil {
+		return err
+	}
+	r, err := newRunner(Open, cr.Target)
+	if err != nil {
+		return err
+	}
+	m := crashers.Minimiser{Check: checker{r}, Need: need, Of: trials, Time: limit, Measure: measured}
+	res, err := m.Run(ctx, s, cr.Plan, crashers.Finding{Kind: cr.Kind, Title: cr.Title, KnownBug: cr.KnownBug})
+	if err = errors.Join(err, r.close()); err != nil {
+		return err
+	}
+	c := &campaign{Config: Config{State: state}, kernel: thisKernel()}
+	better, err := c.crasher(cr.Target, cr.KnownBug, res)
+	if err != nil {
+		return err
+	}
+	better.ID, better.Command = cr.ID, cr.Command // it keeps the name that its first shape gave it
+	if err := store.Replace(better); err != nil {
+		return err
+	}
+	return errors.Join(out.Report(found(store, better, false)), context.Cause(ctx))
+}

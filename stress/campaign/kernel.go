@@ -1,0 +1,60 @@
+package campaign
+
+import (
+	"fmt"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+
+	"tracehammer/corpus"
+	"tracehammer/engine"
+	"tracehammer/stress"
+	"tracehammer/stress/host"
+)
+
+// Opener opens a target by the name that users write.
+type Opener func(name string) (stress.Target, error)
+
+// Open opens the targets of this program.
+func Open(name string) (stress.Target, error) {
+	kind, _, err := stress.TargetName(name)
+	if err != nil {
+		return nil, err
+	}
+	if kind == "host" {
+		return host.New()
+	}
+	return stress.NewEngineTarget(engine.Options{Check: true}), nil
+}
+
+// CannotRun says whether err means that this environment lacks what a command needs.
+func CannotRun(err error) bool { return stress.IsEnv(err) }
+
+// kernel is the running kernel, as far as scenarios depend on it.
+type kernel struct{ name, release string }
+
+func thisKernel() kernel {
+	var u unix.Utsname
+	if unix.Uname(&u) != nil {
+		return kernel{"unknown kernel", ""}
+	}
+	return kernel{unix.ByteSliceToString(u.Sysname[:]), unix.ByteSliceToString(u.Release[:])}
+}
+
+func (k kernel) String() string { return fmt.Sprintf("%s %s %s", k.name, k.release, runtime.GOARCH) }
+
+// unfit says why a scenario is not for a target; "" if it is. The engine runs all of them.
+func (k kernel) unfit(s *corpus.Scenario, target string) string {
+	if target == "engine" || s.RunsOn(k.release, runtime.GOARCH) {
+		return ""
+	}
+	return fmt.Sprintf("it is not for %s on %s", k.release, runtime.GOARCH)
+}
+
+// knownBugs lists what a scenario is marked to show on a target. The engine has none of the bugs.
+func (k kernel) knownBugs(s *corpus.Scenario, target string) []corpus.KnownBug {
+	if target == "engine" {
+		return nil
+	}
+	return s.Known(k.release, runtime.GOARCH)
+}

@@ -1,0 +1,106 @@
+package campaign
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"tracehammer/corpus"
+	"tracehammer/crashers"
+	"tracehammer/engine"
+	"tracehammer/stress/history"
+	"tracehammer/stress/oracle"
+)
+
+// Reproduced says whether a finding showed again.
+type Reproduced struct {
+	ID      string `json:"id"`
+	Target  string `json:"target"`
+	Shown   bool   `json:"shown"`
+	Runs    int    `json:"runs"`    // until it showed, or all
+	Unknown int    `json:"unknown"` // runs that the checker could not decide
+	Other   string `json:"other,omitempty"`
+	Title   string `json:"title"`
+}
+
+// EventName implements Event.
+func (Reproduced) EventName() string { return "repro" }
+
+// Doubtful says that not showing means little: something else was seen, or every run was undecided.
+func (r *Reproduced) Doubtful() bool {
+	return !r.Shown && (r.Other != "" || r.Runs == 0 || r.Unknown == r.Runs)
+}
+
+// Repro runs a filed finding's scenario under its plan until it shows, at most times runs. target "" is where it was found.
+func Repro(ctx context.Context, state, id, target string, times int) (*Reproduced, error) {
+	c, p, err := loadCrasher(state, id)
+	if err != nil {
+		return nil, err
+	}
+	if target == "" {
+		target = c.Target
+	}
+	r, err := newRunner(Open, target)
+	if err != nil {
+		return nil, err
+	}
+	res := &Reproduced{ID: c.ID, Target: target, Title: c.Title}
+	want := crashers.Finding{Kind: c.Kind, Title: c.Title, KnownBug: c.KnownBug}
+	plan := c.Plan
+	plan.Repeat = times
+	err = r.run(ctx, p, plan, func(_ *history.History, v *oracle.Verdict) bool {
+		res.Runs++
+		if v.Kind == oracle.Unknown {
+			res.Unknown++
+		}
+		if !v.Kind.Finding() {
+			return true
+		}
+		got := findingOf(v)
+		got.KnownBug = c.KnownBug // a known bug is one bug whatever way it shows
+		if got.SameAs(&want) {
+			res.Shown = true
+			return false
+		}
+		res.Other = got.Title
+		return true
+	})
+	return res, errors.Join(err, r.close(), context.Cause(ctx))
+}
+
+// loadCrasher reads a crasher with its lowered scenario. id may be the beginning of one.
+func loadCrasher(state, id string) (*crashers.Crasher, *engine.Program, error) {
+	store, err := crashers.OpenReader(state)
+	if err != nil {
+		return nil, nil, err
+	}
+	full, err := store.Resolve(id)
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := store.Load(full)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := corpus.Parse(store.Dir(full)+"/scenario.scn", c.Scenario)
+	if err != nil {
+		return nil, nil, fmt.Errorf("crasher %s: %w", full, err)
+	}
+	p, err := corpus.Lower(s)
+	if err != nil {
+		return nil, nil, fmt.Errorf("crasher %s: %w", full, err)
+	}
+	return c, p, nil
+}
+
+func (r *Reproduced) String() string {
+	switch {
+	case r.Shown:
+		return fmt.Sprintf("%s on %s: shown by run %d: %s", r.ID, r.Target, r.Runs, history.Printable(r.Title))
+	case r.Other != "":
+		return fmt.Sprintf("%s on %s: cannot tell: %d runs showed something else: %s", r.ID, r.Target, r.Runs, history.Printable(r.Other))
+	case r.Doubtful():
+		return fmt.Sprintf("%s on %s: cannot tell: %d runs, %d of them undecided", r.ID, r.Target, r.Runs, r.Unknown)
+	}
+	return fmt.Sprintf("%s on %s: not shown by %d runs", r.ID, r.Target, r.Runs)
+}

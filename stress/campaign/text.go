@@ -1,0 +1,187 @@
+package campaign
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"tracehammer/stress/history"
+)
+
+// Text shows events to people: findings and the summary on Out, progress and what was skipped on Err.
+type Text struct {
+	Out, Err io.Writer
+	// TTY says that Err is a terminal: progress is one line that is written over. Otherwise a line each 5 s.
+	TTY      bool
+	onLine   bool // the terminal's cursor stands behind a status line
+	lastLine float64
+}
+
+// pipeEvery is how many seconds pass between progress lines that are not written over.
+const pipeEvery = 5
+
+// Report implements Reporter.
+func (t *Text) Report(e Event) error {
+	switch e := e.(type) {
+	case Progress:
+		return t.progress(e)
+	case Start:
+		return t.print(t.Err, startText(e))
+	case Skip:
+		return t.print(t.Err, skipText(e))
+	case Found:
+		return t.print(t.Out, foundText(e))
+	case Summary:
+		return t.print(t.Out, summaryText(e))
+	}
+	return nil
+}
+
+// print writes a block below the status line, which the next progress draws again.
+func (t *Text) print(w io.Writer, s string) error {
+	if t.onLine {
+		fmt.Fprint(t.Err, "\r\x1b[K")
+		t.onLine = false
+	}
+	_, err := io.WriteString(w, s)
+	return err
+}
+
+func (t *Text) progress(p Progress) error {
+	line := progressText(p)
+	if t.TTY {
+		t.onLine = true
+		_, err := fmt.Fprintf(t.Err, "\r\x1b[K%s", line)
+		return err
+	}
+	if p.Seconds-t.lastLine < pipeEvery {
+		return nil
+	}
+	t.lastLine = p.Seconds
+	_, err := fmt.Fprintln(t.Err, line)
+	return err
+}
+
+func startText(s Start) string {
+	end := "until interrupted"
+	if s.Seconds > 0 {
+		end = "for " + clock(s.Seconds)
+	}
+	return fmt.Sprintf("racing ptrace on %s %s: %d scenarios, seed %d, %s, state in %s\n",
+		strings.Join(s.Targets, " and "), end, s.Scenarios, s.Seed, s.Kernel, history.Printable(s.State))
+}
+
+func skipText(s Skip) string {
+	what := "target " + s.Target
+	if s.Scenario != "" {
+		what = fmt.Sprintf("%s on %s", history.Printable(s.Scenario), s.Target)
+	}
+	return fmt.Sprintf("skipped: %s: %s\n", what, history.Printable(s.Reason))
+}
+
+func progressText(p Progress) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "[%s", clock(p.Seconds))
+	if p.Remaining > 0 {
+		fmt.Fprintf(&b, "/%s eta %s", clock(p.Seconds+p.Remaining), clock(p.Remaining))
+	}
+	b.WriteString("]")
+	var unknown, runs uint64
+	for _, c := range p.Targets {
+		fmt.Fprintf(&b, " %s %s runs (%s/s)", c.Target, short(float64(c.Runs)), short(c.RunsPerSecond))
+		unknown += c.Unknown
+		runs += c.Runs
+	}
+	fmt.Fprintf(&b, " | outcomes %d", p.Outcomes)
+	if p.NewsSeconds >= 0 {
+		fmt.Fprintf(&b, " (last new %s ago)", (time.Duration(p.NewsSeconds) * time.Second).String())
+	}
+	fmt.Fprintf(&b, " unknown %s", share(unknown, runs))
+	fmt.Fprintf(&b, " | findings %d (%d new)", p.Findings, p.NewFindings)
+	if p.Minimising > 0 {
+		fmt.Fprintf(&b, ", minimising %d", p.Minimising)
+	}
+	return b.String()
+}
+
+func foundText(f Found) string {
+	var b strings.Builder
+	state := "known finding seen again"
+	switch {
+	case f.Regression:
+		state = "REGRESSION"
+	case f.New:
+		state = "NEW FINDING"
+	}
+	fmt.Fprintf(&b, "\n%s %s  (%s on %s)\n  %s\n", state, f.ID, f.Kind, f.Target, history.Printable(f.Title))
+	if f.KnownBug != 0 {
+		fmt.Fprintf(&b, "  known kernel bug, row %d of the list\n", f.KnownBug)
+	}
+	if !f.Minimal {
+		b.WriteString("  not minimal: the time was up before the minimiser was done\n")
+	}
+	for l := range strings.Lines(f.Scenario) {
+		l = strings.TrimRight(l, "\n")
+		if l != "" {
+			fmt.Fprintf(&b, "    %s\n", history.Printable(l))
+		}
+	}
+	fmt.Fprintf(&b, "  shown by %d of %d runs of these %d operations\n", f.Shown, f.Of, f.Operations)
+	fmt.Fprintf(&b, "  filed in %s\n  again:   %s\n\n", history.Printable(f.Dir), history.Printable(f.Command))
+	return b.String()
+}
+
+func summaryText(s Summary) string {
+	var b strings.Builder
+	b.WriteString("\n")
+	for _, c := range s.PerTarget {
+		fmt.Fprintf(&b, "%s: %d runs of %d scenarios, %d operations, %s runs/s: %d admitted, %d not admitted, %d unknown (%s), %d hangs, %d waits for good as the engine predicts, %d other violations\n",
+			c.Target, c.Runs, c.Programs, c.Operations, short(c.RunsPerSecond), c.Admitted, c.NotAdmitted, c.Unknown, share(c.Unknown, c.Runs), c.Hangs, c.HangsPredicted, c.Violations)
+	}
+	if s.Skipped > 0 {
+		fmt.Fprintf(&b, "skipped: %d (see above)\n", s.Skipped)
+	}
+	if s.Interrupted != "" {
+		fmt.Fprintf(&b, "interrupted by %s; everything found so far is filed\n", s.Interrupted)
+	}
+	fmt.Fprintf(&b, "summary: %s on %s: %d runs, %s unknown, %d findings filed, %d of them new",
+		clock(s.Seconds), strings.Join(s.Targets, " and "), s.Scenarios, share(s.Unknown, s.Scenarios), s.Findings, s.NewFindings)
+	if s.Regressions > 0 {
+		fmt.Fprintf(&b, ", %d regressions", s.Regressions)
+	}
+	fmt.Fprintf(&b, "; seed %d\n", s.Seed)
+	return b.String()
+}
+
+// clock writes seconds as mm:ss or hh:mm:ss.
+func clock(seconds float64) string {
+	s := int(seconds + 0.5)
+	if s >= 3600 {
+		return fmt.Sprintf("%02d:%02d:%02d", s/3600, s/60%60, s%60)
+	}
+	return fmt.Sprintf("%02d:%02d", s/60, s%60)
+}
+
+// short writes a number with three digits and a unit.
+func short(n float64) string {
+	switch {
+	case n >= 1e9:
+		return fmt.Sprintf("%.3gG", n/1e9)
+	case n >= 1e6:
+		return fmt.Sprintf("%.3gM", n/1e6)
+	case n >= 1e3:
+		return fmt.Sprintf("%.3gk", n/1e3)
+	case n >= 10 || n == float64(int(n)):
+		return fmt.Sprintf("%.0f", n)
+	}
+	return fmt.Sprintf("%.1f", n)
+}
+
+// share writes part of whole in percent.
+func share(part, whole uint64) string {
+	if whole == 0 {
+		return "0 %"
+	}
+	return fmt.Sprintf("%.2g %%", 100*float64(part)/float64(whole))
+}

@@ -1,0 +1,177 @@
+package campaign
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"tracehammer/engine"
+	"tracehammer/stress"
+	"tracehammer/stress/actor"
+	"tracehammer/stress/history"
+	"tracehammer/stress/oracle"
+)
+
+// Runs in one turn of an item. A first turn must not cost much if the item turns out dull; a turn on the engine is short.
+const (
+	firstRuns  = 40
+	laterRuns  = 120
+	engineRuns = 32
+)
+
+// engineNice keeps the engine from taking CPUs away from races on a kernel, which need two at once.
+const engineNice = 15
+
+// worker runs items of one team.
+type worker struct {
+	*campaign
+	*team
+	*runner
+	rng   *rand.Rand
+	cpus  []int
+	edges []uint64 // of this turn
+}
+
+// work is the life of worker n of a team, until ctx is done.
+func (c *campaign) work(ctx context.Context, tm *team, n int) error {
+	r, err := newRunner(c.Open, tm.name)
+	if err != nil {
+		return err
+	}
+	if !r.real {
+		// The thread is locked, and dies with this goroutine because its priority is not what the others have.
+		if err := unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), engineNice); err != nil {
+			return fmt.Errorf("lower the engine's priority: %w", err)
+		}
+	}
+	w := &worker{campaign: c, team: tm, runner: r, rng: rand.New(rand.NewPCG(c.Seed, tm.stream(n))), cpus: allowedCPUs()}
+	q := newQueue(w.rng, varier(c.Seed^tm.stream(n)), tm.share(n, c.Workers))
+	for ctx.Err() == nil && err == nil {
+		it := q.next()
+		if err = w.turn(ctx, it); err != nil {
+			err = fmt.Errorf("run scenario %s on %s: %w", it.scenario.Name, tm.name, err)
+		}
+		q.done(it, w.edges)
+	}
+	for _, it := range q.all() {
+		if it.seed && it.verdicts.Runs > 0 {
+			c.out.report(Ran{Scenario: it.scenario.Name, Target: tm.name, Verdicts: it.verdicts, First: it.first})
+		}
+	}
+	return errors.Join(err, r.target.Close())
+}
+
+// turn runs an item some times.
+func (w *worker) turn(ctx context.Context, it *item) error {
+	runs, cpus := laterRuns, w.cpus
+	if it.runs == 0 {
+		runs, cpus = max(firstRuns, min(it.scenario.Repeats(), laterRuns)), nil
+	}
+	if !w.real {
+		runs, cpus = engineRuns, nil
+	}
+	plan := it.plan(w.rng, runs, cpus)
+	sampling := w.real && it.delays.sampling()
+	t := tally{program: it.runs == 0}
+	w.edges = w.edges[:0]
+	err := w.run(ctx, it.prog, plan, func(h *history.History, v *oracle.Verdict) bool {
+		t.count(v.Kind)
+		it.verdicts.count(v.Kind)
+		if h != nil {
+			t.operations += operations(it.prog, h)
+			if it.note(h) {
+				t.outcomes++
+				edges(it.prog, h, func(e uint64) { w.edges = append(w.edges, e) })
+			}
+			if sampling {
+				it.delays.sample(h, ticksPerNs())
+			}
+		}
+		switch {
+		case v.Kind.Finding():
+			it.dull = true
+			it.first = cmp.Or(it.first, v.Title)
+			w.sight(it, v, plan, h)
+			return false
+		case v.Kind == oracle.HangPredicted && w.real:
+			it.dull = true // each such run costs a deadline
+			return false
+		}
+		return true
+	})
+	if sampling {
+		it.delays.sampled()
+	}
+	w.board.add(w.count, &t)
+	return err
+}
+
+// sight passes a violation on, once for each coarse signature; the others are only counted.
+func (w *worker) sight(it *item, v *oracle.Verdict, plan stress.Plan, h *history.History) {
+	s := &sighting{finding: findingOf(v), item: it, target: w.team.name, plan: plan}
+	if !w.sights.first(s, v.Kind) {
+		return
+	}
+	if h != nil {
+		s.hist = h.Clone()
+		s.plan.Delays = narrow(plan.Delays, h.Delays)
+	}
+	w.board.sighted()
+	w.sightings <- s
+}
+
+// narrow limits the ranges of a plan to the surroundings of the delays that one run had.
+func narrow(ranges []stress.DelayRange, delays []int64) []stress.DelayRange {
+	if len(delays) != len(ranges) {
+		return ranges
+	}
+	out := make([]stress.DelayRange, len(delays))
+	for c, d := range delays {
+		// Jitter of the machine is part of every race: leave as much room as it takes.
+		room := d/8 + 500
+		out[c] = stress.DelayRange{Lo: max(d-room, 0), Hi: d + room}
+	}
+	return out
+}
+
+// operations counts the calls of the scenario's operations that a run made.
+func operations(p *engine.Program, h *history.History) (n uint64) {
+	for a := range h.Actors {
+		for i := range h.Actors[a].Entries {
+			if e := &h.Actors[a].Entries[i]; e.Kind == history.Call && p.Actors[a].Code[e.Instr].Src >= 0 {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// allowedCPUs lists the CPUs that this process may use; nil if there is nothing to choose.
+func allowedCPUs() (cpus []int) {
+	var set unix.CPUSet
+	if unix.SchedGetaffinity(0, &set) != nil {
+		return nil
+	}
+	for c := range 1024 {
+		if set.IsSet(c) {
+			cpus = append(cpus, c)
+		}
+	}
+	if len(cpus) < 2 {
+		return nil
+	}
+	return cpus
+}
+
+// ticksPerNs measures the cycle counter against the clock. Ten milliseconds give three digits.
+var ticksPerNs = sync.OnceValue(func() float64 {
+	start, from := time.Now(), actor.Cycles()
+	time.Sleep(10 * time.Millisecond)
+	return float64(actor.Cycles()-from) / float64(time.Since(start))
+})
