@@ -4,7 +4,6 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -213,24 +212,25 @@ func (g *generator) dispatch() string {
 // actor is the C function of one actor.
 func (g *generator) actor(a engine.ActorID) (string, error) {
 	code := g.p.Actors[a].Code
-	entries, labels := map[int]bool{}, map[int]bool{}
+	var execs []int
+	labels := map[int]bool{}
 	for i := range code {
 		switch in := &code[i]; {
 		case in.Op == engine.OpJump || in.Op == engine.OpBranch:
 			labels[int(in.Target)] = true
-		case in.Op == engine.OpCall && in.Call == engine.CallExecve:
-			entries[i+1], labels[i+1] = true, true
+		case isExec(in):
+			execs = append(execs, i)
 		}
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n/* %s */\nstatic void __attribute__((noinline)) actor_%d(int at)\n{\n", comment(g.p.Actors[a].Name), a)
 	b.WriteString("\tchar buf[4096] __attribute__((aligned(16), unused));\n\tlong r __attribute__((unused));\n\n")
-	if len(entries) == 0 {
+	if len(execs) == 0 {
 		b.WriteString("\t(void)at;\n")
 	} else {
-		b.WriteString("\tswitch (at) { /* a new image goes on behind its execve */\n")
-		for _, i := range slices.Sorted(maps.Keys(entries)) {
-			fmt.Fprintf(&b, "\tcase %d: goto l%d;\n", i, i)
+		b.WriteString("\tr = 0;\n\tswitch (at) { /* a new image goes on where its execve returned 0 */\n")
+		for _, i := range execs {
+			fmt.Fprintf(&b, "\tcase %d: goto exec%d;\n", i+1, i)
 		}
 		b.WriteString("\t}\n")
 	}
@@ -244,11 +244,12 @@ func (g *generator) actor(a engine.ActorID) (string, error) {
 		}
 		b.WriteString(text)
 	}
-	if labels[len(code)] {
-		fmt.Fprintf(&b, "l%d:\n", len(code))
-	}
-	b.WriteString("\treturn;\n}\n")
+	b.WriteString("}\n")
 	return b.String(), nil
+}
+
+func isExec(in *engine.Instr) bool {
+	return in.Op == engine.OpCall && in.Call == engine.CallExecve && in.Args[0].N == engine.ImageSelf
 }
 
 func (g *generator) instr(a engine.ActorID, i int32) (string, error) {
@@ -300,9 +301,6 @@ func cArg(a engine.Arg) string {
 	case engine.ArgNegVar:
 		return fmt.Sprintf("-S->var[%d]", a.N)
 	}
-	if a.N == int64(engine.DeadTid) {
-		return "1L << 22"
-	}
 	return cInt(a.N)
 }
 
@@ -325,6 +323,9 @@ func (g *generator) call(a engine.ActorID, i int32) (string, error) {
 		}
 	}
 	fmt.Fprintf(&b, "\tr = %s;\n", c.call)
+	if isExec(in) {
+		fmt.Fprintf(&b, "exec%d:\n", i)
+	}
 	if !in.Harness {
 		fmt.Fprintf(&b, "\tdone(%d);\n", a)
 	}

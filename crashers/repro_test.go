@@ -7,10 +7,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"tracehammer/corpus"
 	"tracehammer/engine"
 	"tracehammer/ptrace"
 	"tracehammer/stress"
@@ -138,6 +140,98 @@ func runC(t *testing.T, bin string) (int, string) {
 		status = exit.ExitCode()
 	}
 	return status, string(out)
+}
+
+// TestEveryVerb: there is C for everything that a scenario can say, and gcc has nothing to complain about.
+func TestEveryVerb(t *testing.T) {
+	var p prog
+	a, b := p.actor("main"), p.actor("child")
+	p.Vars = 1
+	for _, v := range corpus.Verbs {
+		in := engine.Instr{Op: engine.OpCall, Call: v.Call, Dst: 0, DstOut: engine.NoVar}
+		for _, prm := range v.Params {
+			in.Args[prm.Slot] = engine.Imm(prm.Default)
+			switch prm.Type {
+			case corpus.Pid:
+				in.Args[prm.Slot] = engine.Arg{Kind: engine.ArgNegTid, N: int64(b)}
+			case corpus.Child:
+				in.Args[prm.Slot] = engine.Imm(int64(b))
+			case corpus.Fd:
+				in.Args[prm.Slot] = engine.VarOf(0)
+			case corpus.CallName:
+				in.Args[prm.Slot] = engine.Imm(int64(engine.CallGetppid))
+			}
+		}
+		for _, f := range v.Fixed {
+			in.Args[f.Slot] = engine.Imm(f.N)
+		}
+		p.add(a, in)
+	}
+	r := &Reproducer{Title: "every verb \"??)\x01\\", Program: p.end(), Evidence: Evidence{Site: Site{a, 0}, Want: []Value{{Index: -1, Actor: b}}}}
+	source, err := r.C()
+	if err != nil {
+		t.Fatal(err)
+	}
+	compile(t, source)
+}
+
+// TestSeedsInC: in C, seeds show what they expect, so the programs do what actors do. The evidence is the result of the last
+// operation that can end in one way only.
+func TestSeedsInC(t *testing.T) {
+	want := []string{"exitkill", "exec-thread", "serve-strace", "sigqueue-code", "seccomp-trace", "vfork-event"}
+	for _, s := range corpus.Seeds() {
+		p, err := corpus.Lower(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := &Reproducer{Title: s.Name, Scenario: s.Print(), Program: p, Evidence: Evidence{Site: Site{engine.NoActor, -1}}}
+		for _, d := range s.Delays() {
+			r.Plan.Delays = append(r.Plan.Delays, stress.DelayRange{Lo: int64(d[0]), Hi: int64(d[1])})
+		}
+		ops := s.Ops()
+		for a := range p.Actors {
+			for i, in := range p.Actors[a].Code {
+				last := r.Evidence.Site
+				if in.Op != engine.OpCall || in.Src < 0 || last.Actor >= 0 && in.Src < p.Actors[last.Actor].Code[last.Instr].Src {
+					continue
+				}
+				if o := ops[in.Src]; len(o.Expect) == 1 && o.Expect[0].Kind == corpus.ExpectResult && !o.Verb.IsServe() {
+					r.Evidence = Evidence{Site: Site{engine.ActorID(a), int32(i)}, Want: expected(s, &o.Expect[0])}
+				}
+			}
+		}
+		source, err := r.C()
+		if err != nil {
+			t.Errorf("%s: %v", s.Name, err)
+			continue
+		}
+		if !slices.Contains(want, s.Name) {
+			continue
+		}
+		want = slices.DeleteFunc(want, func(n string) bool { return n == s.Name })
+		t.Run(s.Name, func(t *testing.T) {
+			t.Parallel()
+			if status, verdict := runC(t, compile(t, source)); status != 1 {
+				t.Errorf("exit %d: %s", status, verdict)
+			}
+		})
+	}
+	if len(want) > 0 {
+		t.Errorf("no seeds %v", want)
+	}
+}
+
+func expected(s *corpus.Scenario, e *corpus.Expect) []Value {
+	var vals []Value
+	for i, a := range append([]corpus.Arg{e.Ret}, e.Out...) {
+		switch a.Kind {
+		case corpus.ArgNum:
+			vals = append(vals, Value{Index: i - 1, N: a.N, Actor: engine.NoActor})
+		case corpus.ArgActor:
+			vals = append(vals, Value{Index: i - 1, Actor: engine.ActorID(s.Actor(a.Name))})
+		}
+	}
+	return vals
 }
 
 // TestKnownBugs compiles and runs the reproducers of two bugs. Whether this kernel has them, probes written by hand say.
