@@ -265,7 +265,7 @@ func (v *validator) arg(o *Op, p Param, a Arg) string {
 func numberIn(verb *Verb, t ParamType, n int64) string {
 	in := func(lo, hi int64) string {
 		if n < lo || n > hi {
-			return fmt.Sprintf("%d, expected %d to %d", n, lo, hi)
+			return fmt.Sprintf("%s, expected %s to %s", formatNum(t, n), formatNum(t, lo), formatNum(t, hi))
 		}
 		return ""
 	}
@@ -278,7 +278,7 @@ func numberIn(verb *Verb, t ParamType, n int64) string {
 		return in(0, int64(MaxSleep))
 	case CloneFlags:
 		if n&^allowedClone != 0 {
-			return fmt.Sprintf("expected only flags among %s", formatNum(CloneFlags, allowedClone&^engine.CSIGNAL))
+			return fmt.Sprintf("expected an exit signal and flags among %s", formatNum(CloneFlags, allowedClone&^engine.CSIGNAL))
 		}
 		return ""
 	case Image, SeccompAction, CallName, Disposition, How, WaitIDType:
@@ -564,7 +564,9 @@ func (v *validator) variables() {
 			o.Dst = ""
 		}
 	}, "%d variables, expected at most %d", len(v.s.Vars()), MaxVars)
-	v.check(v.hidden()+MaxVars <= maxProgramVars, &v.s.Trivia, func() { v.s.Body = filter(v.s.Body, func(st Stmt) bool { o, ok := st.(*Op); return !ok || !o.Verb.IsServe() }) },
+	v.check(v.hidden()+MaxVars <= maxProgramVars, &v.s.Trivia, func() {
+		v.s.Body = filter(v.s.Body, func(st Stmt) bool { o, ok := st.(*Op); return !ok || !o.Verb.IsServe() })
+	},
 		"expected serve loops and repeat loops of fewer actors")
 	for _, o := range v.s.Ops() {
 		for i, a := range o.Args {
