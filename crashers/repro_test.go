@@ -135,6 +135,12 @@ func runC(t *testing.T, bin string) (int, string) {
 	if strings.Count(string(out), "\n") != 1 {
 		t.Errorf("not one line: %q", out)
 	}
+	exes, _ := filepath.Glob("/proc/[0-9]*/exe")
+	for _, link := range exes {
+		if exe, err := os.Readlink(link); err == nil && exe == bin {
+			t.Errorf("it left %s behind", link)
+		}
+	}
 	status := 0
 	if exit != nil {
 		status = exit.ExitCode()
@@ -232,6 +238,41 @@ func expected(s *corpus.Scenario, e *corpus.Expect) []Value {
 		}
 	}
 	return vals
+}
+
+// TestOtherVerdicts: not every run of a reproducer shows something.
+func TestOtherVerdicts(t *testing.T) {
+	absent := escapedFilter()
+	absent.Evidence.Want = []Value{{Index: -1, N: -engine.EINVAL, Actor: engine.NoActor}}
+
+	var p prog
+	main := p.actor("main")
+	p.call(main, engine.CallPause)
+	unreached := &Reproducer{Title: "behind a pause", Evidence: Evidence{Site: Site{main, p.call(main, engine.CallGetpid)}, Want: []Value{{Index: -1, Actor: main}}}}
+	unreached.Program = p.end()
+
+	var q prog
+	jail := q.actor("main")
+	q.call(jail, engine.CallSeccomp, engine.Imm(engine.SeccompErrno), engine.Imm(int64(engine.CallPtrace)), engine.Imm(engine.EPERM))
+	refused := q.ptrace(jail, ptrace.Traceme)
+	inJail := &Reproducer{Title: "ptrace is refused", Program: q.end(), Evidence: Evidence{Site: Site{jail, refused}, Want: []Value{{Index: -1, N: -engine.EPERM, Actor: engine.NoActor}}}}
+
+	for _, c := range []struct {
+		r      *Reproducer
+		status int
+		starts string
+	}{{absent, 0, "NOT SHOWN: "}, {unreached, 125, "CANNOT TELL: "}, {inJail, 1, "BUG: "}} {
+		t.Run(c.r.Title, func(t *testing.T) {
+			t.Parallel()
+			source, err := c.r.C()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if status, verdict := runC(t, compile(t, source)); status != c.status || !strings.HasPrefix(verdict, c.starts) {
+				t.Errorf("exit %d: %s", status, verdict)
+			}
+		})
+	}
 }
 
 // TestKnownBugs compiles and runs the reproducers of two bugs. Whether this kernel has them, probes written by hand say.
