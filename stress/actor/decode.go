@@ -6,8 +6,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"tracehammer/engine"
 	"tracehammer/ptrace"
 	"tracehammer/stress/history"
@@ -55,7 +53,9 @@ func (r *Run) Read(h *history.History) {
 
 func (r *Run) entry(a engine.ActorID, e *entry, cut uint64) history.Entry {
 	if e.kind == entryHandler {
-		return history.Entry{Kind: history.Handler, Instr: -1, Done: true, Begin: e.begin, Res: engine.Result{Out: [3]int64{e.out0, e.out1, e.out2}}}
+		out := [3]int64{e.out0, e.out1, e.out2}
+		senderOnly(&out)
+		return history.Entry{Kind: history.Handler, Instr: -1, Done: true, Begin: e.begin, Res: engine.Result{Out: out}}
 	}
 	out := history.Entry{Kind: history.Call, Instr: int32(e.instr), Begin: e.begin}
 	if e.end == 0 || e.end >= cut {
@@ -67,33 +67,6 @@ func (r *Run) entry(a engine.ActorID, e *entry, cut uint64) history.Entry {
 		abstract(ptrace.Request(in.Args[0].N), &out.Res)
 	}
 	return out
-}
-
-// abstract replaces numbers of this architecture by those of the engine.
-func abstract(request ptrace.Request, res *engine.Result) {
-	if request != ptrace.GetSyscallInfo || res.Ret < 0 {
-		return
-	}
-	switch res.Out[0] {
-	case ptrace.SyscallInfoEntry, ptrace.SyscallInfoSeccomp:
-		res.Out[1] = callOf(res.Out[1])
-	case ptrace.SyscallInfoNone:
-		res.Out[1] = 0
-	}
-}
-
-// callOf is the inverse of sysno, as far as it has one: the two futex calls share a number, and a number that no call has
-// stays as it is, negated so that it is no call.
-func callOf(nr int64) int64 {
-	for c, n := range sysno {
-		if c != 0 && int64(n) == nr {
-			return int64(c)
-		}
-	}
-	if nr == unix.SYS_RESTART_SYSCALL {
-		return int64(engine.CallNone)
-	}
-	return -nr
 }
 
 // Tid is the tid that an actor got at its creation, 0 before.

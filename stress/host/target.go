@@ -192,13 +192,13 @@ func (w *watch) issue() {
 func (w *watch) await(r *actor.Run) error {
 	w.tick = firstTick
 	for !r.Done() {
-		if r.Held() {
+		if r.Held() && !w.sampled { // it stays held until init has heard of the release
 			w.sample(r)
 			r.Release()
 			continue
 		}
 		w.target().Wait(w.tick)
-		if r.Done() || r.Held() {
+		if r.Done() || r.Held() && !w.sampled {
 			continue
 		}
 		if err := w.look(r); err != nil {
