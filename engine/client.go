@@ -81,8 +81,9 @@ func (noHooks) Syscall(*World, TaskID, *CallState) CallResult {
 
 // clientCall makes one step of a client's system call.
 func (w *World) clientCall(id TaskID, t *task, f *frame) bool {
-	c := CallState{Stage: f.a, Target: f.b, Args: t.args}
-	r := w.m.hooks.Syscall(w, id, &c)
+	w.call = CallState{Stage: f.a, Target: f.b, Args: t.args}
+	c := &w.call // part of w so that nothing is allocated
+	r := w.m.hooks.Syscall(w, id, c)
 	f.a, f.b = c.Stage, c.Target
 	switch r.Kind {
 	case CallDone:
@@ -294,8 +295,14 @@ func (w *World) Pending(id TaskID, shared bool, off int64) (SigInfo, bool) {
 	return q.info[off], true
 }
 
-// Word is the word of a task's memory that a program can name.
-func (w *World) Word(t TaskID) *int64 { return &w.mms[w.tasks[t].mm].word }
+// Word is one of the NumWords words of a task's memory that a program can name.
+func (w *World) Word(t TaskID, i int64) *int64 { return &w.mms[w.tasks[t].mm].words[i] }
+
+// Reg is one of the NumRegs registers of a task that a program can name.
+func (w *World) Reg(t TaskID, i int64) *int64 { return &w.tasks[t].regs[i] }
+
+// Tgid is the tid of a task's thread group leader.
+func (w *World) Tgid(t TaskID) Tid { return Tid(w.tgid(&w.tasks[t])) }
 
 // LockGuard takes the cred_guard_mutex of target's process for t, if it is free; UnlockGuard lets it go and wakes who waits.
 func (w *World) LockGuard(t, target TaskID) bool {
@@ -324,22 +331,11 @@ func (w *World) PokeResult(id TaskID, v int64) {
 	}
 }
 
-// callNumbers are the calls' numbers on amd64.
-var callNumbers = [NumCalls]int64{CallClone: 56, CallExecve: 59, CallExit: 60, CallExitGroup: 231, CallGetpid: 39, CallGettid: 186,
-	CallGetppid: 110, CallKill: 62, CallTkill: 200, CallTgkill: 234, CallRtSigqueueinfo: 129, CallRtTgsigqueueinfo: 297,
-	CallPidfdOpen: 434, CallPidfdSendSignal: 424, CallSigaction: 13, CallSigprocmask: 14, CallSigpending: 127, CallSigsuspend: 130,
-	CallPause: 34, CallNanosleep: 35, CallSetpgid: 109, CallGetpgid: 121, CallSetsid: 112, CallGetsid: 124, CallWait4: 61,
-	CallWaitid: 247, CallPrctl: 157, CallSeccomp: 317, CallSetresuid: 117, CallPtrace: 101, CallSchedYield: 24,
-	CallFutexWait: 202, CallFutexWake: 202, CallMmap: 9, CallSigreturn: 15}
-
-const restartSyscall = 219
-
-// SyscallInfo is the number of the call that a task is in, and whether its result is an error.
-func (w *World) SyscallInfo(id TaskID) (nr int64, failed bool) {
+// SyscallInfo is the call that a task is in, CallNone for restart_syscall, and its result so far.
+func (w *World) SyscallInfo(id TaskID) (c Call, ret int64, tid bool) {
 	t := &w.tasks[id]
-	nr = callNumbers[t.call]
-	if t.is(tfRestart) {
-		nr = restartSyscall
+	if c = t.call; t.is(tfRestart) {
+		c = CallNone
 	}
-	return nr, t.ret < 0 && t.ret >= -4095
+	return c, t.ret, t.tidMask&1 != 0
 }

@@ -29,8 +29,8 @@ func (w *World) clone(id TaskID, t *task, f *frame) bool {
 	f.stage = stCloneStop
 	u := &t.utrace
 	for i := range u.engines {
-		if u.n != 0 && u.engines[i].state == engineAttached {
-			w.m.ops[u.engines[i].ops-1].Inherit(w, id, EngineID(i), child, flags)
+		if en := &u.engines[i]; u.n != 0 && en.live() {
+			w.m.ops[en.ops-1].Inherit(w, id, EngineID(i), child, flags)
 		}
 	}
 	w.recalc(&w.tasks[child])
@@ -52,7 +52,7 @@ func (w *World) copyProcess(id TaskID, t *task, child TaskID, flags int64) {
 	c.state = New
 	c.blocked, c.uid, c.filter, c.seccomp, c.execID = t.blocked, t.uid, t.filter, 0, t.execID
 	c.flags = t.flags & tfNoNewPrivs
-	c.mm = t.mm
+	c.mm, c.regs = t.mm, t.regs
 	c.realParent, c.parExecID = id, t.execID
 	if flags&(CLONE_PARENT|CLONE_THREAD) != 0 {
 		c.realParent, c.parExecID = t.realParent, t.parExecID

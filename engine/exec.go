@@ -114,6 +114,7 @@ func (w *World) execCommit(id TaskID, t *task, f *frame) bool {
 	t.flags |= tfExeced
 	t.mm = w.freeMM(id)
 	w.mms[t.mm] = mm{dumpable: 1}
+	t.regs = [NumRegs]int64{}
 	w.unshareSighand(p)
 	h := &w.sighands[p.sighand]
 	*h = sighand{ignore: h.ignore} // R73

@@ -175,8 +175,8 @@ func (w *World) scrub(id TaskID) {
 	t.blocked, t.saved, t.pc, t.call, t.execID, t.parExecID = 0, 0, 0, CallNone, 0, 0
 	t.flags &^= tfSigPending | tfNotifyResume | tfStep | tfRestoreMask
 	if t.is(tfReleased) {
-		*t = task{exitState: ExitDead, state: Dead, flags: t.flags & (tfReleased | tfParked), proc: t.proc, vforkDone: NoTask, mm: -1}
-		t.utrace.reporting = noEngine
+		*t = task{exitState: ExitDead, state: Dead, flags: t.flags & (tfReleased | tfParked), proc: t.proc, vforkDone: NoTask, mm: -1,
+			utrace: utrace{resume: ActResume, reporting: noEngine}}
 	}
 }
 

@@ -32,7 +32,7 @@ func (w *World) Hash() uint64 {
 		i := bits.TrailingZeros16(s)
 		h = hashWords(h+uint64(i), unsafe.Slice((*uint64)(unsafe.Pointer(&w.procs[i])), unsafe.Sizeof(w.procs[i])/8))
 		h = hashWords(h, unsafe.Slice((*uint64)(unsafe.Pointer(&w.sighands[i])), unsafe.Sizeof(w.sighands[i])/8))
-		h = mix(h^uint64(w.mms[i].word), uint64(w.mms[i].dumpable))
+		h = hashWords(h, unsafe.Slice((*uint64)(unsafe.Pointer(&w.mms[i])), unsafe.Sizeof(w.mms[i])/8))
 	}
 	return h
 }

@@ -90,8 +90,8 @@ func (w *World) killCall(id TaskID, t *task, f *frame) bool {
 		if i == NoTask || thread && int64(w.tgid(&w.tasks[i])) != tgid {
 			return w.errno(t, f, ESRCH)
 		}
-		// The siginfo is the caller's own; the actors leave pid and uid zero.
-		return one(i, NewSigInfo(uint8(sig), int32(code), NoTid, 0), sig, thread)
+		// The siginfo is the caller's own: actors give themselves as the sender, as sigqueue(3) does, and uid 0.
+		return one(i, NewSigInfo(uint8(sig), int32(code), Tid(w.tgid(t)), 0), sig, thread)
 	}
 	fd, sig, flags := a[0], int64(int32(a[1])), a[2]
 	if flags&^7 != 0 || flags&(flags-1) != 0 {

@@ -24,10 +24,13 @@ func NewSigInfo(signo uint8, code int32, pid Tid, uid uint16) SigInfo {
 	return SigInfo{Signo: signo, code: uint16(max(code, -256)), Pid: int8(pid), Uid: uid}
 }
 
-// HasPid says whether the siginfo's union holds a process id: it holds an address for faults.
-func (s SigInfo) HasPid() bool {
-	c := s.Code()
-	return s.Signo == SIGCHLD || c <= 0 || c >= 0x80
+// HasPid says whether the siginfo's union holds a process id.
+func (s SigInfo) HasPid() bool { return SigInfoHasPid(int64(s.Signo), int64(s.Code())) }
+
+// SigInfoHasPid says whether a siginfo's union holds a process id: for faults it holds an address. Code 5 of SIGTRAP is a
+// stop that ptrace made (ptrace_do_notify), not the processor.
+func SigInfoHasPid(signo, code int64) bool {
+	return signo == SIGCHLD || code <= 0 || code >= 0x80 || signo == SIGTRAP && code == SIGTRAP
 }
 
 // queue is a set of pending signals and what is known about them.

@@ -155,6 +155,7 @@ type task struct {
 	args    [4]int64
 	ret     int64
 	out     [3]int64
+	regs    [NumRegs]int64 // registers that user code never touches
 	utrace  utrace
 	frames  [maxFrames]frame
 
@@ -247,9 +248,15 @@ type sighand struct {
 	_                                      [6]uint8
 }
 
+// NumRegs and NumWords are how much of a tracee's registers and memory a program can name (R110).
+const (
+	NumRegs  = 4
+	NumWords = 8
+)
+
 // mm is an address space, as far as anybody can tell.
 type mm struct {
-	word     int64 // what PEEKDATA reads and POKEDATA writes
+	words    [NumWords]int64 // what PEEKDATA reads and POKEDATA writes
 	dumpable uint8
 	_        [7]uint8
 }

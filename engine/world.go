@@ -37,6 +37,7 @@ type World struct {
 	m     *Machine
 	event Event // what the step being executed showed; not part of the state
 	pass  passResult
+	call  CallState
 	cur   TaskID
 	alt   int8
 

@@ -2,32 +2,24 @@ package ptrace
 
 import "tracehammer/engine"
 
-// What a program passes to and gets from CallPtrace, beside request, tid, addr and data with their usual meaning:
+// What a program passes to and gets from CallPtrace, beside request, tid, addr and data with their usual meaning; where
+// data is a buffer of the caller's, it is 0, or a bad address (EFAULT):
 //
-//	PEEKTEXT, PEEKDATA      addr AddrWord or anything else (a bad address)  -> Out[0] the word
+//	PEEKTEXT, PEEKDATA      addr the index of a word; from 512 on a bad address  -> Out[0] the word
 //	POKETEXT, POKEDATA      addr likewise, data the word
-//	PEEKUSR                 addr; the value is not reported (actors leave Out zero)
-//	POKEUSR                 addr UserOrigRax with data -1 (skip the call), or UserRax with the result at an exit stop
-//	GETREGS, GETFPREGS      nothing reported
-//	SETREGS, SETFPREGS, SETREGSET  write back what the corresponding GET just read
-//	GETREGSET               addr the note's type, data iov_len -> Out[0] iov_len afterwards, but for NT_X86_XSTATE
+//	PEEKUSR                 addr the index of a register; only the first four are modelled  -> Out[0] the register
+//	POKEUSR                 addr likewise, or 15 (orig_rax) with data -1 to skip the call, or 10 (rax) at an exit stop
+//	GETREGS                 -> Out registers 0 to 2
+//	GETREGSET               addr the note's type -> NT_PRSTATUS: Out registers 0 to 2
+//	SETREGSET               addr the note's type, data register 0 (NT_PRSTATUS)
 //	GETEVENTMSG             -> Out[0] message
-//	GETSIGINFO              -> Out si_signo, si_code, si_pid; si_pid is 0 where 0 < si_code < 0x80, unless SIGCHLD: there the
-//	                        union holds an address
-//	SETSIGINFO              addr si_signo, data si_code, everything else zero
+//	GETSIGINFO              -> Out si_signo, si_code, si_pid (0 for faults: there the union holds an address)
+//	SETSIGINFO              addr si_code, data si_signo; the caller as si_pid, everything else zero
 //	PEEKSIGINFO             addr flags<<32|offset, data nr -> Out as GETSIGINFO, of the first one read
 //	GETSIGMASK, SETSIGMASK  addr the size (8); SET: data the mask -> GET: Out[0] the mask
-//	GET_SYSCALL_INFO        addr the buffer's size -> Out[0] op, Out[1] call number (entry, seccomp) or is_error (exit), Out[2] ret_data
-//	SECCOMP_GET_FILTER      addr the index; Ret > 0 is compared only for its sign
+//	GET_SYSCALL_INFO        addr the buffer's size -> Out[0] op, Out[1] the engine.Call (entry, seccomp) or the result (exit)
+//	SECCOMP_GET_FILTER      addr the index -> Ret the filter's length
 //	GET_RSEQ_CONFIGURATION, *_SYSCALL_USER_DISPATCH, SECCOMP_GET_METADATA  addr the size; nothing reported
-const (
-	// AddrWord is the address of the word that every image has for PEEK and POKE; actors translate it.
-	AddrWord = 1
-	// UserRax and UserOrigRax are offsets of registers in struct user; UserSize is its size.
-	UserRax     = 80
-	UserOrigRax = 120
-	UserSize    = 912
-)
 
 // Syscall is the ptrace system call.
 func (client) Syscall(w *engine.World, t engine.TaskID, s *engine.CallState) engine.CallResult {
@@ -102,7 +94,7 @@ func request(w *engine.World, t engine.TaskID, s *engine.CallState, r Request, c
 		}
 		return 0
 	case Getsiginfo, Setsiginfo, Peeksiginfo, Getsigmask, Setsigmask:
-		return siginfo(w, s, r, addr, data, c)
+		return siginfo(w, t, s, r, addr, data, c)
 	case Peektext, Peekdata, Poketext, Pokedata, Peekusr, Pokeusr, Getregs, Setregs, Getfpregs, Setfpregs, Getregset, Setregset:
 		return memory(w, s, r, addr, data)
 	case GetSyscallInfo:
@@ -139,6 +131,9 @@ func setoptions(w *engine.World, t, target engine.TaskID, o Option, c context) i
 	return 0
 }
 
+// filterLength is how many instructions the actors' filters have.
+const filterLength = 6
+
 // seccomp is SECCOMP_GET_FILTER and SECCOMP_GET_METADATA (R111).
 func seccomp(w *engine.World, t, target engine.TaskID, r Request, addr int64) int64 {
 	w.Mark(111)
@@ -154,5 +149,5 @@ func seccomp(w *engine.World, t, target engine.TaskID, r Request, addr int64) in
 	case addr < 0 || addr >= int64(w.Filters(target)):
 		return -engine.ENOENT
 	}
-	return 1
+	return filterLength
 }

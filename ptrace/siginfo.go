@@ -14,7 +14,7 @@ func putInfo(s *engine.CallState, si engine.SigInfo) {
 	}
 }
 
-func siginfo(w *engine.World, s *engine.CallState, r Request, addr, data int64, c context) int64 {
+func siginfo(w *engine.World, t engine.TaskID, s *engine.CallState, r Request, addr, data int64, c context) int64 {
 	target := s.Target
 	w.Mark(111)
 	switch r {
@@ -22,15 +22,21 @@ func siginfo(w *engine.World, s *engine.CallState, r Request, addr, data int64, 
 		if !c.stop(stopInfo) {
 			return -engine.EINVAL
 		}
+		if r == Getsiginfo && data != 0 {
+			return -engine.EFAULT
+		}
 		if r == Getsiginfo {
 			putInfo(s, *w.SigInfo(target))
 			return 0
 		}
-		*w.SigInfo(target) = engine.NewSigInfo(uint8(addr), int32(data), engine.NoTid, 0)
+		*w.SigInfo(target) = engine.NewSigInfo(uint8(data), int32(addr), w.Tgid(t), 0)
 		return 0
 	case Getsigmask, Setsigmask:
 		if addr != 8 {
 			return -engine.EINVAL
+		}
+		if r == Getsigmask && data != 0 {
+			return -engine.EFAULT
 		}
 		if r == Getsigmask {
 			s.Out[0] = int64(w.Mask(target))
