@@ -82,7 +82,7 @@ func TestTsyncAtEntryStop(t *testing.T) {
 	p := b.done()
 	held := func(o engine.Options) (with, without int) {
 		for _, l := range explore(t, p, o).list() {
-			if !strings.Contains(l, "80,0x1,0x8") {
+			if !strings.Contains(l, "80,0x1,0x7") {
 				continue // held at the entry of another call
 			}
 			if strings.HasSuffix(l, "EPERM") {
