@@ -331,11 +331,15 @@ func (w *World) PokeResult(id TaskID, v int64) {
 	}
 }
 
-// SyscallInfo is the call that a task is in, CallNone for restart_syscall, and its result so far.
+// SyscallInfo is the call that a task is in, CallNone for restart_syscall, and its result so far. The two futex calls have
+// one number, so they are one call here.
 func (w *World) SyscallInfo(id TaskID) (c Call, ret int64, tid bool) {
 	t := &w.tasks[id]
-	if c = t.call; t.is(tfRestart) {
+	switch c = t.call; {
+	case t.is(tfRestart):
 		c = CallNone
+	case c == CallFutexWake:
+		c = CallFutexWait
 	}
 	return c, t.ret, t.tidMask&1 != 0
 }

@@ -21,8 +21,8 @@ const (
 
 	saRestorer = engine.SA_RESTORER // the kernel refuses handlers without one
 
-	// The scratch registers are the first words of user_regs_struct: r15, r14, r13, r12. A short SETREGSET sets them alone.
-	scratchRegister = 0 // offset in struct user
+	// The scratch registers are the first words of user_regs_struct: r15, r14, r13, r12. A shorter SETREGSET sets them alone.
+	regsSize = 27 * 8
 )
 
 var byteOrder = binary.LittleEndian
@@ -64,15 +64,6 @@ var sysno = [engine.NumCalls]uint32{
 	engine.CallFutexWake:        unix.SYS_FUTEX,
 	engine.CallMmap:             unix.SYS_MMAP,
 	engine.CallSigreturn:        unix.SYS_RT_SIGRETURN,
-}
-
-// canonical is the number that the engine has for a system call of this architecture: that of amd64, where execve is not
-// made by way of a descriptor.
-func canonical(nr int64) int64 {
-	if nr == unix.SYS_EXECVEAT {
-		return unix.SYS_EXECVE
-	}
-	return nr
 }
 
 // cloneArgs is the argument order of clone(2): flags, stack, where the child's tid goes for the parent.

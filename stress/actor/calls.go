@@ -130,13 +130,12 @@ func (b *builder) operands() encoded {
 	return encoded{args: []operand{arg(0), arg(1), arg(2), arg(3), arg(4), arg(5)}}
 }
 
-// siginfo fills the buffer with a siginfo of a signal and a code, and nothing else.
+// siginfo fills the buffer with what sigqueue(3) would send: signal and code from two arguments, the caller as sender.
 func (b *builder) siginfo(signo, code int) operand {
-	for at := uintptr(0); at < siSize; at += 8 {
-		b.store(buffer(at), imm(0))
-	}
 	b.store32(buffer(siSigno), b.arg(signo))
 	b.store32(buffer(siCode), b.arg(code))
+	b.store32(buffer(siPid), runWord(tidOffset(b.code.leader[b.me])))
+	b.store32(buffer(siStatus), imm(0))
 	return buffer(0)
 }
 

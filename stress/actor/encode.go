@@ -100,7 +100,6 @@ type builder struct {
 	base    uintptr
 	out     []instr
 	in      *engine.Instr // the instruction that is being encoded
-	prev    *engine.Instr // the one before it in the actor's code
 	me      engine.ActorID
 	starts  []int   // place of each engine instruction of this actor
 	forward []patch // jumps to engine instructions
@@ -180,10 +179,7 @@ func (b *builder) actor(a engine.ActorID) error {
 	}
 	code := p.Actors[a].Code
 	for n := range code {
-		b.in, b.prev = &code[n], nil
-		if n > 0 {
-			b.prev = &code[n-1]
-		}
+		b.in = &code[n]
 		b.starts = append(b.starts, b.here())
 		b.instr(a, int32(n))
 		if b.err != nil {

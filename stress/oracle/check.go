@@ -5,6 +5,7 @@ import (
 	"sort"
 
 	"tracehammer/engine"
+	"tracehammer/ptrace"
 	"tracehammer/stress/history"
 )
 
@@ -324,8 +325,8 @@ func (s *search) gone(a engine.ActorID) bool {
 func (s *search) same(a engine.ActorID, want *event, got engine.Result) bool {
 	rec := &s.h.Actors[a].Entries[want.entry].Res
 	in := &s.p.Actors[a].Code[want.instr]
-	if in.Call == engine.CallPidfdOpen && rec.Ret >= 0 && got.Ret >= 0 {
-		return true // descriptor numbers are the process's own business
+	if rec.Ret >= 0 && got.Ret >= 0 && signOnly(in) {
+		return true
 	}
 	if !s.sameValue(rec.Ret, got.Ret, got.TidMask&1 != 0) {
 		return false
@@ -351,4 +352,10 @@ func (s *search) sameTid(real int64, sym engine.Tid) bool {
 		return real == int64(sym) // init is 1 in both worlds, 0 is nobody
 	}
 	return int(a) < len(s.h.Actors) && real == int64(s.h.Actors[a].Tid) && real != 0
+}
+
+// signOnly says that a call's result means only success or failure: descriptor numbers are the process's own business, and
+// how long a filter is, its compiler's.
+func signOnly(in *engine.Instr) bool {
+	return in.Call == engine.CallPidfdOpen || in.Call == engine.CallPtrace && in.Args[0] == engine.Imm(int64(ptrace.SeccompGetFilter))
 }
