@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -15,16 +16,42 @@ import (
 // deprived takes something away from this process and goes on as the program in its arguments.
 func deprived(take func() error) {
 	runtime.LockOSThread() // what a thread lost, the program that it becomes has lost
-	if err := take(); err != nil {
+	fail := func(err error) {
 		fmt.Fprintln(os.Stderr, "deprived:", err)
 		os.Exit(99)
 	}
 	path, err := exec.LookPath(os.Args[1])
-	if err == nil {
-		err = unix.Exec(path, os.Args[1:], os.Environ())
+	if err != nil {
+		fail(err)
 	}
-	fmt.Fprintln(os.Stderr, "deprived:", err)
-	os.Exit(99)
+	// Afterwards neither the program's directory nor /proc may be within reach.
+	program, err := unix.Open(path, unix.O_PATH, 0)
+	if err != nil {
+		fail(err)
+	}
+	if err := take(); err != nil {
+		fail(err)
+	}
+	fail(execAt(program, os.Args[1:], os.Environ()))
+}
+
+// execAt executes an open file.
+func execAt(fd int, args, env []string) error {
+	argv, err := syscall.SlicePtrFromStrings(args)
+	if err != nil {
+		return err
+	}
+	envv, err := syscall.SlicePtrFromStrings(env)
+	if err != nil {
+		return err
+	}
+	empty, err := syscall.BytePtrFromString("")
+	if err != nil {
+		return err
+	}
+	_, _, errno := unix.RawSyscall6(unix.SYS_EXECVEAT, uintptr(fd), uintptr(unsafe.Pointer(empty)), uintptr(unsafe.Pointer(&argv[0])),
+		uintptr(unsafe.Pointer(&envv[0])), unix.AT_EMPTY_PATH, 0)
+	return fmt.Errorf("execveat %s: %w", args[0], errno)
 }
 
 // denyPtrace makes ptrace fail with EPERM, as container runtimes do.

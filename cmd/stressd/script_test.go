@@ -47,6 +47,7 @@ func TestScripts(t *testing.T) {
 			"exits":     cmdExits,
 			"signalled": cmdSignalled,
 			"oneline":   cmdOneLine,
+			"await":     cmdAwait,
 		},
 		Condition: func(cond string) (bool, error) {
 			switch cond {
@@ -98,6 +99,21 @@ func cmdOneLine(ts *testscript.TestScript, neg bool, args []string) {
 	text := ts.ReadFile(args[0])
 	if strings.Count(text, "\n") != 1 || !strings.HasPrefix(text, "stressd: ") || strings.Contains(text, "goroutine") {
 		ts.Fatalf("expected one line that begins with \"stressd: \", got:\n%s", text)
+	}
+}
+
+// await FILE: waits until a program in the background has made the file.
+func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: await file")
+	}
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%s did not appear", args[0])
+		}
 	}
 }
 

@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/sourcegraph/conc/panics"
-
 	"tracehammer/corpus"
 	"tracehammer/engine"
 	"tracehammer/stress"
@@ -56,7 +54,6 @@ func Check(ctx context.Context, scenarios []*corpus.Scenario, targets []string, 
 	sum := CheckSummary{Scenarios: len(scenarios)}
 	k := thisKernel()
 	failed := map[string]bool{}
-	var crash *panics.ErrRecovered
 	for _, target := range targets {
 		r, err := newRunner(Open, target)
 		if err != nil {
@@ -69,9 +66,7 @@ func Check(ctx context.Context, scenarios []*corpus.Scenario, targets []string, 
 			c := Checked{Scenario: s.Name, Target: target}
 			if c.Skipped = k.unfit(s, target); c.Skipped != "" {
 				sum.Skipped++
-			} else if err := guard("check", func() error { return r.check(ctx, s, k.knownBugs(s, target), &c) }); errors.As(err, &crash) {
-				c.problem("internal error: %v", crash)
-			} else if err != nil {
+			} else if err := r.check(ctx, s, k.knownBugs(s, target), &c); err != nil {
 				return sum, errors.Join(fmt.Errorf("check %s on %s: %w", s.Name, target, err), r.close())
 			}
 			if c.OK = len(c.Problems) == 0; !c.OK {
@@ -102,7 +97,12 @@ func (r *runner) check(ctx context.Context, s *corpus.Scenario, known []corpus.K
 
 // checkEngine compares every outcome that the engine can reach with the expectations.
 func checkEngine(ctx context.Context, s *corpus.Scenario, p *engine.Program, c *Checked) error {
-	e, err := explore.Run(ctx, p, engine.Options{Check: true}, exploreLimit)
+	var e explore.Result
+	var err error
+	if died := crashed(func() { e, err = explore.Run(ctx, p, engine.Options{Check: true}, exploreLimit) }); died != nil {
+		c.problem("%s", died.Title)
+		return nil
+	}
 	var broken *engine.InvariantError
 	if errors.As(err, &broken) {
 		c.problem("%v", broken)
@@ -130,7 +130,7 @@ func (r *runner) checkKernel(ctx context.Context, s *corpus.Scenario, p *engine.
 	}
 	var runs, predicted, unknown int
 	var shown *corpus.KnownBug
-	err := r.run(ctx, p, plan, func(h *history.History, v *oracle.Verdict) bool {
+	err := r.run(ctx, p, plan, func(h *history.History, v *verdict) bool {
 		runs++
 		for i := range known {
 			if shows(known[i], v.Kind) {

@@ -142,7 +142,7 @@ func (d *delaySearch) sampled() {
 // suggests.
 func (d *delaySearch) draw(rng *rand.Rand, suggested []stress.DelayRange) []stress.DelayRange {
 	ranges := make([]stress.DelayRange, len(d.nexts))
-	if d.sampling() {
+	if len(ranges) == 0 || d.sampling() {
 		return ranges
 	}
 	switch n := rng.IntN(10); {

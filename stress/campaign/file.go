@@ -134,7 +134,7 @@ func (c checker) Run(ctx context.Context, s *corpus.Scenario, plan stress.Plan, 
 		plan.Deadline = shortDeadline
 	}
 	predicted := 0
-	err = c.run(ctx, p, plan, func(h *history.History, v *oracle.Verdict) bool {
+	err = c.run(ctx, p, plan, func(h *history.History, v *verdict) bool {
 		t.Runs++
 		if v.Kind.Finding() {
 			if f := findingOf(v); f.SameAs(want) {

@@ -48,7 +48,7 @@ func Repro(ctx context.Context, state, id, target string, times int) (*Reproduce
 	want := crashers.Finding{Kind: c.Kind, Title: c.Title, KnownBug: c.KnownBug}
 	plan := c.Plan
 	plan.Repeat = times
-	err = r.run(ctx, p, plan, func(_ *history.History, v *oracle.Verdict) bool {
+	err = r.run(ctx, p, plan, func(_ *history.History, v *verdict) bool {
 		res.Runs++
 		if v.Kind == oracle.Unknown {
 			res.Unknown++

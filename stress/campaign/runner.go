@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
+
+	"github.com/sourcegraph/conc/panics"
 
 	"tracehammer/crashers"
 	"tracehammer/engine"
@@ -16,6 +19,7 @@ import (
 
 // runner is a target with the oracle that judges its runs.
 type runner struct {
+	open   Opener
 	target stress.Target
 	oracle *oracle.Oracle
 	real   bool // a real kernel: delays, CPUs and hangs mean something
@@ -29,7 +33,7 @@ func newRunner(open Opener, name string) (*runner, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open target %s: %w", name, err)
 	}
-	return &runner{target: t, oracle: oracle.New(t.Profile()), real: t.Name() != "engine"}, nil
+	return &runner{open: open, target: t, oracle: oracle.New(t.Profile()), real: t.Name() != "engine"}, nil
 }
 
 func (r *runner) close() error {
@@ -37,19 +41,33 @@ func (r *runner) close() error {
 	return r.target.Close()
 }
 
+// verdict is what an oracle says, or that the engine died of a run.
+type verdict struct {
+	oracle.Verdict
+	crash bool
+}
+
 // run runs p under plan and hands every run with its verdict to see, until that returns false. A violation that ends the
-// target's work (a broken invariant of the engine, actors that survive SIGKILL) has no history. Being cancelled is no error.
-func (r *runner) run(ctx context.Context, p *engine.Program, plan stress.Plan, see func(*history.History, *oracle.Verdict) bool) error {
-	err := r.target.Run(ctx, p, plan, func(h *history.History) bool {
-		v := r.oracle.Judge(p, h)
-		if !r.real && v.Kind == oracle.Hang {
-			v.Kind = oracle.HangPredicted // the engine is the reference: what it may run into is no finding about it
-		}
-		return see(h, &v) && ctx.Err() == nil
+// target's work (a broken invariant or a crash of the engine, actors that survive SIGKILL) has no history. Being cancelled
+// is no error.
+func (r *runner) run(ctx context.Context, p *engine.Program, plan stress.Plan, see func(*history.History, *verdict) bool) error {
+	var err error
+	died := crashed(func() {
+		err = r.target.Run(ctx, p, plan, func(h *history.History) bool {
+			if ctx.Err() != nil {
+				return false // this run may have been cut short: it says nothing
+			}
+			v := r.judge(p, h)
+			return see(h, &v)
+		})
 	})
+	if died != nil {
+		see(nil, died)
+		return r.reopen()
+	}
 	var broken *engine.InvariantError
 	var unkillable *host.UnkillableError
-	v := oracle.Verdict{Kind: oracle.Invariant, Actor: engine.NoActor, Instr: -1}
+	v := verdict{Verdict: oracle.Verdict{Kind: oracle.Invariant, Actor: engine.NoActor, Instr: -1}}
 	switch {
 	case errors.As(err, &broken):
 		v.Title, v.Explanation = fmt.Sprintf("invariant: the engine breaks invariant %d", broken.N), broken.Error()
@@ -64,15 +82,69 @@ func (r *runner) run(ctx context.Context, p *engine.Program, plan stress.Plan, s
 	return nil
 }
 
+// judge asks the oracle. One that died is replaced.
+func (r *runner) judge(p *engine.Program, h *history.History) (v verdict) {
+	if died := crashed(func() { v.Verdict = r.oracle.Judge(p, h) }); died != nil {
+		r.oracle = oracle.New(r.target.Profile())
+		return *died
+	}
+	if !r.real && v.Kind == oracle.Hang {
+		v.Kind = oracle.HangPredicted // the engine is the reference: what it may run into is no finding about it
+	}
+	return v
+}
+
+// reopen replaces the target, whose state nobody knows after a crash.
+func (r *runner) reopen() error {
+	name := r.target.Name()
+	err := r.target.Close()
+	if err == nil {
+		r.target, err = r.open(name)
+	}
+	if err != nil {
+		return fmt.Errorf("open target %s again: %w", name, err)
+	}
+	return nil
+}
+
+// crashed runs f and says how it panicked, nil if it did not.
+func crashed(f func()) *verdict {
+	p := panics.Try(f)
+	if p == nil {
+		return nil
+	}
+	return &verdict{crash: true, Verdict: oracle.Verdict{Kind: oracle.Invariant, Actor: engine.NoActor, Instr: -1,
+		Title: fmt.Sprintf("crash: %v in %s", p.Value, culprit(p.Callers)), Explanation: p.String()}}
+}
+
+// culprit is the function of ours that panicked first: who recovers may panic again.
+func culprit(callers []uintptr) (name string) {
+	frames := runtime.CallersFrames(callers)
+	for {
+		f, more := frames.Next()
+		if f.Function == "runtime.gopanic" {
+			name = ""
+		}
+		if ours, ok := strings.CutPrefix(f.Function, "tracehammer/"); ok && name == "" {
+			name = ours
+		}
+		if !more {
+			return name
+		}
+	}
+}
+
 // findingOf turns a verdict that is a finding into what crashers file.
-func findingOf(v *oracle.Verdict) crashers.Finding {
+func findingOf(v *verdict) crashers.Finding {
 	f := crashers.Finding{Title: v.Title, Explanation: v.Explanation, Rules: v.Rules, Actor: v.Actor, Instr: v.Instr}
-	switch v.Kind {
-	case oracle.NotAdmitted:
+	switch {
+	case v.crash:
+		f.Kind = crashers.Crash
+	case v.Kind == oracle.NotAdmitted:
 		f.Kind = crashers.NotAdmitted
-	case oracle.Hang:
+	case v.Kind == oracle.Hang:
 		f.Kind = crashers.Hang
-	case oracle.Console:
+	case v.Kind == oracle.Console:
 		f.Kind = crashers.Console
 	default:
 		f.Kind = crashers.Invariant

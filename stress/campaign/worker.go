@@ -80,7 +80,7 @@ func (w *worker) turn(ctx context.Context, it *item) error {
 	sampling := w.real && it.delays.sampling()
 	t := tally{program: it.runs == 0}
 	w.edges = w.edges[:0]
-	err := w.run(ctx, it.prog, plan, func(h *history.History, v *oracle.Verdict) bool {
+	err := w.run(ctx, it.prog, plan, func(h *history.History, v *verdict) bool {
 		t.count(v.Kind)
 		it.verdicts.count(v.Kind)
 		if h != nil {
@@ -113,7 +113,7 @@ func (w *worker) turn(ctx context.Context, it *item) error {
 }
 
 // sight passes a violation on, once for each coarse signature; the others are only counted.
-func (w *worker) sight(it *item, v *oracle.Verdict, plan stress.Plan, h *history.History) {
+func (w *worker) sight(it *item, v *verdict, plan stress.Plan, h *history.History) {
 	s := &sighting{finding: findingOf(v), item: it, target: w.team.name, plan: plan}
 	if !w.sights.first(s, v.Kind) {
 		return
