@@ -148,7 +148,7 @@ func (w *World) userAlts(id TaskID, t *task) int8 {
 			return 2
 		}
 	case uBegun, uRestart:
-		return 1 + w.ambiguous(id, t.call)
+		return 1 + w.ambiguous(id, w.instr(id, t).Call)
 	}
 	return 1
 }
@@ -165,11 +165,8 @@ func (w *World) user(id TaskID, alt int8) {
 	switch t.ustate {
 	case uReady:
 		w.next(id, t)
-	case uBegun:
-		w.enter(id, w.instr(id, t).Call)
-		return
-	case uRestart:
-		w.enter(id, t.call)
+	case uBegun, uRestart:
+		w.enter(id, w.instr(id, t).Call) // not t.call: a handler's sigreturn may have come in between
 		return
 	case uEnded:
 		w.ended(id, t)
