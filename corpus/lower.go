@@ -351,6 +351,15 @@ func (s *serveLoop) defaults(status engine.VarID) {
 	l.jump(s.actor, s.start)
 }
 
+// Victims says of each actor whether its end is not awaited.
+func (s *Scenario) Victims() []bool {
+	v := make([]bool, len(s.Actors))
+	for i := range v {
+		v[i] = s.victim(i)
+	}
+	return v
+}
+
 // victim says whether actor i's end is not to be awaited: it is declared so, or the scenario kills it or lets it block for
 // good, or it ends by itself and somebody waits for that anyway. Deaths of the others have to be looked for from outside,
 // which is slow.

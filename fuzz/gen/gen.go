@@ -1,0 +1,186 @@
+// Package gen makes new scenarios out of others.
+//
+// What it returns is always valid: it names only actors that exist, signals and traces nobody else, and stays within the
+// bounds of package corpus and its own, tighter ones. It runs variations on the engine to throw away those that can only
+// block; it never touches a kernel. A Gen belongs to one goroutine; the package takes no locks.
+package gen
+
+import (
+	"math/rand/v2"
+
+	"tracehammer/corpus"
+	"tracehammer/engine"
+	"tracehammer/ptrace"
+)
+
+// Bounds of variations: small scenarios run often, and are soon minimised.
+const (
+	maxOps    = 28
+	maxActors = 6
+)
+
+// Gen makes variations. It has moods: for a while it uses only some kinds of operations and edits, because scenarios in
+// which everything happens are alike, and what one operation breaks another repairs (swarm testing).
+type Gen struct {
+	rng   *rand.Rand
+	left  int        // variations until the next mood
+	verbs []template // of this mood
+	edits []edit     // of this mood
+	world engine.World
+}
+
+// New returns a generator; the same seed gives the same variations of the same scenarios.
+func New(seed uint64) *Gen {
+	return &Gen{rng: rand.New(rand.NewPCG(seed, 0x7261636568616d72))}
+}
+
+const moodLength = 64
+
+func (g *Gen) mood() {
+	if g.left--; g.left > 0 {
+		return
+	}
+	g.left = moodLength
+	g.verbs, g.edits = sample(g, templates), sample(g, edits)
+}
+
+// sample keeps about two of three, at least one.
+func sample[T any](g *Gen, from []T) []T {
+	var out []T
+	for _, t := range from {
+		if g.rng.IntN(3) > 0 {
+			out = append(out, t)
+		}
+	}
+	if len(out) == 0 {
+		out = append(out, from[g.rng.IntN(len(from))])
+	}
+	return out
+}
+
+// tries bounds the attempts at a variation that can end.
+const tries = 8
+
+// Vary returns a variation of s, which it leaves alone: without comments, expectations and known bugs, since they were said
+// of the original.
+func (g *Gen) Vary(s *corpus.Scenario) *corpus.Scenario {
+	g.mood()
+	base := s.Clone()
+	for i, v := range base.Victims() {
+		base.Actors[i].Victim = v && base.Actors[i].Victim || v && byExpectation(base, i)
+	}
+	base.Strip()
+	base.KnownBugs, base.Rules = nil, nil
+	last := base
+	for range tries {
+		v := base.Clone()
+		for g.edit(v); g.rng.IntN(3) > 0; {
+			g.edit(v)
+		}
+		v.Repair()
+		if v.NumOps() == 0 || v.NumOps() > maxOps || corpus.Equal(v, base) {
+			continue
+		}
+		last = v
+		if g.ends(v) || g.rng.IntN(32) == 0 {
+			return v
+		}
+	}
+	if !g.ends(last) {
+		return base
+	}
+	return last
+}
+
+// byExpectation says whether an actor's end is not awaited because of an expectation, which a variation loses.
+func byExpectation(s *corpus.Scenario, actor int) bool {
+	bare := s.Clone()
+	bare.Strip()
+	return !bare.Victims()[actor]
+}
+
+func (g *Gen) edit(s *corpus.Scenario) {
+	pick(g, g.edits, func(e edit) int { return e.weight }).do(g, s)
+}
+
+// pick draws by weight.
+func pick[T any](g *Gen, from []T, weight func(T) int) T {
+	sum := 0
+	for _, t := range from {
+		sum += weight(t)
+	}
+	at := g.rng.IntN(sum)
+	for _, t := range from {
+		if at -= weight(t); at < 0 {
+			return t
+		}
+	}
+	return from[len(from)-1]
+}
+
+func one[T any](g *Gen, from []T) T { return from[g.rng.IntN(len(from))] }
+
+// Runs on the engine that decide whether a variation can end, and their length.
+const (
+	schedules = 3
+	maxSteps  = 20_000
+)
+
+// ends says whether some execution of s ends. Actors that all executions leave in a stop nobody resumes become victims: the
+// runs need not wait for them.
+func (g *Gen) ends(s *corpus.Scenario) bool {
+	for range 2 {
+		p, err := corpus.Lower(s)
+		if err != nil {
+			return false
+		}
+		m := ptrace.NewMachine(p, engine.Options{})
+		held := map[engine.ActorID]int{}
+		blocked := 0
+		for range schedules {
+			end, waits := g.run(m)
+			if end {
+				return true
+			}
+			blocked++
+			for _, a := range waits {
+				held[a]++
+			}
+		}
+		found := false
+		for a, n := range held {
+			if d := &s.Actors[a]; n == blocked && a > 0 && !d.Victim {
+				d.Victim, found = true, true
+			}
+		}
+		if !found {
+			return false
+		}
+	}
+	return false
+}
+
+// run executes once at random and says whether it came to its end; if not, which actors others hold in a stop.
+func (g *Gen) run(m *engine.Machine) (ends bool, held []engine.ActorID) {
+	w := &g.world
+	m.Init(w)
+	var choices []engine.Choice
+	for range maxSteps {
+		if w.Done() {
+			return true, nil
+		}
+		if choices = w.Choices(choices[:0]); len(choices) == 0 {
+			break
+		}
+		w.Step(choices[g.rng.IntN(len(choices))])
+	}
+	for _, wait := range w.Waits(nil) {
+		switch wait.Kind {
+		case engine.WaitPtraceStop, engine.WaitGroupStop, engine.WaitExitEvent, engine.WaitSignal:
+			if wait.Actor != engine.NoActor {
+				held = append(held, wait.Actor)
+			}
+		}
+	}
+	return false, held
+}
