@@ -39,7 +39,9 @@ func (w *World) settle(id TaskID, t *task, f *frame, sig uint8) {
 			t.ret = -EINTR
 		}
 	}
-	t.flags &^= tfRestart
+	if t.call != CallSigreturn {
+		t.flags &^= tfRestart
+	}
 	if restart {
 		w.mark(34)
 		if t.call == CallNanosleep {

@@ -130,6 +130,9 @@ func (w *World) syscall(id TaskID, t *task, f *frame) bool {
 		return w.sysRet(t, f, 0)
 	case CallSigreturn:
 		w.setBlocked(id, t.hand[t.nhand-1].mask)
+		if t.is(tfRestart) {
+			t.ret = -EINTR // restore_sigcontext: what was to be restarted by restart_syscall returns EINTR
+		}
 		f.stage = stExit
 		return true
 	case CallClone:
@@ -171,6 +174,9 @@ func (w *World) syscall(id TaskID, t *task, f *frame) bool {
 		f.stage = stPause
 		return true
 	case CallNanosleep:
+		if t.is(tfRestart) && t.ret != 0 {
+			return w.errno(t, f, EINTR)
+		}
 		t.flags &^= tfTimer
 		if t.signalPending() {
 			return w.sysRet(t, f, -ERESTART_RESTARTBLOCK)
