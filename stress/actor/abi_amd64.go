@@ -21,8 +21,13 @@ const (
 
 	saRestorer = engine.SA_RESTORER // the kernel refuses handlers without one
 
-	// The scratch registers are the first words of user_regs_struct: r15, r14, r13, r12. A shorter SETREGSET sets them alone.
-	regsSize = 27 * 8
+	// Indices in user_regs_struct. The scratch registers are r15, r14, r13, r12; a SETREGSET of one word sets the first alone.
+	scratchRegisters = 4
+	userResult       = 10 // rax
+	userCall         = 15 // orig_rax
+	unusedRegister   = 21 // fs_base
+	userRegs         = 27
+	fpregsSize       = 512
 )
 
 var byteOrder = binary.LittleEndian
@@ -65,6 +70,9 @@ var sysno = [engine.NumCalls]uint32{
 	engine.CallMmap:             unix.SYS_MMAP,
 	engine.CallSigreturn:        unix.SYS_RT_SIGRETURN,
 }
+
+// xstateSize is the size of NT_X86_XSTATE on this CPU: what CPUID says that the enabled features need.
+func xstateSize() uint32
 
 // cloneArgs is the argument order of clone(2): flags, stack, where the child's tid goes for the parent.
 func cloneArgs(flags, stack, tid operand) []operand { return []operand{flags, stack, tid} }

@@ -132,10 +132,12 @@ func (b *builder) operands() encoded {
 
 // siginfo fills the buffer with what sigqueue(3) would send: signal and code from two arguments, the caller as sender.
 func (b *builder) siginfo(signo, code int) operand {
+	for at := uintptr(0); at < siSize; at += 8 { // the kernel refuses codes that it does not know with anything behind them
+		b.store(buffer(at), imm(0))
+	}
 	b.store32(buffer(siSigno), b.arg(signo))
 	b.store32(buffer(siCode), b.arg(code))
 	b.store32(buffer(siPid), runWord(tidOffset(b.code.leader[b.me])))
-	b.store32(buffer(siStatus), imm(0))
 	return buffer(0)
 }
 

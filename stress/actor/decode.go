@@ -6,8 +6,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"tracehammer/engine"
 	"tracehammer/ptrace"
 	"tracehammer/stress/history"
@@ -69,46 +67,6 @@ func (r *Run) entry(a engine.ActorID, e *entry, cut uint64) history.Entry {
 		abstract(ptrace.Request(in.Args[0].N), &out.Res)
 	}
 	return out
-}
-
-// abstract replaces numbers of this architecture by those of the engine.
-func abstract(request ptrace.Request, res *engine.Result) {
-	switch {
-	case res.Ret < 0:
-		return
-	case request == ptrace.Getsiginfo || request == ptrace.Peeksiginfo:
-		senderOnly(&res.Out)
-		return
-	case request != ptrace.GetSyscallInfo:
-		return
-	}
-	switch res.Out[0] {
-	case ptrace.SyscallInfoEntry, ptrace.SyscallInfoSeccomp:
-		res.Out[1] = callOf(res.Out[1])
-	case ptrace.SyscallInfoNone:
-		res.Out[1] = 0
-	}
-}
-
-// senderOnly clears si_pid where the kernel puts an address at its place.
-func senderOnly(out *[3]int64) {
-	if !engine.SigInfoHasPid(out[0], out[1]) {
-		out[2] = 0
-	}
-}
-
-// callOf is the inverse of sysno, as far as it has one: the two futex calls share a number, and a number that no call has
-// stays as it is, negated so that it is no call.
-func callOf(nr int64) int64 {
-	for c, n := range sysno {
-		if c != 0 && int64(n) == nr {
-			return int64(c)
-		}
-	}
-	if nr == unix.SYS_RESTART_SYSCALL {
-		return int64(engine.CallNone)
-	}
-	return -nr
 }
 
 // Tid is the tid that an actor got at its creation, 0 before.

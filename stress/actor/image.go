@@ -77,7 +77,7 @@ func Image() []byte {
 	const align = 1 << 16 // the largest page of any architecture
 	progs := []elf.Prog64{
 		{Type: uint32(elf.PT_LOAD), Flags: uint32(elf.PF_R | elf.PF_X), Vaddr: textBase, Filesz: size, Memsz: size, Align: align},
-		{Type: uint32(elf.PT_LOAD), Flags: uint32(elf.PF_R | elf.PF_W), Vaddr: scratchBase, Memsz: ScratchWords * 8, Align: align},
+		{Type: uint32(elf.PT_LOAD), Flags: uint32(elf.PF_R | elf.PF_W), Vaddr: scratchBase, Memsz: scratchSize, Align: align},
 		{Type: uint32(elf.PT_GNU_STACK), Flags: uint32(elf.PF_R | elf.PF_W), Align: 16},
 	}
 	var b bytes.Buffer

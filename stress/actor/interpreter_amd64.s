@@ -282,3 +282,11 @@ TEXT ·Cycles(SB), NOSPLIT, $0-8
 	ORQ	DX, AX
 	MOVQ	AX, ret+0(FP)
 	RET
+
+// func xstateSize() uint32
+TEXT ·xstateSize(SB), NOSPLIT, $0-4
+	MOVL	$0xd, AX
+	XORL	CX, CX
+	CPUID
+	MOVL	BX, ret+0(FP)
+	RET

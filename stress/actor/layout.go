@@ -45,7 +45,8 @@ const (
 	entrySize  = 64
 	nearOffset = 896 // in a slot: the first entries of its log
 	nearCap    = (slotSize - nearOffset) / entrySize
-	logCap     = farSize / entrySize
+	logSize    = farSize - 1<<14 // behind it is a zero area
+	logCap     = logSize / entrySize
 
 	// In a window: where barriers, variables and delay cells go when they do not fit the header's page.
 	tablesOffset = 13 * slotSize
@@ -54,9 +55,9 @@ const (
 // Where the image is: its text, of which only the first instructions run, and one private page of words for PTRACE_PEEK*
 // and PTRACE_POKE* (copied by fork, shared by threads, zero after exec, like any memory of a program).
 const (
-	textBase     = 0x10000000
-	scratchBase  = 0x18000000
-	ScratchWords = 512
+	textBase    = 0x10000000
+	scratchBase = 0x18000000
+	scratchSize = 4096
 )
 
 // Descriptors that every actor has.

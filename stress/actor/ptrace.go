@@ -1,102 +1,166 @@
 package actor
 
 import (
+	"tracehammer/engine"
 	"tracehammer/ptrace"
 )
 
-const ntPrstatus = 1 // note type of the general registers
-
-// Layout of the buffer for requests with more than one structure.
+// Where requests read and write. What is larger than the buffer is a zero area behind the actor's far log.
 const (
-	iovAt   = 0  // struct iovec
-	blockAt = 32 // what it points to; also what the second structure of a request is
+	iovAt   = 0  // in the buffer: struct iovec
+	queryAt = 0  // struct ptrace_peeksiginfo_args
+	blockAt = 32 // what goes with either
 )
 
-// ptrace encodes CallPtrace as package ptrace documents it for the engine. Requests not listed take their four arguments as they are; of the others:
-//
-//	request                   addr                  data            Out
-//	PEEKTEXT PEEKDATA         index of a word       0, or a bad     the word
-//	                          of the scratch page   address
-//	POKETEXT POKEDATA         the same              the word
-//	PEEKUSR                   index of a register   0               the register
-//	POKEUSR                   the same              its value
-//	GETREGS                                                         registers 0, 1, 2
-//	GETREGSET                 note type                             registers 0, 1, 2
-//	SETREGSET                 note type             register 0
-//	GETEVENTMSG                                                     the message
-//	GETSIGINFO                                                      si_signo, si_code, si_pid
-//	SETSIGINFO                si_code               si_signo
-//	PEEKSIGINFO               offset, flags<<32     how many        si_signo, si_code, si_pid of the first
-//	GETSIGMASK                size                                  the mask
-//	SETSIGMASK                size                  the mask
-//	GET_SYSCALL_INFO          size                                  op; call or result
-//	SECCOMP_GET_METADATA      size                                  flags
-//	SECCOMP_GET_FILTER        index
-//
-// Registers are four that actors never use themselves; a word of the scratch page beyond ScratchWords is no valid address.
+// badAddress is in no mapping of any process (vm.mmap_min_addr).
+const badAddress = 8
+
+// Where GET_SYSCALL_INFO puts what it says.
+const (
+	infoOp      = 0
+	infoWord    = 24 // call number, or result
+	infoFutexOp = 40 // second argument of the call
+)
+
+// ptrace encodes CallPtrace. What addr, data and Out mean for each request, package ptrace says; this is how it comes about
+// on a real kernel. Words are those of the actors' scratch page, registers those that actors never use themselves, other
+// buffers the actor's own, unless the program says that they are bad. A request that would derail its tracee is made in a
+// way that is as invisible to the tracee as it is to the engine.
 func (b *builder) ptrace() encoded {
 	arg := b.arg
 	request := ptrace.Request(b.constArg(0))
 	e := encoded{args: []operand{arg(0), arg(1), arg(2), arg(3)}}
 	addr, data := &e.args[2], &e.args[3]
-	scaled := func(base int64) operand { return imm(base + 8*b.constArg(2)) }
+	// into makes data a place of the actor's own; it says no when the program wants a bad one.
+	into := func(at operand, outs ...output) bool {
+		if v, ok := data.constant(); ok && v != 0 {
+			*data = imm(badAddress)
+			return false
+		}
+		*data, e.outs = at, outs
+		return true
+	}
+	index := func(base int64) { *addr = imm(base + 8*b.constArg(2)) }
 	switch request {
 	case ptrace.Peektext, ptrace.Peekdata:
-		*addr = scaled(scratchBase)
-		b.into(&e, data, int64At(0))
+		index(scratchBase)
+		into(buffer(0), int64At(0))
 	case ptrace.Poketext, ptrace.Pokedata:
-		*addr = scaled(scratchBase)
+		index(scratchBase)
 	case ptrace.Peekusr:
-		*addr = scaled(0)
-		b.into(&e, data, int64At(0))
+		index(0)
+		if into(buffer(0), int64At(0)) && b.constArg(2) >= scratchRegisters {
+			e.outs = nil
+		}
 	case ptrace.Pokeusr:
-		*addr = scaled(0)
+		index(0)
+		if n := b.constArg(2); n >= scratchRegisters && n < userRegs && n != userResult && !(n == userCall && b.constArg(3) == -1) {
+			*addr, *data = imm(8*unusedRegister), imm(0)
+		}
 	case ptrace.Getregs:
-		b.into(&e, data, int64At(0), int64At(8), int64At(16))
+		into(buffer(blockAt), registers...)
 	case ptrace.Getfpregs, ptrace.SeccompGetFilter, ptrace.GetRseqConfiguration, ptrace.GetSyscallUserDispatch:
-		b.into(&e, data)
+		into(buffer(0))
+	case ptrace.Setregs, ptrace.Setfpregs:
+		*data = imm(badAddress)
 	case ptrace.Getregset:
-		b.iovec(data, regsSize)
-		if b.constArg(2) == ntPrstatus {
-			e.outs = []output{int64At(blockAt), int64At(blockAt + 8), int64At(blockAt + 16)}
+		if into(buffer(iovAt)) {
+			b.iovec(buffer(blockAt), bufferSize-blockAt)
+			if b.constArg(2) == ntPrstatus {
+				e.outs = registers
+			}
 		}
 	case ptrace.Setregset:
-		b.store(buffer(blockAt), arg(3))
-		b.iovec(data, 8)
+		*data = buffer(iovAt)
+		switch b.constArg(2) {
+		case ntPrfpreg:
+			b.iovec(b.zeros(), fpregsSize)
+		case ntXstate:
+			b.iovec(b.zeros(), int64(xstateSize()))
+		default:
+			b.store(buffer(blockAt), arg(3))
+			b.iovec(buffer(blockAt), 8)
+		}
 	case ptrace.Geteventmsg, ptrace.Getsigmask:
-		b.into(&e, data, int64At(0))
+		into(buffer(0), int64At(0))
 	case ptrace.Setsigmask:
 		b.store(buffer(0), arg(3))
 		*data = buffer(0)
 	case ptrace.Getsiginfo:
-		b.into(&e, data, int32At(siSigno), int32At(siCode), int32At(siPid))
+		into(buffer(0), int32At(siSigno), int32At(siCode), int32At(siPid))
 	case ptrace.Setsiginfo:
-		*data = b.siginfo(3, 2)
-		*addr = imm(0)
+		*addr, *data = imm(0), b.siginfo(3, 2)
 	case ptrace.Peeksiginfo:
-		b.store(buffer(0), imm(b.constArg(2)&0xffffffff))
-		b.store(buffer(8), imm(b.constArg(3)<<32|b.constArg(2)>>32))
-		*addr, *data = buffer(0), buffer(blockAt)
+		b.store(buffer(queryAt), imm(b.constArg(2)&0xffffffff))
+		b.store32(buffer(queryAt+8), imm(b.constArg(2)>>32))
+		b.store32(buffer(queryAt+12), imm(min(b.constArg(3), (bufferSize-blockAt)/siSize)))
+		*addr, *data = buffer(queryAt), buffer(blockAt)
 		e.outs = []output{int32At(blockAt + siSigno), int32At(blockAt + siCode), int32At(blockAt + siPid)}
 	case ptrace.GetSyscallInfo:
-		b.into(&e, data, uint8At(0), int64At(24))
-	case ptrace.SeccompGetMetadata:
-		b.into(&e, data, int64At(8))
+		into(buffer(0), uint8At(infoOp), int64At(infoWord), int32At(infoFutexOp))
+	case ptrace.SeccompGetMetadata, ptrace.SetSyscallUserDispatch, ptrace.SetSyscallInfo:
+		*data = b.zeros()
 	}
 	return e
 }
 
-// into points data at the buffer, unless the program wants a bad address there.
-func (b *builder) into(e *encoded, data *operand, outs ...output) {
-	if v, ok := data.constant(); ok && v != 0 {
-		return
-	}
-	*data, e.outs = buffer(0), outs
+// registers are the first scratch registers in a block.
+var registers = []output{int64At(blockAt), int64At(blockAt + 8), int64At(blockAt + 16)}
+
+// iovec builds a struct iovec.
+func (b *builder) iovec(at operand, size int64) {
+	b.store(buffer(iovAt), at)
+	b.store(buffer(iovAt+8), imm(size))
 }
 
-// iovec builds a struct iovec of n bytes of the block, and points data at it.
-func (b *builder) iovec(data *operand, n int64) {
-	b.store(buffer(iovAt), buffer(blockAt))
-	b.store(buffer(iovAt+8), imm(n))
-	*data = buffer(iovAt)
+// zeros is the address of memory that is zero.
+func (b *builder) zeros() operand {
+	return operand{fromStack, farAt - stacksAt + int64(actorSlot(b.me))<<farShift + logSize}
+}
+
+// Notes of register sets.
+const (
+	ntPrstatus = 1
+	ntPrfpreg  = 2
+	ntXstate   = 0x202
+)
+
+// abstract makes of what a request gave the engine's Out.
+func abstract(request ptrace.Request, res *engine.Result) {
+	if res.Ret < 0 {
+		return
+	}
+	switch request {
+	case ptrace.Getsiginfo, ptrace.Peeksiginfo:
+		senderOnly(&res.Out)
+	case ptrace.GetSyscallInfo:
+		op, word, futexOp := res.Out[0], res.Out[1], res.Out[2]
+		switch op {
+		case ptrace.SyscallInfoEntry, ptrace.SyscallInfoSeccomp:
+			word = int64(callOf(word, futexOp))
+		case ptrace.SyscallInfoNone:
+			word = 0
+		}
+		res.Out = [3]int64{op, word}
+	}
+}
+
+// senderOnly clears si_pid where the kernel puts an address at its place.
+func senderOnly(out *[3]int64) {
+	if !engine.SigInfoHasPid(out[0], out[1]) {
+		out[2] = 0
+	}
+}
+
+// callOf is the inverse of sysno; CallNone for restart_syscall and everything else that no call is made with.
+func callOf(nr, futexOp int64) engine.Call {
+	for c := engine.CallNone + 1; c < engine.NumCalls; c++ {
+		if int64(sysno[c]) == nr {
+			if c == engine.CallFutexWait && futexOp == futexWake {
+				return engine.CallFutexWake
+			}
+			return c
+		}
+	}
+	return engine.CallNone
 }
