@@ -182,43 +182,45 @@ func (d *draft) freeBarrier() string {
 	return name
 }
 
-// finish makes the scenario's text complete in itself: the delays of the plan go into its races, and a blank line is
-// between declarations and body.
-func (d *draft) finish() {
-	if len(d.s.Body) > 0 {
-		blank := func(t *corpus.Trivia) {
-			if len(t.Before) == 0 {
-				t.Before = []string{""}
-			}
-		}
-		switch st := d.s.Body[0].(type) {
-		case *corpus.Op:
-			blank(&st.Trivia)
-		case *corpus.Barrier:
-			blank(&st.Trivia)
-		case *corpus.Race:
-			blank(&st.Trivia)
-		case *corpus.Repeat:
-			blank(&st.Trivia)
-		}
+// finish makes the text of a copy of the draft's scenario complete in itself: the delays of the plan go into its races, and
+// a blank line is between declarations and body.
+func (d *draft) finish(s *corpus.Scenario) {
+	c := &draft{s: s}
+	delay := map[*corpus.Op]*stress.DelayRange{}
+	for i, op := range c.racing() {
+		delay[op] = d.delay[d.racing()[i]]
 	}
-	d.s.Walk(func(st corpus.Stmt) {
+	s.Walk(func(st corpus.Stmt) {
 		r, ok := st.(*corpus.Race)
 		if !ok {
 			return
 		}
 		in := corpus.Scenario{Body: r.Body}
-		first := true
-		for _, op := range in.Ops() {
-			p := d.delay[op]
-			if p == nil {
-				continue
+		for i, op := range in.Ops() {
+			if p := delay[op]; p != nil {
+				lo, hi := min(time.Duration(p.Lo), corpus.MaxDelay), min(time.Duration(p.Hi), corpus.MaxDelay)
+				if i == 0 {
+					r.Lo, r.Hi = lo, hi
+				}
+				r.Lo, r.Hi = min(r.Lo, lo), max(r.Hi, hi)
 			}
-			lo, hi := time.Duration(p.Lo), time.Duration(p.Hi)
-			if first {
-				r.Lo, r.Hi, first = lo, hi, false
-			}
-			r.Lo, r.Hi = min(r.Lo, lo), max(r.Hi, hi)
 		}
 	})
+	if len(s.Body) == 0 {
+		return
+	}
+	var first *corpus.Trivia
+	switch st := s.Body[0].(type) {
+	case *corpus.Op:
+		first = &st.Trivia
+	case *corpus.Barrier:
+		first = &st.Trivia
+	case *corpus.Race:
+		first = &st.Trivia
+	case *corpus.Repeat:
+		first = &st.Trivia
+	}
+	if len(first.Before) == 0 {
+		first.Before = []string{""}
+	}
 }

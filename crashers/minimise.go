@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -31,10 +32,11 @@ type Trial struct {
 // Minimiser makes the scenario of a finding small. The zero value of each field but Check is a default.
 type Minimiser struct {
 	Check Check
-	// A candidate is accepted when it shows the finding in Need of Of runs.
+	// A candidate is accepted when it shows the finding in Need runs out of as many as the best so far needs for that, with
+	// some allowance, and at most Of: a smaller scenario that hardly ever shows it is not a better one.
 	Need, Of int
 	Steps    int           // candidates tried at most
-	Time     time.Duration // spent at most; what is best by then is the answer
+	Time     time.Duration // spent on them at most; what is best by then is the answer
 	Measure  int           // runs of the result by which its rate is measured
 	Logf     func(format string, args ...any)
 }
@@ -74,43 +76,74 @@ func (m Minimiser) Run(ctx context.Context, s *corpus.Scenario, plan stress.Plan
 	}
 	limited, cancel := context.WithTimeout(ctx, m.Time)
 	defer cancel()
-	job := &minimising{Minimiser: m, ctx: limited, want: want, plan: plan, memo: map[string]bool{}}
-	job.plan.Repeat = m.Of
-	job.best = newDraft(s, plan)
-	if !job.holds(job.best) {
+	job := &minimising{Minimiser: m, ctx: limited, want: want, plan: plan, confirm: m.Need + 3, failed: map[string]bool{}}
+	if !job.accept(newDraft(s, plan)) {
 		if job.err == nil {
 			job.err = ErrNotShown
 		}
 		return nil, fmt.Errorf("minimise %s: %w", want.Title, job.err)
 	}
-	for pass := 1; job.pass() && !job.over(); pass++ {
-		m.Logf("minimise: pass %d: %d operations, %d actors, %d candidates", pass, job.best.s.NumOps(), len(job.best.s.Actors), job.steps)
+	for again := true; ; again = false {
+		for pass := 1; job.pass() && !job.over(); pass++ {
+			m.Logf("minimise: pass %d: %d operations, %d actors, %d candidates", pass, job.best.s.NumOps(), len(job.best.s.Actors), job.steps)
+		}
+		if job.err != nil && limited.Err() == nil {
+			return nil, fmt.Errorf("minimise %s: %w", want.Title, job.err)
+		}
+		res, kept, err := job.result(ctx)
+		if err != nil || kept || job.over() {
+			return res, err
+		}
+		// Small losses have added up. Once more from where they began, and with a closer look at each candidate.
+		job.confirm *= 2
+		if !again {
+			return res, nil
+		}
 	}
-	if job.err != nil && limited.Err() == nil {
-		return nil, fmt.Errorf("minimise %s: %w", want.Title, job.err)
-	}
-	return job.result(ctx)
 }
 
 // minimising is one run of a Minimiser.
 type minimising struct {
 	Minimiser
-	ctx   context.Context
-	want  Finding
-	plan  stress.Plan // as given; draft.plan has the delays and CPUs of a candidate
-	best  *draft
-	hit   Trial // of best
-	steps int
-	memo  map[string]bool
-	err   error
+	ctx     context.Context
+	want    Finding
+	plan    stress.Plan // as given; draft.plan has the delays and CPUs of a candidate
+	best    *draft
+	trail   []shown // the best so far, and what was it before
+	rate    float64 // how often the finding shows in the runs of what was accepted; 0 before the first
+	confirm int     // hits by which a candidate is known to show it often enough
+	steps   int
+	// failed remembers candidates that did not show it, by encoded scenario and plan. Those that did became the best.
+	failed map[string]bool
+	err    error
+}
+
+// shown is a draft that showed the finding, and how often.
+type shown struct {
+	*draft
+	Trial
+	key string
+}
+
+// A small scenario may show the finding less often than what it was made of: by the factor allowance when it is tried, by
+// keepRate when the result is measured.
+const (
+	allowance = 0.7
+	keepRate  = 0.6
+)
+
+// keeps says whether a measured rate is no clear loss: a quarter of a square root more than keepRate takes may be chance.
+func (j *minimising) keeps(t Trial) bool {
+	runs := float64(t.Runs)
+	return float64(t.Hits) >= keepRate*j.rate*runs-math.Sqrt(runs)/4
 }
 
 // over says whether no candidate may be tried any more.
 func (j *minimising) over() bool { return j.err != nil || j.steps >= j.Steps || j.ctx.Err() != nil }
 
-// holds says whether a candidate shows the finding in Need of Of runs. Every decision of the minimiser comes from here.
-func (j *minimising) holds(d *draft) bool {
-	if d == nil || j.over() || d.s.Validate() != nil {
+// accept makes d the best if it shows the finding often enough. Every decision of the minimiser comes from here.
+func (j *minimising) accept(d *draft) bool {
+	if j.over() || d.s.Validate() != nil {
 		return false
 	}
 	plan := d.plan(j.plan)
@@ -119,43 +152,61 @@ func (j *minimising) holds(d *draft) bool {
 		j.err = err
 		return false
 	}
-	if known, ok := j.memo[key]; ok {
-		return known
-	}
-	j.steps++
-	t, err := j.Check.Run(j.ctx, d.s, plan, &j.want, j.Need)
-	if err != nil {
-		j.err = err
+	if j.failed[key] {
 		return false
 	}
-	ok := t.Hits >= j.Need
-	if ok {
-		j.hit = t
-	} else if j.ctx.Err() != nil {
-		return false // cut short: says nothing
+	j.steps++
+	t := Trial{}
+	// Most candidates fail: few runs are enough to see it.
+	for _, need := range []int{j.Need, j.confirm} {
+		plan.Repeat = j.Of - t.Runs
+		if j.rate > 0 {
+			plan.Repeat = min(plan.Repeat, int(math.Ceil(float64(need)/(allowance*j.rate)))-t.Runs)
+		}
+		if plan.Repeat <= 0 || t.Hits >= need {
+			break
+		}
+		more, err := j.Check.Run(j.ctx, d.s, plan, &j.want, need-t.Hits)
+		if err != nil {
+			j.err = err
+			return false
+		}
+		t.Hits, t.Runs = t.Hits+more.Hits, t.Runs+more.Runs
+		if more.Hits > 0 {
+			t.History, t.Finding = more.History, more.Finding
+		}
+		// For the first draft there is nothing to compare with; runs that Of did not allow for count as neither.
+		wanted := need
+		if j.rate == 0 || t.Runs >= j.Of {
+			wanted = j.Need
+		}
+		if t.Hits < wanted {
+			j.failed[key] = j.ctx.Err() == nil // cut short it says nothing
+			return false
+		}
 	}
-	j.memo[key] = ok
-	return ok
+	j.best, j.trail = d, append(j.trail, shown{d, t, key})
+	j.rate = max(j.rate, allowance*float64(t.Hits)/float64(t.Runs))
+	if len(j.trail) == 1 {
+		j.rate = float64(t.Hits) / float64(t.Runs)
+	}
+	return true
 }
 
 // try makes a candidate by an edit of a copy of the best, and keeps it if it holds. An edit that returns false was none.
 func (j *minimising) try(edit func(*draft) bool) bool {
 	d := j.best.clone()
-	if j.over() || !edit(d) || !j.holds(d) {
-		return false
-	}
-	j.best = d
-	return true
+	return !j.over() && edit(d) && j.accept(d)
 }
 
 // pass tries everything once, the big steps first, and says whether anything became smaller.
 func (j *minimising) pass() bool {
-	changed := j.actors()
+	changed := j.try((*draft).strip)
+	changed = j.actors() || changed
 	changed = j.ops() || changed
 	changed = j.statements() || changed
 	changed = j.cases() || changed
 	changed = j.arguments() || changed
-	changed = j.try((*draft).strip) || changed
 	return j.delays() || changed
 }
 
@@ -183,10 +234,7 @@ func (j *minimising) ops() bool {
 				d.removeOrigin(i)
 			}
 		}
-		if ok = j.holds(d); ok {
-			j.best = d
-		}
-		return ok, j.over()
+		return j.accept(d), j.over()
 	})
 	return len(left) < len(all)
 }
@@ -313,23 +361,38 @@ func (j *minimising) delays() bool {
 	return changed
 }
 
-// result measures the best candidate and hands it out.
-func (j *minimising) result(ctx context.Context) (*Minimal, error) {
-	res := &Minimal{Trial: j.hit, Scenario: j.best.s, Plan: j.best.plan(j.plan), Steps: j.steps, Complete: !j.over()}
-	j.best.finish()
-	plan := res.Plan
-	plan.Repeat = j.Measure
-	t, err := j.Check.Run(ctx, res.Scenario, plan, &j.want, 0)
-	if err != nil && ctx.Err() == nil {
-		return nil, fmt.Errorf("measure %s: %w", j.want.Title, err)
-	}
-	if err == nil && t.Runs > 0 {
+// result measures the best candidate and hands it out; kept says whether it shows the finding about as often as what was
+// there at first. If not, the best is then the last of its forerunners that does.
+func (j *minimising) result(ctx context.Context) (res *Minimal, kept bool, err error) {
+	complete := !j.over()
+	for back := 1; ; back *= 2 {
+		d := j.trail[len(j.trail)-1]
+		res = &Minimal{Trial: d.Trial, Scenario: d.s.Clone(), Plan: d.plan(j.plan), Steps: j.steps, Complete: complete}
+		res.Plan.Repeat = j.Of
+		d.finish(res.Scenario)
+		plan := res.Plan
+		plan.Repeat = j.Measure
+		t, err := j.Check.Run(ctx, res.Scenario, plan, &j.want, 0)
+		switch {
+		case ctx.Err() != nil: // as it was seen when it was accepted
+			return res, true, nil
+		case err != nil:
+			return nil, false, fmt.Errorf("measure %s: %w", j.want.Title, err)
+		}
 		res.Hits, res.Runs = t.Hits, t.Runs
 		if t.Hits > 0 {
 			res.History, res.Finding = t.History, t.Finding
 		}
+		if j.keeps(t) || len(j.trail) == 1 {
+			j.best = d.draft
+			return res, back == 1, nil
+		}
+		j.Logf("minimise: %d operations show it in %d of %d runs only: back", res.Scenario.NumOps(), t.Hits, t.Runs)
+		for range min(back, len(j.trail)-1) {
+			j.failed[j.trail[len(j.trail)-1].key] = true
+			j.trail = j.trail[:len(j.trail)-1]
+		}
 	}
-	return res, nil
 }
 
 // key is what the memo knows a candidate by.

@@ -3,6 +3,7 @@ package crashers
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -12,22 +13,29 @@ import (
 	"tracehammer/stress"
 )
 
-// fakeCheck shows a finding when shows says so, in rate of 100 runs.
+// fakeCheck shows a finding when shows says so, in rate percent of the runs.
 type fakeCheck struct {
-	shows func(*corpus.Scenario, stress.Plan) (title string)
-	rate  int
-	tried [][]byte
-	runs  int
+	shows  func(*corpus.Scenario, stress.Plan) (title string)
+	rate   int
+	rateOf func(*corpus.Scenario) int // nil: rate
+	tried  [][]byte
+	rng    *rand.Rand
 }
 
 func (c *fakeCheck) Run(ctx context.Context, s *corpus.Scenario, plan stress.Plan, want *Finding, need int) (Trial, error) {
 	c.tried = append(c.tried, s.Print())
+	if c.rng == nil {
+		c.rng = rand.New(rand.NewPCG(1, 2))
+	}
+	rate := c.rate
+	if c.rateOf != nil {
+		rate = c.rateOf(s)
+	}
 	var t Trial
 	got := Finding{Kind: want.Kind, Title: c.shows(s, plan)}
 	for t.Runs < plan.Repeat && (need == 0 || t.Hits < need) {
 		t.Runs++
-		c.runs++
-		if got.Title != "" && got.SameAs(want) && c.runs%100 < c.rate {
+		if got.Title != "" && got.SameAs(want) && c.rng.IntN(100) < rate {
 			t.Hits++
 			t.Finding = got
 		}
@@ -174,6 +182,35 @@ child:   pause
 	}
 	if err := res.Scenario.Validate(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestMinimiseKeepsTheRate: an operation without which the finding shows, but seldom, stays.
+func TestMinimiseKeepsTheRate(t *testing.T) {
+	for seed := range uint64(20) {
+		c := &fakeCheck{
+			rng: rand.New(rand.NewPCG(seed, 0)),
+			shows: func(s *corpus.Scenario, _ stress.Plan) string {
+				if has(s, "child", "execve") {
+					return "hang: a <-> b"
+				}
+				return ""
+			},
+			rateOf: func(s *corpus.Scenario) int {
+				if has(s, "t", "ptrace TRACEME") {
+					return 97
+				}
+				return 25
+			},
+		}
+		s := parse(t, bloated)
+		res, err := Minimiser{Check: c}.Run(context.Background(), s, planOf(s), hangTitle)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res.Hits < 8 || res.Scenario.NumOps() > 6 {
+			t.Errorf("seed %d: %d of %d\n%s", seed, res.Hits, res.Runs, res.Scenario.Print())
+		}
 	}
 }
 

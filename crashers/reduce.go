@@ -6,7 +6,7 @@ package crashers
 //
 // It stops early when pred says stop; the best so far is then returned, and pred held for it.
 func reduce[T any](s []T, pred func([]T) (ok, stop bool)) []T {
-	for size := len(s); size >= 1; {
+	for size := (len(s) + 1) / 2; size >= 1; {
 		size = min(size, len(s))
 		removed := false
 		for hi := len(s); hi > 0; {
