@@ -20,8 +20,8 @@ func Lower(s *Scenario) (*engine.Program, error) {
 	for i, o := range s.Ops() {
 		l.src[o] = int32(i)
 	}
-	for i, d := range s.Actors {
-		l.p.Actors = append(l.p.Actors, engine.Actor{Name: d.Name, Victim: s.victim(i)})
+	for i, victim := range s.Victims() {
+		l.p.Actors = append(l.p.Actors, engine.Actor{Name: s.Actors[i].Name, Victim: victim})
 	}
 	l.prologues()
 	l.body(s.Body, false, 0)
@@ -232,18 +232,10 @@ func (l *lowerer) serve(o *Op) {
 	s := serveLoop{l: l, actor: actor, src: l.src[o], start: start, pid: pid, sig: sig}
 	failed := l.branch(actor, pid, errorBit, errorBit, 0)
 	for i := range o.Cases {
-		if c := &o.Cases[i]; c.Kind != CaseError {
-			s.test(c, status)
-		}
+		s.test(&o.Cases[i], status)
 	}
 	s.defaults(status)
 	l.patch(actor, failed)
-	for i := range o.Cases {
-		if c := &o.Cases[i]; c.Kind == CaseError {
-			s.answer(c)
-			break
-		}
-	}
 	for _, at := range s.ends {
 		l.patch(actor, at)
 	}
@@ -351,11 +343,14 @@ func (s *serveLoop) defaults(status engine.VarID) {
 	l.jump(s.actor, s.start)
 }
 
-// Victims says of each actor whether its end is not awaited.
+// Victims says of each actor whether its end is not awaited. There is always one that is awaited: a run has to have an end.
 func (s *Scenario) Victims() []bool {
 	v := make([]bool, len(s.Actors))
 	for i := range v {
 		v[i] = s.victim(i)
+	}
+	if !slices.Contains(v, false) {
+		v[0] = false
 	}
 	return v
 }
@@ -387,7 +382,7 @@ func (s *Scenario) victim(i int) bool {
 				return true
 			}
 		}
-		if o.kills(sameGroup) {
+		if s.kills(o, sameGroup) {
 			return true
 		}
 		if o.Actor == name {
@@ -404,7 +399,7 @@ func (s *Scenario) victim(i int) bool {
 }
 
 // kills says whether the operation sends SIGKILL to a group.
-func (o *Op) kills(group func(actor string) bool) bool {
+func (s *Scenario) kills(o *Op, group func(actor string) bool) bool {
 	kills := o.Verb.Name == "ptrace KILL"
 	for i, a := range o.Args {
 		if o.Verb.Params[i].Type == Signal && a.Kind == ArgNum && a.N == engine.SIGKILL {
@@ -412,8 +407,23 @@ func (o *Op) kills(group func(actor string) bool) bool {
 		}
 	}
 	return kills && slices.ContainsFunc(o.Args, func(a Arg) bool {
-		return (a.Kind == ArgActor || a.Kind == ArgNegActor) && group(a.Name) || a.Kind == ArgVar
+		switch a.Kind {
+		case ArgActor, ArgNegActor:
+			return group(a.Name)
+		case ArgVar, ArgNegVar:
+			return slices.ContainsFunc(s.Ops(), func(from *Op) bool { return from.Dst == a.Name && from.names(group) })
+		}
+		return false
 	})
+}
+
+// names says whether an operation's result stands for an actor of a group: its tid, or a pidfd of it.
+func (o *Op) names(group func(actor string) bool) bool {
+	if len(o.Args) == 0 {
+		return group(o.Actor) // gettid, getpid
+	}
+	a := o.Args[0]
+	return a.Kind == ArgActor && group(a.Name) || a.Kind == ArgNum && !group(o.Actor) // wait4 -1: anybody else
 }
 
 // Delays returns the range of each delay cell of the lowered program.

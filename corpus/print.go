@@ -258,7 +258,7 @@ func (s Sign) String() string {
 	return fmt.Sprintf("Sign(%d)", s)
 }
 
-var caseWords = [numCaseKinds]string{"signal", "group-stop", "event", "syscall", "exited", "killed", "continued", "error"}
+var caseWords = [numCaseKinds]string{"signal", "group-stop", "event", "syscall", "exited", "killed", "continued"}
 
 func (k CaseKind) String() string {
 	if k < numCaseKinds {

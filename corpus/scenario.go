@@ -193,7 +193,6 @@ const (
 	CaseExited
 	CaseKilled
 	CaseContinued
-	CaseError // wait4 failed
 	numCaseKinds
 )
 
@@ -218,7 +217,7 @@ const (
 )
 
 // Case is one line of a serve loop. Reports that no case fits: signal-delivery-stops are CONTinued with their signal, other
-// stops with 0, deaths and continuations are ignored, an error ends the loop.
+// stops with 0, deaths and continuations are ignored. When the wait fails the loop always ends, so that none can spin.
 type Case struct {
 	Trivia
 	Kind   CaseKind

@@ -221,6 +221,8 @@ func (v *validator) op(o *Op) string {
 		return fmt.Sprintf("variable %q: expected a name that no actor has", o.Dst)
 	case o.Verb.IsServe() && (o.Dst != "" || len(o.Expect) > 0):
 		return "a serve loop has no result"
+	case o.Verb.IsServe() && len(o.Args) == 2 && o.Args[1].N&engine.WNOHANG != 0:
+		return "a serve loop has to wait: expected flags without WNOHANG"
 	case !o.Verb.IsServe() && len(o.Cases) > 0:
 		return o.Verb.Name + " has no cases"
 	}

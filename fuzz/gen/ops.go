@@ -82,7 +82,11 @@ func (g *Gen) arg(s *corpus.Scenario, o *corpus.Op, i int) corpus.Arg {
 		if o.Verb.Call == engine.CallWaitid {
 			return corpus.Num(one(g, waitidFlags))
 		}
-		return corpus.Num(one(g, waitFlags))
+		flags := one(g, waitFlags)
+		if o.Verb.IsServe() {
+			flags &^= engine.WNOHANG
+		}
+		return corpus.Num(flags)
 	case corpus.CloneFlags:
 		return corpus.Num(one(g, cloneFlags))
 	case corpus.Options:
