@@ -171,6 +171,19 @@ func (w *World) coming(a ActorID) bool {
 	}
 }
 
+// Created says whether an actor was created.
+func (w *World) Created(a ActorID) bool { return w.used&(1<<(TaskID(a)+firstTask)) != 0 }
+
+// Parked says whether an actor reached its end.
+func (w *World) Parked(a ActorID) bool {
+	return w.Created(a) && w.tasks[TaskID(a)+firstTask].is(tfParked)
+}
+
+// Dead says whether an actor was created and is dead.
+func (w *World) Dead(a ActorID) bool {
+	return w.Created(a) && w.tasks[TaskID(a)+firstTask].dead()
+}
+
 // ActorOfTask is the actor that runs in a task, NoActor for init.
 func (w *World) ActorOfTask(t TaskID) ActorID {
 	if t < firstTask || int(t) >= maxTasks {

@@ -88,7 +88,7 @@ func (t *EngineTarget) one(rng *rand.Rand) {
 		c := t.choices[rng.IntN(len(t.choices))]
 		t.recorder.Add(t.world.Step(c))
 	}
-	t.recorder.Finish()
+	t.recorder.Finish(&t.world)
 }
 
 // Recorder turns the engine's events into a History as actors on a kernel would have logged it.
@@ -134,8 +134,20 @@ func (r *Recorder) Add(ev engine.Event) {
 	}
 }
 
-// Finish sets the cut.
-func (r *Recorder) Finish() { r.h.Cut = r.ticket + 1 }
+// Finish sets the cut, and where each actor is in w, the world at the run's end.
+func (r *Recorder) Finish(w *engine.World) {
+	r.h.Cut = r.ticket + 1
+	for i := range r.h.Actors {
+		a, id := &r.h.Actors[i], engine.ActorID(i)
+		a.Parked = w.Parked(id)
+		if !w.Created(id) {
+			a.Tid = 0
+		}
+		if r.h.Outcome == history.Stuck && w.Dead(id) {
+			a.Final = &history.Final{State: 'Z'}
+		}
+	}
+}
 
 // TargetName splits what users write after --target into a kind and an argument: "engine", "host".
 func TargetName(s string) (kind, arg string, err error) {

@@ -152,11 +152,11 @@ func (w *walk) end(n *node) {
 	for _, ev := range w.path[:n.depth] {
 		r.Add(ev)
 	}
-	r.Finish()
 	stuck := !n.world.Done()
 	if stuck {
 		h.Outcome = history.Stuck
 	}
+	r.Finish(&n.world)
 	w.outcomes = append(w.outcomes, Outcome{History: h, Stuck: stuck})
 	w.keys = append(w.keys, outcomeKey(h))
 }

@@ -71,6 +71,12 @@ type Final struct {
 	Pending   uint64 // SigPnd | ShdPnd
 }
 
+// Dead says that the actor was a zombie or gone.
+func (f *Final) Dead() bool { return DeadState(f.State) }
+
+// DeadState says whether a state letter of /proc is that of a dead task; 0 is one that is gone.
+func DeadState(state byte) bool { return state == 0 || state == 'Z' || state == 'X' }
+
 // Snapshot is what the watcher saw of a run that did not end, before anything was killed.
 type Snapshot struct {
 	Threads []Thread

@@ -201,19 +201,42 @@ func (s *search) arrive(n *node) bool {
 		s.refused = s.refused[:0]
 	}
 	stuck := s.h.Outcome == history.Stuck
-	if n.matched == s.total && !stuck {
+	if n.matched == s.total && !stuck && s.ended(&n.world) {
 		s.found = true
 		s.final.CopyFrom(&n.world)
 		return true
 	}
 	n.choices = n.world.Choices(n.choices)
-	if n.matched == s.total && quiescent(n.choices) {
+	if n.matched == s.total && quiescent(n.choices) && s.ended(&n.world) {
 		s.found = true
 		s.final.CopyFrom(&n.world)
 		return true
 	}
 	s.order(n)
 	return false
+}
+
+// ended says whether the actors are where the history says that they ended: parked, dead, or, in a run that got stuck,
+// neither. Of victims only parking is known.
+func (s *search) ended(w *engine.World) bool {
+	for i := range s.h.Actors {
+		a, id := &s.h.Actors[i], engine.ActorID(i)
+		switch {
+		case a.Tid == 0:
+		case a.Parked:
+			if !w.Parked(id) {
+				return false
+			}
+		case s.p.Actors[i].Victim:
+		case s.h.Outcome == history.Complete || s.gone(id):
+			if !w.Dead(id) {
+				return false
+			}
+		case w.Parked(id) || w.Dead(id):
+			return false
+		}
+	}
+	return true
 }
 
 // quiescent says that nothing will happen any more, but for timers: they may be longer than the deadline.
@@ -309,13 +332,16 @@ func (s *search) beyond(ended *uint16, ev engine.Event) bool {
 
 // gone says that a stuck run's watcher no longer found the actor alive.
 func (s *search) gone(a engine.ActorID) bool {
+	if f := s.h.Actors[a].Final; f != nil {
+		return f.Dead()
+	}
 	if s.h.Hang == nil {
 		return false
 	}
 	for i := range s.h.Hang.Threads {
 		t := &s.h.Hang.Threads[i]
 		if t.Actor == a {
-			return t.State == 'X' || t.State == 'Z' || t.State == 0
+			return history.DeadState(t.State)
 		}
 	}
 	return true

@@ -29,6 +29,25 @@ func (s *search) explain(v *Verdict) {
 	if at == nil {
 		at = s.neverReached()
 	}
+	if s.best == s.total {
+		v.Title = "not-admitted: an actor ended where no execution leaves it"
+		fmt.Fprintf(&b, "but no execution leaves the actors where the run ended:\n")
+		for i := range s.h.Actors {
+			a := &s.h.Actors[i]
+			switch {
+			case a.Tid == 0:
+				fmt.Fprintf(&b, "  %s: never created\n", s.p.Actors[i].Name)
+			case a.Parked:
+				fmt.Fprintf(&b, "  %s: at its end\n", s.p.Actors[i].Name)
+			case s.p.Actors[i].Victim:
+				fmt.Fprintf(&b, "  %s: anywhere\n", s.p.Actors[i].Name)
+			default:
+				fmt.Fprintf(&b, "  %s: dead before its end\n", s.p.Actors[i].Name)
+			}
+		}
+		v.Explanation, v.Rules = b.String(), []int{27, 75}
+		return
+	}
 	if at == nil {
 		v.Title = "not-admitted: no execution"
 		v.Explanation = b.String()
@@ -92,7 +111,7 @@ func (s *search) showReal(a engine.ActorID, want event, e *history.Entry) (text,
 	if want.kind == engine.EvBegin {
 		return "began " + call, callName(s.p, a, want.instr) + " began"
 	}
-	return fmt.Sprintf("%s = %s", call, corpus.FormatResult(s.p, a, want.instr, e.Res, tids(s.h))),
+	return fmt.Sprintf("%s = %s", call, corpus.FormatResult(s.p, a, want.instr, e.Res, s.h.Tids())),
 		fmt.Sprintf("%s returned %s", callName(s.p, a, want.instr), s.class(in, e.Res, true))
 }
 
@@ -155,14 +174,5 @@ func sorted(set map[string]bool) []string {
 		out = append(out, x)
 	}
 	sort.Strings(out)
-	return out
-}
-
-// tids are the actors' tids at their creation.
-func tids(h *history.History) []int32 {
-	out := make([]int32, len(h.Actors))
-	for a := range h.Actors {
-		out[a] = h.Actors[a].Tid
-	}
 	return out
 }
