@@ -137,8 +137,8 @@ type Run struct {
 
 // Prepare resets the next region for a run of the loaded code with these delays in nanoseconds per cell, and starts it:
 // init gets to it when the runs before it are done. At most MaxRuns may be unfinished. With hold init stops at the cut
-// until Release.
-func (a *Arena) Prepare(r *Run, delays []int64, hold bool) {
+// until Release. cpus are the sets of CPUs of the actors, nil for those of init.
+func (a *Arena) Prepare(r *Run, delays []int64, hold bool, cpus []uint64) {
 	*r = Run{arena: a, code: a.code, region: a.next, Delays: append(r.Delays[:0], delays...)}
 	a.next = (a.next + 1) % MaxRuns
 	h := a.run(r.region)
@@ -159,6 +159,7 @@ func (a *Arena) Prepare(r *Run, delays []int64, hold bool) {
 	if hold {
 		h.hold = 1
 	}
+	copy(h.cpus[:], cpus)
 	for i := range c.start {
 		s := a.slot(r.region, i+1)
 		for _, part := range a.used(r.region, i+1) {

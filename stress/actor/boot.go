@@ -66,7 +66,9 @@ func bootResult(step int) uintptr { return regionAddr(controlRegion) + bootOffse
 
 const bootOffset = headerSize // in the control region, where others have tables
 
-func (b *builder) step(n int, i *instr) { i.dst = uint32(bootOffset) + uint32(n)*8 }
+func (b *builder) step(n int, i *instr) {
+	i.dst, i.flags = uint32(bootOffset)+uint32(n)*8, i.flags|flagVars
+}
 
 // constants collects words that the arena copies to a fixed address.
 type constants struct {

@@ -51,11 +51,12 @@ func (b *builder) engineCall(n int32) {
 	if in.Call == engine.CallClone {
 		i.flags |= flagClone
 	}
-	if in.Dst != engine.NoVar {
-		i.dst = uint32(b.variable(in.Dst))
+	if in.Dst != engine.NoVar || in.DstOut != engine.NoVar {
+		i.flags |= flagVars
+		i.dst, i.dstOut = uint32(b.variable(in.Dst)), uint32(b.variable(in.DstOut))
 	}
-	if in.DstOut != engine.NoVar {
-		i.dstOut = uint32(b.variable(in.DstOut))
+	if len(e.outs) > 0 {
+		i.flags |= flagOut
 	}
 	for k, o := range e.outs {
 		*[]*uint16{&i.out0, &i.out1, &i.out2}[k] = o.offset()
@@ -127,7 +128,7 @@ func (b *builder) operands() encoded {
 	case engine.CallPtrace:
 		return b.ptrace()
 	}
-	return encoded{args: []operand{arg(0), arg(1), arg(2), arg(3), arg(4), arg(5)}}
+	return encoded{args: []operand{arg(0), arg(1), arg(2)}}
 }
 
 // siginfo fills the buffer with what sigqueue(3) would send: signal and code from two arguments, the caller as sender.

@@ -25,6 +25,7 @@ type Code struct {
 	tables   uintptr          // offset of their end
 	leader   []engine.ActorID // of the process that an actor is created in
 	flags    uint64           // that init creates actor 0 with
+	CanPin   bool             // actors may choose their own CPUs: nobody looks at the calls that they make
 }
 
 // Encode translates p. The error says which instruction cannot be carried out by real actors.
@@ -32,7 +33,7 @@ func Encode(p *engine.Program) (*Code, error) {
 	if len(p.Actors) == 0 || len(p.Actors) > engine.MaxActors {
 		return nil, fmt.Errorf("encode program: %d actors, want 1 to %d", len(p.Actors), engine.MaxActors)
 	}
-	c := &Code{program: p, leader: leaders(p), flags: engine.SIGCHLD | unix.CLONE_PARENT_SETTID}
+	c := &Code{program: p, leader: leaders(p), flags: engine.SIGCHLD | unix.CLONE_PARENT_SETTID, CanPin: !seesCalls(p)}
 	if sharesMemory(p) {
 		c.flags |= engine.CLONE_VM
 	}
@@ -126,6 +127,9 @@ func (b *builder) emit(i instr, args ...operand) *instr {
 	vals := [...]*int64{&i.arg0, &i.arg1, &i.arg2, &i.arg3, &i.arg4, &i.arg5}
 	for n, a := range args {
 		*hows[n], *vals[n] = a.how, a.v
+		if n >= 3 {
+			i.flags |= flagMore
+		}
 	}
 	b.out = append(b.out, i)
 	return &b.out[len(b.out)-1]
@@ -176,6 +180,11 @@ func (b *builder) actor(a engine.ActorID) error {
 		b.call(sysno[engine.CallSetpgid])
 		none := address(b.code.constant(sigactionWords(engine.SigDefault, 0)...))
 		b.call(sysno[engine.CallSigaction], imm(engine.SIGCHLD), none, imm(0), imm(sigsetSize))
+	} else if b.code.CanPin {
+		cpus := unsafe.Offsetof(run{}.cpus) + uintptr(a)*8
+		stay := b.branch(runWord(cpus), -1, 0)
+		b.call(unix.SYS_SCHED_SETAFFINITY, imm(0), imm(8), runAddr(cpus))
+		b.land(stay, b.here())
 	}
 	code := p.Actors[a].Code
 	for n := range code {
@@ -330,6 +339,21 @@ func kernelAtLeast(major, minor int) bool {
 	}
 	n, _ := fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &a, &b)
 	return n == 2 && (a > major || a == major && b >= minor)
+}
+
+// seesCalls says whether some tracer stops at the system calls of actors, or steps over them.
+func seesCalls(p *engine.Program) bool {
+	for i := range p.Actors {
+		for _, in := range p.Actors[i].Code {
+			if in.Op == engine.OpCall && in.Call == engine.CallPtrace {
+				switch ptrace.Request(in.Args[0].N) {
+				case ptrace.Syscall, ptrace.Sysemu, ptrace.SysemuSinglestep, ptrace.Singlestep, ptrace.Singleblock:
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 // mayTrace says whether some call of p might make an actor a tracee, as far as its arguments show.

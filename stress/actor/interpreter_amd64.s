@@ -144,16 +144,22 @@ call:
 	TICKET
 	MOVQ	AX, entry_begin(DX)
 issue:
+	TESTB	$const_flagOut, instr_flags(BX)
+	JEQ	arguments
 	XORL	AX, AX
 	CLEAR(instr_out0)
 	CLEAR(instr_out1)
 	CLEAR(instr_out2)
+arguments:
 	OPERAND(instr_how0, instr_arg0, DI)
 	OPERAND(instr_how1, instr_arg1, SI)
 	OPERAND(instr_how2, instr_arg2, DX)
+	TESTB	$const_flagMore, instr_flags(BX)
+	JEQ	enter
 	OPERAND(instr_how3, instr_arg3, R10)
 	OPERAND(instr_how4, instr_arg4, R8)
 	OPERAND(instr_how5, instr_arg5, R9)
+enter:
 	MOVL	instr_nr(BX), AX
 	SYSCALL
 	TESTB	$const_flagClone, instr_flags(BX)
@@ -161,22 +167,30 @@ issue:
 	TESTQ	AX, AX
 	JEQ	child
 finish:
+	MOVQ	AX, SI
+	TESTB	$const_flagVars, instr_flags(BX)
+	JEQ	record
 	MOVQ	BP, R8
 	ANDQ	$-const_windowSize, R8
 	MOVL	instr_dst(BX), CX
-	MOVQ	AX, (R8)(CX*1)
+	MOVQ	SI, (R8)(CX*1)
 	OUT(instr_out0, instr_shift0, R9)
 	MOVL	instr_dstOut(BX), CX
 	MOVQ	R9, (R8)(CX*1)
+record:
 	TESTB	$const_flagLog, instr_flags(BX)
 	JEQ	next
 	MOVQ	slot_cur(BP), DI
-	MOVQ	AX, entry_ret(DI)
+	MOVQ	SI, entry_ret(DI)
+	TESTB	$const_flagOut, instr_flags(BX)
+	JEQ	ending
+	OUT(instr_out0, instr_shift0, R9)
 	MOVQ	R9, entry_out0(DI)
 	OUT(instr_out1, instr_shift1, R9)
 	MOVQ	R9, entry_out1(DI)
 	OUT(instr_out2, instr_shift2, R9)
 	MOVQ	R9, entry_out2(DI)
+ending:
 	CYCLES
 	MOVQ	AX, entry_tsc(DI)
 	TICKET

@@ -36,10 +36,10 @@ const (
 	initDataAt = windowsAt + regions*windowSize
 	initCodeAt = initDataAt + 1<<14
 	farAt      = 1 << 21
-	stacksAt   = farAt + regions<<20
-	arenaSize  = stacksAt + regions<<20
+	stacksAt   = farAt + regions*16<<farShift
+	arenaSize  = stacksAt + regions*16<<farShift
 
-	farShift   = 16
+	farShift   = 18
 	farSize    = 1 << farShift
 	stackTop   = farSize - 64 // of a stack, which only signal frames use
 	entrySize  = 64
@@ -84,8 +84,11 @@ const (
 
 // Flags of an encoded opCall.
 const (
-	flagLog   = 1 // append an entry to the log
-	flagClone = 2 // returns twice
+	flagLog   = 1  // append an entry to the log
+	flagClone = 2  // returns twice
+	flagOut   = 4  // has output words
+	flagVars  = 8  // sets variables
+	flagMore  = 16 // has more than three arguments
 )
 
 // How an operand gets its value: v plus a base, then perhaps a load and a negation.
@@ -207,6 +210,7 @@ type run struct {
 	ended   uint64
 	drained uint64
 	tids    [engine.MaxActors]int64
+	cpus    [engine.MaxActors]uint64 // set of CPUs that each actor takes to at its start; 0: those of its creator
 }
 
 // States of a run region.

@@ -104,6 +104,9 @@ func (t *Target) Run(ctx context.Context, p *engine.Program, plan stress.Plan, y
 	if w.deadline <= 0 {
 		w.deadline = stress.DefaultDeadline
 	}
+	if w.cpus, err = t.w.pin(t.code, plan.CPUs); err != nil {
+		return err
+	}
 	if err := w.run(yield); err != nil {
 		return errors.Join(err, t.retire())
 	}
@@ -129,6 +132,7 @@ type watch struct {
 	plan     stress.Plan
 	repeat   int
 	deadline time.Duration
+	cpus     []uint64
 	issued   int
 	taken    int
 
@@ -184,7 +188,7 @@ func (w *watch) issue() {
 		}
 		w.delays = append(w.delays, ns)
 	}
-	w.w.arena.Prepare(w.at(w.issued), w.delays, w.sampling(w.issued))
+	w.w.arena.Prepare(w.at(w.issued), w.delays, w.sampling(w.issued), w.cpus)
 	w.issued++
 }
 

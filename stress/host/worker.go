@@ -22,6 +22,7 @@ type worker struct {
 	init  *os.Process
 	proc  *os.File // the namespace's own /proc
 	group *cgroup
+	cpus  unix.CPUSet   // where init runs
 	gone  chan struct{} // closed when init was reaped, and with it everything in the namespace
 }
 
