@@ -35,10 +35,14 @@ type Minimiser struct {
 	// A candidate is accepted when it shows the finding in Need runs out of as many as the best so far needs for that, with
 	// some allowance, and at most Of: a smaller scenario that hardly ever shows it is not a better one.
 	Need, Of int
-	Steps    int           // candidates tried at most
-	Time     time.Duration // spent on them at most; what is best by then is the answer
-	Measure  int           // runs of the result by which its rate is measured
-	Logf     func(format string, args ...any)
+	// On each of these CPUs all actors are tried together as well, besides where the plan puts them. If the scenario shows
+	// the finding there, smaller ones must too: then it is the order of operations that shows it, and not the speed and
+	// the load of the machine on which it was made small.
+	CPUs    []int
+	Steps   int           // candidates tried at most
+	Time    time.Duration // spent on them at most; what is best by then is the answer
+	Measure int           // runs of the result by which its rate is measured
+	Logf    func(format string, args ...any)
 }
 
 // Minimal is the result of a Minimiser.
@@ -77,7 +81,7 @@ func (m Minimiser) Run(ctx context.Context, s *corpus.Scenario, plan stress.Plan
 	limited, cancel := context.WithTimeout(ctx, m.Time)
 	defer cancel()
 	job := &minimising{Minimiser: m, ctx: limited, want: want, plan: plan, confirm: m.Need + 3, failed: map[string]bool{}}
-	if !job.accept(newDraft(s, plan)) {
+	if !job.start(newDraft(s, plan)) {
 		if job.err == nil {
 			job.err = ErrNotShown
 		}
@@ -110,7 +114,7 @@ type minimising struct {
 	plan    stress.Plan // as given; draft.plan has the delays and CPUs of a candidate
 	best    *draft
 	trail   []shown // the best so far, and what was it before
-	rate    float64 // how often the finding shows in the runs of what was accepted; 0 before the first
+	ways    []*way  // the first is the plan's own
 	confirm int     // hits by which a candidate is known to show it often enough
 	steps   int
 	// failed remembers candidates that did not show it, by encoded scenario and plan. Those that did became the best.
@@ -132,22 +136,52 @@ const (
 	keepRate  = 0.6
 )
 
+// way is one way to place the actors on CPUs.
+type way struct {
+	cpu  int     // all of them there; -1: where the plan says
+	rate float64 // how often the finding shows in runs of what was accepted; 0 before the first
+}
+
+// plan is how a draft is run this way.
+func (w *way) plan(d *draft, base stress.Plan) stress.Plan {
+	p := d.plan(base)
+	if w.cpu >= 0 {
+		p.CPUs = slices.Repeat([]int{w.cpu}, len(d.s.Actors))
+	}
+	return p
+}
+
 // keeps says whether a measured rate is no clear loss: a quarter of a square root more than keepRate takes may be chance.
-func (j *minimising) keeps(t Trial) bool {
+func (w *way) keeps(t Trial) bool {
 	runs := float64(t.Runs)
-	return float64(t.Hits) >= keepRate*j.rate*runs-math.Sqrt(runs)/4
+	return float64(t.Hits) >= keepRate*w.rate*runs-math.Sqrt(runs)/4
+}
+
+// start accepts what there is to minimise, and finds out in which ways it shows the finding.
+func (j *minimising) start(d *draft) bool {
+	j.ways = []*way{{cpu: -1}}
+	if !j.accept(d) {
+		return false
+	}
+	for _, cpu := range j.CPUs {
+		w := &way{cpu: cpu}
+		if t, ok := j.sample(d, w); ok && float64(t.Hits) >= 0.5*j.ways[0].rate*float64(t.Runs) {
+			w.rate = float64(t.Hits) / float64(t.Runs)
+			j.ways = append(j.ways, w)
+		}
+	}
+	return true
 }
 
 // over says whether no candidate may be tried any more.
 func (j *minimising) over() bool { return j.err != nil || j.steps >= j.Steps || j.ctx.Err() != nil }
 
-// accept makes d the best if it shows the finding often enough. Every decision of the minimiser comes from here.
+// accept makes d the best if it shows the finding often enough in each way. Every decision of the minimiser comes from here.
 func (j *minimising) accept(d *draft) bool {
 	if j.over() || d.s.Validate() != nil {
 		return false
 	}
-	plan := d.plan(j.plan)
-	key, err := d.key(plan)
+	key, err := d.key(d.plan(j.plan))
 	if err != nil {
 		j.err = err
 		return false
@@ -156,41 +190,56 @@ func (j *minimising) accept(d *draft) bool {
 		return false
 	}
 	j.steps++
-	t := Trial{}
-	// Most candidates fail: few runs are enough to see it.
-	for _, need := range []int{j.Need, j.confirm} {
-		plan.Repeat = j.Of - t.Runs
-		if j.rate > 0 {
-			plan.Repeat = min(plan.Repeat, int(math.Ceil(float64(need)/(allowance*j.rate)))-t.Runs)
+	var first Trial
+	for i, w := range j.ways {
+		t, ok := j.sample(d, w)
+		if !ok {
+			j.failed[key] = j.err == nil && j.ctx.Err() == nil // cut short it says nothing
+			return false
 		}
-		if plan.Repeat <= 0 || t.Hits >= need {
+		if i == 0 {
+			first = t
+		}
+		rate := float64(t.Hits) / float64(t.Runs)
+		if w.rate > 0 {
+			rate *= allowance // it may have been luck
+		}
+		w.rate = max(w.rate, rate)
+	}
+	j.best, j.trail = d, append(j.trail, shown{d, first, key})
+	return true
+}
+
+// sample runs a draft in one way until it is clear whether it shows the finding often enough. Most candidates fail, and few
+// runs are enough to see that.
+func (j *minimising) sample(d *draft, w *way) (t Trial, ok bool) {
+	plan := w.plan(d, j.plan)
+	for _, need := range []int{j.Need, j.confirm} {
+		runs := j.Of
+		if w.rate > 0 {
+			runs = min(runs, int(math.Ceil(float64(need)/(allowance*w.rate))))
+		}
+		if plan.Repeat = runs - t.Runs; plan.Repeat <= 0 || t.Hits >= need {
 			break
 		}
 		more, err := j.Check.Run(j.ctx, d.s, plan, &j.want, need-t.Hits)
 		if err != nil {
 			j.err = err
-			return false
+			return t, false
 		}
 		t.Hits, t.Runs = t.Hits+more.Hits, t.Runs+more.Runs
 		if more.Hits > 0 {
 			t.History, t.Finding = more.History, more.Finding
 		}
-		// For the first draft there is nothing to compare with; runs that Of did not allow for count as neither.
-		wanted := need
-		if j.rate == 0 || t.Runs >= j.Of {
-			wanted = j.Need
+		// Before the first there is nothing to compare with; and Of may not allow for a confirmation.
+		if w.rate == 0 || t.Runs >= j.Of {
+			need = j.Need
 		}
-		if t.Hits < wanted {
-			j.failed[key] = j.ctx.Err() == nil // cut short it says nothing
-			return false
+		if t.Hits < need {
+			return t, false
 		}
 	}
-	j.best, j.trail = d, append(j.trail, shown{d, t, key})
-	j.rate = max(j.rate, allowance*float64(t.Hits)/float64(t.Runs))
-	if len(j.trail) == 1 {
-		j.rate = float64(t.Hits) / float64(t.Runs)
-	}
-	return true
+	return t, true
 }
 
 // try makes a candidate by an edit of a copy of the best, and keeps it if it holds. An edit that returns false was none.
@@ -370,24 +419,31 @@ func (j *minimising) result(ctx context.Context) (res *Minimal, kept bool, err e
 		res = &Minimal{Trial: d.Trial, Scenario: d.s.Clone(), Plan: d.plan(j.plan), Steps: j.steps, Complete: complete}
 		res.Plan.Repeat = j.Of
 		d.finish(res.Scenario)
-		plan := res.Plan
-		plan.Repeat = j.Measure
-		t, err := j.Check.Run(ctx, res.Scenario, plan, &j.want, 0)
-		switch {
-		case ctx.Err() != nil: // as it was seen when it was accepted
-			return res, true, nil
-		case err != nil:
-			return nil, false, fmt.Errorf("measure %s: %w", j.want.Title, err)
+		lost := false
+		for i, w := range j.ways {
+			plan := w.plan(d.draft, j.plan)
+			plan.Repeat = j.Measure
+			t, err := j.Check.Run(ctx, res.Scenario, plan, &j.want, 0)
+			if ctx.Err() != nil { // as it was seen when it was accepted
+				return res, true, nil
+			}
+			if err != nil {
+				return nil, false, fmt.Errorf("measure %s: %w", j.want.Title, err)
+			}
+			lost = lost || !w.keeps(t)
+			if i > 0 {
+				continue
+			}
+			res.Hits, res.Runs = t.Hits, t.Runs
+			if t.Hits > 0 {
+				res.History, res.Finding = t.History, t.Finding
+			}
 		}
-		res.Hits, res.Runs = t.Hits, t.Runs
-		if t.Hits > 0 {
-			res.History, res.Finding = t.History, t.Finding
-		}
-		if j.keeps(t) || len(j.trail) == 1 {
+		if !lost || len(j.trail) == 1 {
 			j.best = d.draft
 			return res, back == 1, nil
 		}
-		j.Logf("minimise: %d operations show it in %d of %d runs only: back", res.Scenario.NumOps(), t.Hits, t.Runs)
+		j.Logf("minimise: %d operations show it in %d of %d runs only: back", res.Scenario.NumOps(), res.Hits, res.Runs)
 		for range min(back, len(j.trail)-1) {
 			j.failed[j.trail[len(j.trail)-1].key] = true
 			j.trail = j.trail[:len(j.trail)-1]

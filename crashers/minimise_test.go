@@ -17,7 +17,7 @@ import (
 type fakeCheck struct {
 	shows  func(*corpus.Scenario, stress.Plan) (title string)
 	rate   int
-	rateOf func(*corpus.Scenario) int // nil: rate
+	rateOf func(*corpus.Scenario, stress.Plan) int // nil: rate
 	tried  [][]byte
 	rng    *rand.Rand
 }
@@ -29,7 +29,7 @@ func (c *fakeCheck) Run(ctx context.Context, s *corpus.Scenario, plan stress.Pla
 	}
 	rate := c.rate
 	if c.rateOf != nil {
-		rate = c.rateOf(s)
+		rate = c.rateOf(s, plan)
 	}
 	var t Trial
 	got := Finding{Kind: want.Kind, Title: c.shows(s, plan)}
@@ -196,7 +196,7 @@ func TestMinimiseKeepsTheRate(t *testing.T) {
 				}
 				return ""
 			},
-			rateOf: func(s *corpus.Scenario) int {
+			rateOf: func(s *corpus.Scenario, _ stress.Plan) int {
 				if has(s, "t", "ptrace TRACEME") {
 					return 97
 				}
@@ -210,6 +210,34 @@ func TestMinimiseKeepsTheRate(t *testing.T) {
 		}
 		if res.Hits < 8 || res.Scenario.NumOps() > 6 {
 			t.Errorf("seed %d: %d of %d\n%s", seed, res.Hits, res.Runs, res.Scenario.Print())
+		}
+	}
+}
+
+// TestMinimiseOnOneCPU: an operation without which the finding shows as long as the machine is fast stays.
+func TestMinimiseOnOneCPU(t *testing.T) {
+	c := &fakeCheck{
+		shows: func(s *corpus.Scenario, _ stress.Plan) string {
+			if has(s, "child", "execve") {
+				return "hang: a <-> b"
+			}
+			return ""
+		},
+		rateOf: func(s *corpus.Scenario, p stress.Plan) int {
+			if !has(s, "t", "ptrace TRACEME") && len(p.CPUs) > 0 {
+				return 5
+			}
+			return 99
+		},
+	}
+	for _, cpus := range [][]int{nil, {1}} {
+		s := parse(t, bloated)
+		res, err := Minimiser{Check: c, CPUs: cpus}.Run(context.Background(), s, planOf(s), hangTitle)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if has(res.Scenario, "t", "ptrace TRACEME") != (cpus != nil) || res.Scenario.NumOps() > 3 || len(res.Plan.CPUs) > 0 {
+			t.Errorf("CPUs %v: %+v\n%s", cpus, res.Plan, res.Scenario.Print())
 		}
 	}
 }
