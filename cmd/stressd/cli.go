@@ -72,6 +72,8 @@ Examples:
     stressd run --for 10m --target host --json > events.jsonl
     stressd run --for 0 --target engine corpus/seeds/exec-*.scn
 
+A finding that was fixed is closed by a file named closed in its directory; when it shows again, that is a regression (exit 5).
+
 On stderr, a status line: time and end, runs and rate of each target, distinct outcomes with the age of the last new one, share of runs that the checker could not decide (unknown), findings. On stdout, findings and the summary.`
 }
 

@@ -63,15 +63,15 @@ func (b *board) settled() {
 	b.waiting--
 }
 
-// found counts a filed finding; first is false if this campaign filed it before under another coarse signature.
-func (b *board) found(id string, isNew, regression bool) (first bool) {
+// found counts a filed finding; false if this campaign filed it before under another coarse signature.
+func (b *board) found(f *Found) (first bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if _, ok := b.filed[id]; ok {
+	if _, ok := b.filed[f.ID]; ok {
 		return false
 	}
-	b.filed[id] = isNew
-	if regression {
+	b.filed[f.ID] = f.New
+	if f.Regression {
 		b.regress++
 	}
 	b.news = time.Now()

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"runtime"
 	"time"
 
@@ -73,7 +75,7 @@ func (c *campaign) fileOne(ctx context.Context, r *runner, s *sighting) error {
 	if err != nil {
 		return err
 	}
-	cr, err := c.crasher(s.target, s.finding.KnownBug, m)
+	cr, err := crashers.New(m, s.finding.KnownBug, origin(s.target, c.State))
 	if err != nil {
 		return err
 	}
@@ -91,15 +93,19 @@ func (c *campaign) tell(id string, s *sighting, isNew bool) error {
 	if err != nil {
 		return err
 	}
-	if !c.board.found(id, isNew, false) {
-		return nil
+	f := found(c.store, cr, isNew)
+	if c.board.found(&f) {
+		c.out.report(f)
 	}
-	c.out.report(found(c.store, cr, isNew))
 	return nil
 }
 
+// closedFile in a crasher's directory says that somebody believes it fixed: seen again, it is a regression.
+const closedFile = "closed"
+
 func found(store *crashers.Store, c *crashers.Crasher, isNew bool) Found {
-	return Found{ID: c.ID, Kind: c.Kind.String(), Title: c.Title, Target: c.Target, Dir: store.Dir(c.ID), New: isNew, KnownBug: c.KnownBug,
+	_, err := os.Stat(filepath.Join(store.Dir(c.ID), closedFile))
+	return Found{Regression: err == nil, ID: c.ID, Kind: c.Kind.String(), Title: c.Title, Target: c.Target, Dir: store.Dir(c.ID), New: isNew, KnownBug: c.KnownBug,
 		Shown: c.Hits, Of: c.Runs, Operations: c.Ops, Minimal: c.Minimised, Scenario: string(c.Scenario), Command: c.Command}
 }
 
@@ -154,27 +160,10 @@ func (c checker) Run(ctx context.Context, s *corpus.Scenario, plan stress.Plan, 
 	return t, err
 }
 
-// crasher is a minimised finding as it is filed.
-func (c *campaign) crasher(target string, known int, m *crashers.Minimal) (*crashers.Crasher, error) {
-	p, err := corpus.Lower(m.Scenario)
-	if err != nil {
-		return nil, err
-	}
-	f := m.Finding
-	f.KnownBug = known
-	signature := f.Signature(crashers.Shape(m.Scenario))
-	id := crashers.ID(signature)
-	cr := &crashers.Crasher{Scenario: m.Scenario.Print(), Plan: m.Plan, History: m.History, Explanation: f.Explanation,
-		Meta: crashers.Meta{ID: id, Kind: f.Kind, Title: f.Title, Rules: f.Rules, KnownBug: known, Signature: signature, Coarse: f.Coarse(),
-			Target: target, Kernel: c.kernel.name + " " + c.kernel.release, Arch: runtime.GOARCH, Ops: m.Scenario.NumOps(), Hits: m.Hits, Runs: m.Runs,
-			Minimised: m.Complete, Command: fmt.Sprintf("stressd repro --state %s %s", c.State, id)}}
-	if ev, ok := crashers.EvidenceOf(p, m.History, &f); ok && target != "engine" {
-		repro := crashers.Reproducer{Title: f.Title, Kernel: cr.Kernel, Scenario: cr.Scenario, Program: p, Plan: m.Plan, Evidence: ev}
-		if cr.Repro, err = repro.C(); err != nil && !errors.Is(err, crashers.ErrNoReproducer) {
-			return nil, err
-		}
-	}
-	return cr, nil
+// origin says where a finding was made.
+func origin(target, state string) crashers.Origin {
+	k := thisKernel()
+	return crashers.Origin{Target: target, Kernel: k.name + " " + k.release, Arch: runtime.GOARCH, State: state}
 }
 
 // Minimize goes on making a filed finding smaller, for at most limit.
@@ -201,8 +190,7 @@ func Minimize(ctx context.Context, state, id string, limit time.Duration, out Re
 	if err = errors.Join(err, r.close()); err != nil {
 		return err
 	}
-	c := &campaign{Config: Config{State: state}, kernel: thisKernel()}
-	better, err := c.crasher(cr.Target, cr.KnownBug, res)
+	better, err := crashers.New(res, cr.KnownBug, origin(cr.Target, state))
 	if err != nil {
 		return err
 	}

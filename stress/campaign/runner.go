@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/sourcegraph/conc/panics"
@@ -88,10 +89,22 @@ func (r *runner) judge(p *engine.Program, h *history.History) (v verdict) {
 		r.oracle = oracle.New(r.target.Profile())
 		return *died
 	}
-	if !r.real && v.Kind == oracle.Hang {
+	if v.Kind != oracle.Hang {
+		return v
+	}
+	switch {
+	case !r.real:
 		v.Kind = oracle.HangPredicted // the engine is the reference: what it may run into is no finding about it
+	case starved(h):
+		v.Kind = oracle.Unknown
 	}
 	return v
+}
+
+// starved says whether some actor of a stuck run could have gone on, had it got a CPU: the machine is too busy to say
+// that anything hangs.
+func starved(h *history.History) bool {
+	return h.Hang != nil && slices.ContainsFunc(h.Hang.Threads, func(t history.Thread) bool { return t.State == 'R' })
 }
 
 // reopen replaces the target, whose state nobody knows after a crash.

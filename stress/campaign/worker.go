@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"tracehammer/engine"
+	"tracehammer/fuzz/gen"
 	"tracehammer/stress"
 	"tracehammer/stress/actor"
 	"tracehammer/stress/history"
@@ -51,7 +52,7 @@ func (c *campaign) work(ctx context.Context, tm *team, n int) error {
 		}
 	}
 	w := &worker{campaign: c, team: tm, runner: r, rng: rand.New(rand.NewPCG(c.Seed, tm.stream(n))), cpus: allowedCPUs()}
-	q := newQueue(w.rng, varier(c.Seed^tm.stream(n)), tm.share(n, c.Workers))
+	q := newQueue(w.rng, gen.New(c.Seed^tm.stream(n)).Vary, tm.share(n, c.Workers))
 	for ctx.Err() == nil && err == nil {
 		it := q.next()
 		if err = w.turn(ctx, it); err != nil {

@@ -1,0 +1,58 @@
+package campaign
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+)
+
+var someProgress = Progress{Seconds: 5.2, Remaining: 54.8, Outcomes: 120, NewsSeconds: 3.4, Findings: 2, NewFindings: 1, Minimising: 1,
+	Targets: []Count{{Target: "engine", RunsPerSecond: 8123, Verdicts: Verdicts{Runs: 41_234}}, {Target: "host", RunsPerSecond: 700, Verdicts: Verdicts{Runs: 3600, Unknown: 36}}}}
+
+func TestProgressText(t *testing.T) {
+	const want = "[00:05/01:00 eta 00:55] engine 41.2k runs (8.12k/s) host 3.6k runs (700/s) | outcomes 120 (last new 3s ago) unknown 0.08 % | findings 2 (1 new), minimising 1"
+	if got := progressText(someProgress); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// A terminal's status line is written over, and gives way to what stays; a pipe gets a line every 5 s.
+func TestStatusLine(t *testing.T) {
+	var tty, pipe bytes.Buffer
+	for _, text := range []*Text{{Out: &tty, Err: &tty, TTY: true}, {Out: &pipe, Err: &pipe}} {
+		p := someProgress
+		for p.Seconds = 0; p.Seconds < 11; p.Seconds++ {
+			if err := text.Report(p); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := text.Report(Skip{Target: "host", Reason: "no \x1b[2J"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := strings.Count(pipe.String(), "eta"); n != 2 {
+		t.Errorf("%d lines in 11 s:\n%s", n, pipe.String())
+	}
+	if n := strings.Count(tty.String(), "\n"); n != 1 || !strings.HasSuffix(tty.String(), "\r\x1b[Kskipped: target host: no \\x1b[2J\n") {
+		t.Errorf("terminal: %q", tty.String())
+	}
+}
+
+func TestFoundText(t *testing.T) {
+	got := foundText(Found{ID: "0123456789ab", Kind: "hang", Title: "hang: a <-> b", Target: "host", Dir: "/d", New: true, Shown: 9, Of: 10, Operations: 3,
+		Scenario: "scenario x\n\nproc main\x1b\n", Command: "stressd repro 0123456789ab"})
+	const want = `
+NEW FINDING 0123456789ab  (hang on host)
+  hang: a <-> b
+  not minimal: the time was up before the minimiser was done
+    scenario x
+    proc main\x1b
+  shown by 9 of 10 runs of these 3 operations
+  filed in /d
+  again:   stressd repro 0123456789ab
+
+`
+	if got != want {
+		t.Errorf("got:%s", got)
+	}
+}
