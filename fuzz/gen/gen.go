@@ -26,7 +26,9 @@ type Gen struct {
 	left  int        // variations until the next mood
 	verbs []template // of this mood
 	edits []edit     // of this mood
-	world engine.World
+
+	world   engine.World // of the runs that try variations
+	choices []engine.Choice
 }
 
 // New returns a generator; the same seed gives the same variations of the same scenarios.
@@ -59,7 +61,7 @@ func sample[T any](g *Gen, from []T) []T {
 }
 
 // tries bounds the attempts at a variation that can end.
-const tries = 8
+const tries = 24
 
 // Vary returns a variation of s, which it leaves alone: without comments, expectations and known bugs, since they were said
 // of the original.
@@ -71,7 +73,7 @@ func (g *Gen) Vary(s *corpus.Scenario) *corpus.Scenario {
 	}
 	base.Strip()
 	base.KnownBugs, base.Rules = nil, nil
-	last := base
+	best, most := base, schedules/2
 	for range tries {
 		v := base.Clone()
 		for g.edit(v); g.rng.IntN(3) > 0; {
@@ -81,15 +83,15 @@ func (g *Gen) Vary(s *corpus.Scenario) *corpus.Scenario {
 		if v.NumOps() == 0 || v.NumOps() > maxOps || corpus.Equal(v, base) {
 			continue
 		}
-		last = v
-		if g.ends(v) || g.rng.IntN(32) == 0 {
+		n := g.ends(v)
+		if n == schedules || g.rng.IntN(daring) == 0 {
 			return v
 		}
+		if n > most {
+			best, most = v, n
+		}
 	}
-	if !g.ends(last) {
-		return base
-	}
-	return last
+	return best
 }
 
 // byExpectation says whether an actor's end is not awaited because of an expectation, which a variation loses.
@@ -120,59 +122,76 @@ func pick[T any](g *Gen, from []T, weight func(T) int) T {
 
 func one[T any](g *Gen, from []T) T { return from[g.rng.IntN(len(from))] }
 
-// Runs on the engine that decide whether a variation can end, and their length.
 const (
-	schedules = 3
-	maxSteps  = 20_000
+	schedules = 8      // runs on the engine that decide whether a variation ends
+	maxSteps  = 20_000 // of one run
+	daring    = 100    // one in so many is taken although it may block: some bugs are just that
 )
 
-// ends says whether some execution of s ends. Actors that all executions leave in a stop nobody resumes become victims: the
-// runs need not wait for them.
-func (g *Gen) ends(s *corpus.Scenario) bool {
-	for range 2 {
+// ends says how many of a few random executions of s end. Actors that most of them, or all that do not end, leave in a stop
+// that nobody resumes become victims: the runs need not wait for them.
+func (g *Gen) ends(s *corpus.Scenario) int {
+	for {
 		p, err := corpus.Lower(s)
 		if err != nil {
-			return false
+			return 0
 		}
 		m := ptrace.NewMachine(p, engine.Options{})
-		held := map[engine.ActorID]int{}
-		blocked := 0
+		held := make([]int, len(s.Actors))
+		n := 0
 		for range schedules {
-			end, waits := g.run(m)
-			if end {
-				return true
+			ends, actors := g.run(m)
+			if ends {
+				n++
 			}
-			blocked++
-			for _, a := range waits {
+			for _, a := range actors {
 				held[a]++
 			}
 		}
 		found := false
-		for a, n := range held {
-			if d := &s.Actors[a]; n == blocked && a > 0 && !d.Victim {
+		for a, times := range held {
+			if d := &s.Actors[a]; a > 0 && !d.Victim && (times > schedules/2 || n < schedules && times >= schedules-n) {
 				d.Victim, found = true, true
 			}
 		}
 		if !found {
-			return false
+			return n
 		}
 	}
-	return false
 }
 
-// run executes once at random and says whether it came to its end; if not, which actors others hold in a stop.
+// choose draws the next step: mostly one of the task that this run favours, since on a real machine some actor is always
+// ahead of the others.
+func (g *Gen) choose(choices []engine.Choice, order *[engine.MaxActors + 1]uint8) engine.Choice {
+	c := choices[g.rng.IntN(len(choices))]
+	if g.rng.IntN(8) == 0 {
+		return c
+	}
+	for _, d := range choices {
+		if order[d.Task] > order[c.Task] {
+			c = d
+		}
+	}
+	return c
+}
+
+// run executes once at random and says whether it came to its end, and which actors are then in a stop or sleep that nobody ends.
 func (g *Gen) run(m *engine.Machine) (ends bool, held []engine.ActorID) {
 	w := &g.world
 	m.Init(w)
-	var choices []engine.Choice
+	var order [engine.MaxActors + 1]uint8
+	for i := range order {
+		order[i] = uint8(g.rng.IntN(4))
+	}
 	for range maxSteps {
 		if w.Done() {
-			return true, nil
-		}
-		if choices = w.Choices(choices[:0]); len(choices) == 0 {
+			ends = true
 			break
 		}
-		w.Step(choices[g.rng.IntN(len(choices))])
+		if g.choices = w.Choices(g.choices[:0]); len(g.choices) == 0 {
+			break
+		}
+		w.Step(g.choose(g.choices, &order))
 	}
 	for _, wait := range w.Waits(nil) {
 		switch wait.Kind {
@@ -182,5 +201,5 @@ func (g *Gen) run(m *engine.Machine) (ends bool, held []engine.ActorID) {
 			}
 		}
 	}
-	return false, held
+	return ends, held
 }

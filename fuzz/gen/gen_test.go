@@ -57,7 +57,7 @@ func TestMostVariationsEnd(t *testing.T) {
 	g := New(3)
 	blocked, n := 0, 400
 	for i := range n {
-		if v := g.Vary(corpus.Seeds()[i%len(corpus.Seeds())]); !g.ends(v) {
+		if v := g.Vary(corpus.Seeds()[i%len(corpus.Seeds())]); g.ends(v) < schedules {
 			blocked++
 		}
 	}
