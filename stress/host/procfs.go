@@ -83,9 +83,22 @@ func (p *procfs) actor(r *actor.Run, a engine.ActorID) (tid int32, f history.Fin
 	return tid, f
 }
 
+// running says whether some actor is on a CPU or waits for one: then the run is slow, not stuck.
+func (p *procfs) running(r *actor.Run) bool {
+	for i := range r.Program().Actors {
+		if _, f := p.actor(r, engine.ActorID(i)); f.State == 'R' {
+			return true
+		}
+	}
+	return r.Tid(0) == 0
+}
+
 // over says whether nothing will change any more: every actor that is not a victim is parked or dead, and those never
-// created have nobody left who could create them.
+// created have nobody left who could create them. A run that init has not begun is not over.
 func (p *procfs) over(r *actor.Run) bool {
+	if r.Tid(0) == 0 {
+		return false
+	}
 	actors := r.Program().Actors
 	var active, missing bool
 	for i := range actors {

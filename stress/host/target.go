@@ -37,7 +37,11 @@ func New() (*Target, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Target{w: w, log: openKernelLog(), kernel: kernelName()}, nil
+	t := &Target{w: w, log: openKernelLog(), kernel: kernelName()}
+	if err := t.probeTrace(); err != nil {
+		return nil, errors.Join(err, t.Close())
+	}
+	return t, nil
 }
 
 func (t *Target) Name() string            { return "host" }
@@ -67,7 +71,8 @@ const logEvery = actor.MaxRuns / 2
 const (
 	firstTick = time.Millisecond
 	lastTick  = 10 * time.Millisecond
-	drainTime = 5 * time.Second // SIGKILL ends and reaps everything in less, or never
+	slowest   = 10 * time.Second // beyond that a run with a runnable actor is stuck too: it loops in the kernel
+	drainTime = 5 * time.Second  // SIGKILL ends and reaps everything in less, or never
 )
 
 // UnkillableError says that SIGKILL did not end a run's actors: a finding in itself, as only a ptrace stop at exit may do
@@ -244,6 +249,7 @@ func (w *watch) look(r *actor.Run) error {
 			w.force(r)
 		}
 		w.over = true
+	case still > w.deadline && still < slowest && p.running(r):
 	case still > w.deadline:
 		w.stuck = w.w.snapshot(w.ctx, r)
 		w.force(r)
