@@ -154,6 +154,10 @@ func (w *World) SetReport(id TaskID, code uint16) {
 	t.flags |= tfReport
 }
 
+// CommitStop, called by a callback that returns STOP, makes entering the stop a step of its own: if nobody wants the stop
+// any more by then, its code is what the thread goes on with, as if a tracer had said so.
+func (w *World) CommitStop(code uint16) { w.pass.commit = code }
+
 // ReportCode is the stop code that nobody has waited for, 0 if there is none.
 func (w *World) ReportCode(id TaskID) uint16 {
 	if t := &w.tasks[id]; t.is(tfReport) {

@@ -66,6 +66,8 @@ func (w *World) joinStop(parent, t *task) {
 	p := w.procOf(t)
 	bits := jcStopPending
 	switch {
+	case w.bug(BugCloneSkipsGroupStop):
+		return
 	case p.stopCount != 0:
 		p.stopCount++
 		bits |= jcStopConsume
@@ -73,9 +75,6 @@ func (w *World) joinStop(parent, t *task) {
 		return
 	}
 	w.mark(46)
-	if w.bug(BugCloneSkipsGroupStop) {
-		return
-	}
 	w.setPending(t, bits, parent.stopSig)
 }
 

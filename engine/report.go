@@ -8,6 +8,7 @@ type passResult struct {
 	action Action
 	abort  bool
 	signal SignalAction
+	commit uint16 // see World.CommitStop
 }
 
 // Flags of a system call's frame.
@@ -184,7 +185,23 @@ func (w *World) finish(id TaskID, t *task, k passKind) bool {
 		}
 		return true
 	}
+	if w.pass.commit != 0 {
+		t.push(stCommitted).code = w.pass.commit
+		return false
+	}
 	return !w.enterStop(id, t)
+}
+
+// committed is a syscall stop between the look at the tracer and siglock: if the tracer dies just then, the stop is
+// refused, and its code is taken for a signal to go on with (known bug list, row 49).
+func (w *World) committed(id TaskID, t *task, f *frame) bool {
+	code := f.code
+	t.pop()
+	if w.enterStop(id, t) {
+		return false
+	}
+	t.resume = uint8(code)
+	return true
 }
 
 // enterStop is utrace_stop under siglock: it enters TRACED unless nobody wants that any more or SIGKILL is pending (R113).

@@ -63,6 +63,7 @@ const (
 	stExitReap
 
 	// Tracing stops and reports, on top of the stage that made them.
+	stCommitted
 	stStopNotify
 	stTraced
 	stPass
@@ -258,6 +259,8 @@ func (w *World) stage(id TaskID, t *task, f *frame) bool {
 		return w.exitNotify(id, t, f)
 	case stExitReap:
 		return w.exitReap(id, t, f)
+	case stCommitted:
+		return w.committed(id, t, f)
 	case stStopNotify:
 		return w.stopNotify(id, t, f)
 	case stTraced:

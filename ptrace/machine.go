@@ -13,9 +13,9 @@ type client struct{}
 // self is the client's id: NewMachine passes it first.
 const self engine.ClientID = 1
 
-// NewMachine returns a machine whose ptrace system call is this package.
-func NewMachine(p *engine.Program, o engine.Options) *engine.Machine {
-	return engine.NewMachine(p, o, client{})
+// NewMachine returns a machine whose ptrace system call is this package. Others are further clients of utrace.
+func NewMachine(p *engine.Program, o engine.Options, others ...engine.Ops) *engine.Machine {
+	return engine.NewMachine(p, o, append([]engine.Ops{client{}}, others...)...)
 }
 
 // baseEvents are always on: signals, clone for CLONE_PTRACE, exec for the legacy SIGTRAP (5.1).
@@ -41,12 +41,16 @@ const (
 	stopInfo                             // the stop has a siginfo
 	stopSignal                           // a signal-delivery-stop: its siginfo is the signal's
 	stopForked                           // the clone report that comes is to stop; its event is above bit 24
+	stopOver                             // the tracer has let it go; another engine may still hold the thread
 
 	forkShift = 24
 )
 
-func (c context) options() Option       { return Option(c.d[wordOptions] & 0xffffffff) }
-func (c context) has(o Option) bool     { return c.options()&o != 0 }
+func (c context) options() Option   { return Option(c.d[wordOptions] & 0xffffffff) }
+func (c context) has(o Option) bool { return c.options()&o != 0 }
+
+// stopped says that the tracee is in a ptrace stop, or about to enter one.
+func (c context) stopped() bool         { return c.code() != 0 && !c.stop(stopOver) }
 func (c context) seized() bool          { return c.d[wordOptions]&flagSeized != 0 }
 func (c context) emulate() bool         { return c.d[wordOptions]&flagEmulate != 0 }
 func (c context) code() uint16          { return uint16(c.d[wordStop]) }

@@ -53,7 +53,7 @@ func gate(w *engine.World, t, target engine.TaskID, anyState bool) bool {
 		return true
 	}
 	c, _, ok := of(w, target)
-	if !ok || w.Listening(target) || !w.Traced(target) || c.code() == 0 {
+	if !ok || w.Listening(target) || !w.Traced(target) || !c.stopped() {
 		return false
 	}
 	if w.FatalPending(target) {

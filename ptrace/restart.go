@@ -39,6 +39,7 @@ func resume(w *engine.World, target engine.TaskID, r Request, data int64, c cont
 		w.Mark(33)
 	}
 	w.SetResumeSignal(target, uint8(data))
+	c.d[wordStop] |= stopOver
 	w.Control(target, e, action, true)
 	return 0
 }

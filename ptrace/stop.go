@@ -19,7 +19,7 @@ func (c context) eventStop(w *engine.World, t engine.TaskID, e Event, message in
 
 // ReportQuiesce keeps a stop sticky across other engines' reports.
 func (client) ReportQuiesce(w *engine.World, t engine.TaskID, e engine.EngineID, _ engine.Events) engine.Action {
-	if at(w, t, e).code() != 0 {
+	if at(w, t, e).stopped() {
 		return engine.ActStop
 	}
 	return engine.ActResume
@@ -113,6 +113,8 @@ func (c context) syscallStop(w *engine.World, t engine.TaskID, message int64) en
 	code := uint16(SIGTRAP)
 	if c.has(OTracesysgood) {
 		code |= 0x80
+	} else {
+		w.CommitStop(code) // a tracer that dies just now leaves a SIGTRAP behind (known bug list, row 49)
 	}
 	return c.notify(w, t, uint8(SIGTRAP), code, 0, message)
 }
