@@ -28,10 +28,10 @@ const (
 	BugSigcontKeepsStop
 	BugZombieLeaderReported
 	BugCloneSkipsGroupStop
-	BugInterruptTwice
+	BugInterruptNotCleared
 	BugExitkillIgnored
-	BugDetachKeepsTrap
-	BugBlockedInjection
+	BugDetachDropsSignal
+	BugInjectIgnoresMask
 	NumBugs
 )
 
@@ -52,10 +52,10 @@ var bugTable = [NumBugs]struct{ name, doc string }{
 	BugSigcontKeepsStop:     {"sigcont-keeps-stop", "SIGCONT does not cancel a stop that is under way (known bug 23)"},
 	BugZombieLeaderReported: {"zombie-leader-reported", "a zombie leader with live threads is waitable (rule R79)"},
 	BugCloneSkipsGroupStop:  {"stopped-child-skips-group-stop", "a thread created in a stopped group does not join the stop (known bug 7)"},
-	BugInterruptTwice:       {"interrupt-not-cleared", "a stop does not clear a pending INTERRUPT trap"},
+	BugInterruptNotCleared:  {"interrupt-not-cleared", "a stop does not clear a pending INTERRUPT trap"},
 	BugExitkillIgnored:      {"exitkill-ignored", "EXITKILL does not kill"},
-	BugDetachKeepsTrap:      {"detach-drops-signal", "DETACH from a signal-delivery-stop drops its signal argument"},
-	BugBlockedInjection:     {"inject-ignores-mask", "an injected signal is delivered although it is blocked meanwhile (H8)"},
+	BugDetachDropsSignal:    {"detach-drops-signal", "DETACH from a signal-delivery-stop drops its signal argument"},
+	BugInjectIgnoresMask:    {"inject-ignores-mask", "an injected signal is delivered although it is blocked meanwhile (H8)"},
 }
 
 func (b Bug) String() string {

@@ -102,9 +102,6 @@ func (w *World) clientCall(id TaskID, t *task, f *frame) bool {
 // Traced says whether a task is in a tracing stop.
 func (w *World) Traced(t TaskID) bool { return w.tasks[t].state == Traced }
 
-// InGroupStop says whether a task is in a job control stop.
-func (w *World) InGroupStop(t TaskID) bool { return w.tasks[t].state == Stopped }
-
 // ExitState of a task.
 func (w *World) ExitState(t TaskID) ExitState { return w.tasks[t].exitState }
 
@@ -184,7 +181,7 @@ func (w *World) EnterTrap(id TaskID, jctl, stopEvent bool) {
 	if jctl && t.jobctl&jcStopPending != 0 && w.participate(t) {
 		t.flags |= tfGstop
 	}
-	if stopEvent || !w.bug(BugInterruptTwice) {
+	if stopEvent || !w.bug(BugInterruptNotCleared) {
 		w.clearPendingStop(t, jcTrapStop)
 	}
 	if stopEvent {
@@ -248,10 +245,6 @@ func (w *World) TracerCap(t TaskID) bool { return w.tasks[t].is(tfTracerCap) }
 
 // Detach ends the tracing of t by the task tracer: __ptrace_detach (R99, R103).
 func (w *World) Detach(tracer, t TaskID) { w.detach(tracer, t) }
-
-// SendSigstop is the attacher's SIGSTOP (R8); SendKernel a thread-directed signal from the kernel; KillTracee PTRACE_KILL's
-// SIGKILL.
-func (w *World) SendSigstop(t TaskID) { w.sendKernel(SIGSTOP, t) }
 
 // SendKernel sends a thread-directed signal from the kernel.
 func (w *World) SendKernel(t TaskID, sig uint8) { w.sendKernel(sig, t) }

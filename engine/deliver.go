@@ -94,7 +94,7 @@ func (w *World) getSignal(id TaskID, t *task, f *frame) bool {
 		if w.signalEvents(t, sig) && sig != SIGKILL && w.sighandOf(t).immutable&bit(sig) == 0 {
 			f.stage = stAfterSignal
 			t.jobctl |= jcStopDequeued // so that SIGCONT cancels whatever stop the tracer makes of it (R30)
-			return w.reportSignal(id, t, sig)
+			return w.begin(id, t, passSignal, 0)
 		}
 		if done, again := w.act(id, t, f, sig); done {
 			return again
@@ -207,7 +207,7 @@ func (w *World) afterSignalStop(id TaskID, t *task, f *frame) bool {
 		tracer := &w.tasks[t.parent]
 		t.info = NewSigInfo(sig, SI_USER, Tid(tracer.tid), tracer.uid)
 	}
-	if t.blocked&bit(sig) != 0 && !w.bug(BugBlockedInjection) || t.fatalPending() {
+	if t.blocked&bit(sig) != 0 && !w.bug(BugInjectIgnoresMask) || t.fatalPending() {
 		w.mark(31)
 		w.send(t.info, id, t.private != 0, t.info.Code() == SI_KERNEL)
 		t.info = SigInfo{}

@@ -7,7 +7,7 @@ import (
 
 // The invariants of section 7 that can be seen in a state. check panics with *InvariantError at the first broken one; the
 // numbers are those of section 7.
-func (w *World) check(last TaskID) {
+func (w *World) check() {
 	traced := uint16(0)
 	for s := w.used; s != 0; s &= s - 1 {
 		id := TaskID(bits.TrailingZeros16(s))
@@ -36,7 +36,6 @@ func (w *World) check(last TaskID) {
 	if w.quiescent() {
 		w.checkWaiters()
 	}
-	_ = last
 }
 
 func (w *World) expect(n int, id TaskID, ok bool, format string, args ...any) {

@@ -9,8 +9,8 @@ type Profile struct {
 	PidfdThreadEINVAL bool
 	// NoBlockstep: the processor has no block step; SINGLEBLOCK gives EIO.
 	NoBlockstep bool
-	// ListenKeepsReport: PTRACE_LISTEN leaves an unreported stop waitable (before 3.4 it was never hidden).
-	NoSetSyscallInfo bool // before 6.16 PTRACE_SET_SYSCALL_INFO is unknown: EIO
+	// NoSetSyscallInfo: PTRACE_SET_SYSCALL_INFO is unknown and gives EIO; since 6.16 it is known.
+	NoSetSyscallInfo bool
 }
 
 // Yama is the level of the Yama security module.

@@ -309,8 +309,6 @@ func (w *World) signalEvents(t *task, sig uint8) bool {
 	return t.utrace.events&(EvQuiesce|EvSignalAll) != 0 && t.utrace.events&(EvQuiesce|w.signalEvent(t, sig)) != 0
 }
 
-func (w *World) reportSignal(id TaskID, t *task, _ uint8) bool { return w.begin(id, t, passSignal, 0) }
-
 func (w *World) reportExtra(id TaskID, t *task, x Extra, arg uint16) bool {
 	if t.utrace.events&EvExtra == 0 {
 		t.resume = 0

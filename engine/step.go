@@ -158,7 +158,7 @@ func (w *World) Step(c Choice) Event {
 		t.state = Running
 	}
 	if w.m.opt.Check {
-		w.check(c.Task)
+		w.check()
 	}
 	return w.event
 }

@@ -94,7 +94,7 @@ func link(w *engine.World, t engine.TaskID, s *engine.CallState, seize bool) int
 		setOptions(w, target, c, Option(s.Args[3]))
 	} else {
 		w.Mark(8)
-		w.SendSigstop(target)
+		w.SendKernel(target, uint8(SIGSTOP))
 	}
 	w.TrapStopped(target)
 	return 0

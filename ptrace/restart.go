@@ -50,7 +50,7 @@ func detach(w *engine.World, t, target engine.TaskID, data int64) int64 {
 	if uint64(data) > engine.NSIG {
 		return -engine.EIO
 	}
-	if w.HasBug(engine.BugDetachKeepsTrap) {
+	if w.HasBug(engine.BugDetachDropsSignal) {
 		data = 0
 	}
 	w.ClearStep(target)

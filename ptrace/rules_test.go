@@ -123,3 +123,20 @@ func TestSpuriousTrap(t *testing.T) {
 		}
 	}
 }
+
+// R41 R46: a thread created by a restarted tracee of a stopped group joins the stop, and knows its signal (known bug 7).
+func TestCloneInStoppedGroup(t *testing.T) {
+	build := func() *build {
+		b := program("main", "child", "thread").victim("child").victim("thread").create("main", "child", forkFlags)
+		b.do("child", engine.CallTkill, b.tid("child"), SIGSTOP).clone("child", "thread", threadFlags)
+		b.wait("main", "child", engine.WUNTRACED).ptrace("main", Seize, "child", 0, int(OTraceclone)).wait("main", "child", 0).
+			ptrace("main", Cont, "child").wait("main", "child", 0).wait("main", "thread", wall)
+		return b
+	}
+	expect(t, build(), `child:stopped-SIGSTOP 0 child:event-STOP-SIGSTOP 0 child:event-CLONE thread:event-STOP-SIGSTOP | 0 |`)
+	for _, l := range explore(t, build().done(), engine.Options{Bugs: engine.BugCloneSkipsGroupStop.Set()}).list() {
+		if strings.Contains(l, "thread:event-STOP-SIGSTOP") {
+			t.Errorf("with the bug: %s", l)
+		}
+	}
+}
