@@ -33,6 +33,9 @@ func (w *World) clone(id TaskID, t *task, f *frame) bool {
 			w.m.ops[en.ops-1].Inherit(w, id, EngineID(i), child, flags)
 		}
 	}
+	if flags&CLONE_PTRACE != 0 && !t.is(tfTraced) {
+		w.mark(64)
+	}
 	w.recalc(&w.tasks[child])
 	if !w.begin(id, t, passClone, uint16(child)) {
 		return false

@@ -203,7 +203,7 @@ func (w *World) afterSignalStop(id TaskID, t *task, f *frame) bool {
 		return true
 	}
 	if sig != t.info.Signo {
-		w.mark(31)
+		w.mark(32)
 		tracer := &w.tasks[t.parent]
 		t.info = NewSigInfo(sig, SI_USER, Tid(tracer.tid), tracer.uid)
 	}

@@ -80,6 +80,9 @@ func (w *World) execLeader(id TaskID, t *task, f *frame) bool {
 		return false
 	}
 	w.mark(68)
+	if t.is(tfTraced) {
+		w.mark(69)
+	}
 	t.tid, l.tid = l.tid, t.tid
 	w.at[t.tid], w.at[l.tid] = id, leader
 	w.tasks[l.realParent].children.replace(leader, id)

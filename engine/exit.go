@@ -185,7 +185,12 @@ func (w *World) exitPtrace(id TaskID, f *frame) {
 	t := &w.tasks[id]
 	for t.ptraced.n > 0 {
 		i := t.ptraced.at[0]
-		w.mark(101)
+		w.mark(2)
+		if c := &w.tasks[i]; c.state == Traced {
+			w.mark(101)
+		} else {
+			w.mark(104)
+		}
 		w.m.hooks.TracerExits(w, i)
 		if w.detach(id, i) {
 			f.m |= 1 << i

@@ -106,6 +106,9 @@ func (w *World) groupStop(id TaskID, t *task, f *frame, signo uint8) bool {
 				continue
 			}
 			p.stopCount++
+			if u.state == Traced {
+				w.mark(40)
+			}
 			if !w.notifyJctl(i) {
 				w.signalWake(u, false)
 			}

@@ -278,6 +278,9 @@ func (w *World) stopTail(id TaskID, t *task, _ *frame) bool {
 	}
 	t.jobctl &^= jcListening
 	w.unstop(id, t)
+	if t.pending.mask != 0 {
+		w.mark(35)
+	}
 	w.recalc(t)
 	t.pop()
 	return true

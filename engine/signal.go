@@ -160,6 +160,7 @@ func (w *World) signalWake(t *task, kill bool) {
 	case t.state == Interruptible:
 		t.state = Running
 	case kill && (t.state == Killable || t.state == Stopped || t.state == Traced):
+		w.mark(28)
 		t.state = Running
 	}
 }
@@ -194,6 +195,9 @@ func (w *World) prepareSignal(sig uint8, t *task, force bool) bool {
 	p := w.procOf(t)
 	if p.flags&gfGroupExit != 0 {
 		w.mark(22)
+		if sig == SIGKILL && t.state == Traced {
+			w.mark(76)
+		}
 		return false
 	}
 	switch {

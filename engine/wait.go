@@ -144,6 +144,7 @@ func (w *World) wait(id TaskID, t *task, f *frame) bool {
 // waitScan looks for something to report, in the kernel's order (R94). hope says that something may come.
 func (w *World) waitScan(id TaskID, t *task, f *frame, o *waitWhat) (hope bool, what found) {
 	if o.kind == waitPid {
+		w.mark(87)
 		i := w.find(o.id)
 		if i == NoTask {
 			return false, foundNone
@@ -158,6 +159,7 @@ func (w *World) waitScan(id TaskID, t *task, f *frame, o *waitWhat) (hope bool, 
 		}
 		return
 	}
+	w.mark(94)
 	p := w.procOf(t)
 	at := p.threads.index(id)
 	for k := range int(p.threads.n) {
@@ -208,10 +210,10 @@ func (w *World) consider(t *task, f *frame, o *waitWhat, ptrace bool, i TaskID, 
 	if c.exitState == ExitZombie {
 		if !w.delayedLeader(i) || w.bug(BugZombieLeaderReported) {
 			if ptrace || !c.is(tfTraced) {
-				if what := w.takeZombie(t, f, o, i); what != foundNone {
-					return what
+				if ptrace && !w.reparented(c) {
+					w.mark(83)
 				}
-				return foundNone
+				return w.takeZombie(t, f, o, i)
 			}
 			w.mark(82)
 		} else {
@@ -235,6 +237,7 @@ func (w *World) waitResult(t *task, i TaskID, status, code, codeStatus int64) {
 	t.ret, t.tidMask = tid, 1
 	t.out = [3]int64{status}
 	if t.call == CallWaitid {
+		w.mark(96)
 		t.ret, t.tidMask = 0, 2
 		t.out = [3]int64{tid, code, codeStatus}
 	}
@@ -291,6 +294,9 @@ func (w *World) takeStopped(t *task, o *waitWhat, ptrace bool, i TaskID) bool {
 		return false
 	default:
 		st = p.exitCode
+		if c.is(tfTraced) {
+			w.mark(92)
+		}
 	}
 	if st == 0 {
 		return false

@@ -142,6 +142,7 @@ func mayAccess(w *engine.World, t, target engine.TaskID) bool {
 		w.Mark(106)
 		return false
 	}
+	w.Mark(107)
 	switch w.Profile().Yama {
 	case engine.YamaRelational:
 		w.Mark(108)

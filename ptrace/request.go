@@ -49,6 +49,9 @@ func gate(w *engine.World, t, target engine.TaskID, anyState bool) bool {
 		w.Mark(1)
 		return false
 	}
+	if w.ExitState(target) != engine.Alive {
+		w.Mark(16)
+	}
 	if anyState {
 		return true
 	}
