@@ -88,7 +88,7 @@ func Show(state, id string, json bool, w io.Writer) error {
 	text(&b, s.Explanation)
 	b.WriteByte('\n')
 	if c.History != nil {
-		if err := errors.Join(history.WriteTable(&b, p, c.History), newline(&b), history.WriteLanes(&b, p, c.History), newline(&b)); err != nil {
+		if err := errors.Join(history.WriteLanes(&b, p, c.History), newline(&b)); err != nil {
 			return err
 		}
 	}
