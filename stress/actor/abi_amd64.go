@@ -9,6 +9,9 @@ import (
 	"tracehammer/engine"
 )
 
+// Supported says whether there is an interpreter for this architecture.
+const Supported = true
+
 const (
 	elfMachine = elf.EM_X86_64
 	elfData    = elf.ELFDATA2LSB
@@ -70,6 +73,12 @@ var sysno = [engine.NumCalls]uint32{
 	engine.CallMmap:             unix.SYS_MMAP,
 	engine.CallSigreturn:        unix.SYS_RT_SIGRETURN,
 }
+
+// interpreterText is where the assembler put the interpreter.
+func interpreterText() *byte
+
+// Cycles reads the cycle counter that logs and delays use.
+func Cycles() uint64
 
 // xstateSize is the size of NT_X86_XSTATE on this CPU: what CPUID says that the enabled features need.
 func xstateSize() uint32

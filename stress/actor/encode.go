@@ -9,7 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"tracehammer/engine"
-	"tracehammer/ptrace"
 )
 
 // Code is a Program in the form that actors interpret. It is immutable; any number of arenas may load it.
@@ -28,10 +27,27 @@ type Code struct {
 	CanPin   bool             // actors may choose their own CPUs: nobody looks at the calls that they make
 }
 
-// Encode translates p. The error says which instruction cannot be carried out by real actors.
+// ProgramError says why actors cannot, or must not, run a program.
+type ProgramError struct{ Err error }
+
+func (e *ProgramError) Error() string { return "actors cannot run this program: " + e.Err.Error() }
+func (e *ProgramError) Unwrap() error { return e.Err }
+
+// Encode translates p. The error is a *ProgramError.
 func Encode(p *engine.Program) (*Code, error) {
+	c, err := encode(p)
+	if err == nil {
+		err = dangers(p)
+	}
+	if err != nil {
+		return nil, &ProgramError{err}
+	}
+	return c, nil
+}
+
+func encode(p *engine.Program) (*Code, error) {
 	if len(p.Actors) == 0 || len(p.Actors) > engine.MaxActors {
-		return nil, fmt.Errorf("encode program: %d actors, want 1 to %d", len(p.Actors), engine.MaxActors)
+		return nil, fmt.Errorf("%d actors, want 1 to %d", len(p.Actors), engine.MaxActors)
 	}
 	c := &Code{program: p, leader: leaders(p), flags: engine.SIGCHLD | unix.CLONE_PARENT_SETTID, CanPin: !seesCalls(p)}
 	if sharesMemory(p) {
@@ -44,7 +60,7 @@ func Encode(p *engine.Program) (*Code, error) {
 	case tablesOffset+size <= windowSize:
 		c.barriers = tablesOffset
 	default:
-		return nil, fmt.Errorf("encode program: %d barriers, %d variables and %d delay cells do not fit a run", len(p.Barriers), p.Vars, p.Cells)
+		return nil, fmt.Errorf("%d barriers, %d variables and %d delay cells do not fit a run", len(p.Barriers), p.Vars, p.Cells)
 	}
 	c.vars = c.barriers + uintptr(len(p.Barriers))*barrierSize
 	c.cells = c.vars + uintptr(p.Vars)*8
@@ -55,35 +71,17 @@ func Encode(p *engine.Program) (*Code, error) {
 			c.left++
 		}
 		if err := b.actor(engine.ActorID(a)); err != nil {
-			return nil, fmt.Errorf("encode actor %s: %w", p.Actors[a].Name, err)
+			return nil, fmt.Errorf("actor %s: %w", p.Actors[a].Name, err)
 		}
 	}
 	c.text = b.bytes()
 	if len(c.text) > windowsAt-codeAt {
-		return nil, fmt.Errorf("encode program: %d bytes of code do not fit", len(c.text))
+		return nil, fmt.Errorf("%d bytes of code do not fit", len(c.text))
 	}
 	if len(c.data) > codeAt-dataAt {
-		return nil, fmt.Errorf("encode program: %d bytes of constants do not fit", len(c.data))
+		return nil, fmt.Errorf("%d bytes of constants do not fit", len(c.data))
 	}
 	return c, nil
-}
-
-// leaders gives for each actor the leader of the process that it is created in.
-func leaders(p *engine.Program) []engine.ActorID {
-	out := make([]engine.ActorID, len(p.Actors))
-	for a := range out {
-		out[a] = engine.ActorID(a)
-	}
-	for range out { // creators need not come before their children
-		for a := range p.Actors {
-			for _, in := range p.Actors[a].Code {
-				if child := in.Args[1].N; in.Op == engine.OpCall && in.Call == engine.CallClone && in.Args[0].N&engine.CLONE_THREAD != 0 && child >= 0 && int(child) < len(out) {
-					out[child] = out[a]
-				}
-			}
-		}
-	}
-	return out
 }
 
 // constant puts words into the program's data and returns their address.
@@ -284,7 +282,7 @@ func (b *builder) end(a engine.ActorID) {
 		return
 	}
 	b.land(last, b.here())
-	if a == 0 && !mayTrace(b.code.program, 0) {
+	if a == 0 && !mayTrace(b.code.program, engine.NoActor, 0) {
 		hold := b.branch(runWord(unsafe.Offsetof(h.hold)), -1, 1)
 		b.futexWake(nobody)
 		b.xadd(runAddr(unsafe.Offsetof(h.ticket)), imm(1))
@@ -297,86 +295,6 @@ func (b *builder) end(a engine.ActorID) {
 	b.store(done, imm(1))
 	b.futexWake(done)
 	b.land(b.jump(), park)
-}
-
-// sharesMemory says whether actor 0 may be created in init's memory, which saves an address space and most of its page
-// faults. Actors do not write to memory that is not shared anyway, so nobody can tell, unless the program pokes words, or
-// changes what the kernel keeps with an address space: whether it is dumpable. Before Linux 5.17 a core dump killed
-// everybody in the same memory, and with init the namespace.
-func sharesMemory(p *engine.Program) bool {
-	if !kernelAtLeast(5, 17) {
-		return false
-	}
-	for i := range p.Actors {
-		for _, in := range p.Actors[i].Code {
-			if in.Op != engine.OpCall {
-				continue
-			}
-			switch in.Call {
-			case engine.CallSetresuid:
-				return false
-			case engine.CallPrctl:
-				if in.Args[0].N != engine.PR_SET_PDEATHSIG && in.Args[0].N != engine.PR_SET_CHILD_SUBREAPER && in.Args[0].N != engine.PR_SET_NO_NEW_PRIVS {
-					return false
-				}
-			case engine.CallPtrace:
-				switch ptrace.Request(in.Args[0].N) {
-				case ptrace.Poketext, ptrace.Pokedata:
-					return false
-				}
-			}
-		}
-	}
-	return true
-}
-
-// kernelAtLeast compares the running kernel's version.
-func kernelAtLeast(major, minor int) bool {
-	var u unix.Utsname
-	var a, b int
-	if err := unix.Uname(&u); err != nil {
-		return false
-	}
-	n, _ := fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &a, &b)
-	return n == 2 && (a > major || a == major && b >= minor)
-}
-
-// seesCalls says whether some tracer stops at the system calls of actors, or steps over them.
-func seesCalls(p *engine.Program) bool {
-	for i := range p.Actors {
-		for _, in := range p.Actors[i].Code {
-			if in.Op == engine.OpCall && in.Call == engine.CallPtrace {
-				switch ptrace.Request(in.Args[0].N) {
-				case ptrace.Syscall, ptrace.Sysemu, ptrace.SysemuSinglestep, ptrace.Singlestep, ptrace.Singleblock:
-					return true
-				}
-			}
-		}
-	}
-	return false
-}
-
-// mayTrace says whether some call of p might make an actor a tracee, as far as its arguments show.
-func mayTrace(p *engine.Program, a engine.ActorID) bool {
-	for i := range p.Actors {
-		for _, in := range p.Actors[i].Code {
-			if in.Op != engine.OpCall || in.Call != engine.CallPtrace {
-				continue
-			}
-			target := in.Args[1]
-			switch ptrace.Request(in.Args[0].N) {
-			case ptrace.Traceme:
-				if engine.ActorID(i) == a {
-					return true
-				}
-			case ptrace.Attach, ptrace.Seize:
-				if target.Kind != engine.ArgTid || target.N == int64(a) {
-					return true
-				}
-			}
-		}
-	}
-	return false
 }
 
 func (b *builder) fail(format string, args ...any) {

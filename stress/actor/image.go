@@ -23,12 +23,6 @@ const (
 	markSize    = 8
 )
 
-// interpreterText is where the assembler put the interpreter.
-func interpreterText() *byte
-
-// Cycles reads the cycle counter that logs and delays use.
-func Cycles() uint64
-
 // A text is a copy of the interpreter, with the offsets of its entries.
 type text struct {
 	code           []byte

@@ -2,89 +2,480 @@ package host
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
+	"tracehammer/corpus"
 	"tracehammer/engine"
 	"tracehammer/stress"
+	"tracehammer/stress/actor"
 	"tracehammer/stress/history"
 )
 
-// prog builds programs for tests: actors by name, calls in order.
-type prog struct {
-	p engine.Program
-}
-
-func (b *prog) actor(name string) *engine.Actor {
-	b.p.Actors = append(b.p.Actors, engine.Actor{Name: name})
-	return &b.p.Actors[len(b.p.Actors)-1]
-}
-
-func call(c engine.Call, args ...any) engine.Instr {
-	in := engine.Instr{Op: engine.OpCall, Call: c, Dst: engine.NoVar, DstOut: engine.NoVar}
-	for i, a := range args {
-		switch a := a.(type) {
-		case int:
-			in.Args[i] = engine.Imm(int64(a))
-		case engine.Arg:
-			in.Args[i] = a
-		}
+// TestMain checks that the tests leave no process behind, dead or alive.
+func TestMain(m *testing.M) {
+	if os.Getenv(victimEnv) != "" {
+		victimMain()
 	}
-	return in
+	code := m.Run()
+	if pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil); err != unix.ECHILD {
+		fmt.Fprintf(os.Stderr, "a child is left: wait4 says %d, %v\n", pid, err)
+		code = 1
+	}
+	os.Exit(code)
 }
 
-var end = engine.Instr{Op: engine.OpEnd}
-
-const (
-	main_ = engine.ActorID(0)
-	fork  = int(17)
-)
-
-func attachDetach() *engine.Program {
-	child := engine.TidOf(1)
-	return &engine.Program{Actors: []engine.Actor{
-		{Name: "main", Code: []engine.Instr{
-			call(engine.CallClone, fork, 1),
-			call(engine.CallPtrace, 16, child, 0, 0),
-			call(engine.CallWait4, child, 0),
-			call(engine.CallPtrace, 17, child, 0, 0),
-			call(engine.CallKill, child, 9),
-			call(engine.CallWait4, child, 0),
-			end,
-		}},
-		{Name: "child", Victim: true, Code: []engine.Instr{
-			call(engine.CallPause),
-			end,
-		}},
-	}}
-}
-
-func TestAttachDetach(t *testing.T) {
+func open(t *testing.T) *Target {
+	t.Helper()
 	h, err := New()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer h.Close()
-	p := attachDetach()
-	n := 0
-	var el, dr time.Duration
-	var d [6]float64
-	t0 := time.Now()
-	err = h.Run(context.Background(), p, stress.Plan{Repeat: 4000}, func(h *history.History) bool {
-		el += h.Elapsed
-		dr += h.Drain
-		if len(h.Actors[0].Entries) < 6 || h.Actors[0].Entries[5].TSC < h.Actors[0].Entries[4].TSC {
-			t.Logf("%d %+v", n, h)
-			return false
+	t.Cleanup(func() {
+		if err := h.Close(); err != nil {
+			t.Error(err)
 		}
-		for i := 1; i < 6; i++ {
-			d[i] += float64(h.Actors[0].Entries[i].TSC-h.Actors[0].Entries[i-1].TSC) / 2.6e3
+	})
+	return h
+}
+
+func lower(t *testing.T, text string) *engine.Program {
+	t.Helper()
+	s, err := corpus.Parse(t.Name(), []byte("scenario test\n"+text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := corpus.Lower(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// each runs p and calls f for every history.
+func each(t *testing.T, h *Target, p *engine.Program, plan stress.Plan, f func(*history.History)) {
+	t.Helper()
+	n := 0
+	err := h.Run(context.Background(), p, plan, func(got *history.History) bool {
+		if got.Run != n {
+			t.Errorf("run %d came as number %d", got.Run, n)
 		}
 		n++
-		return true
+		f(got)
+		return !t.Failed()
 	})
-	t.Log(n, time.Since(t0)/time.Duration(max(n, 1)), el/time.Duration(n), dr/time.Duration(n), err)
-	for i := range d {
-		t.Logf("%d %.1f", i, d[i]/float64(n))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := max(plan.Repeat, 1); n != want && !t.Failed() {
+		t.Fatalf("%d histories of %d runs", n, want)
+	}
+}
+
+// show writes what an actor did after the prologue: results of calls, signals of handlers; tids as names.
+func show(p *engine.Program, h *history.History, actor int) string {
+	tids := make([]int32, len(h.Actors))
+	for i, a := range h.Actors {
+		tids[i] = a.Tid
+	}
+	var out []string
+	for _, e := range h.Actors[actor].Entries {
+		switch {
+		case e.Kind == history.Call && p.Actors[actor].Code[e.Instr].Src < 0: // the prologue that creates actors
+		case e.Kind == history.Handler:
+			out = append(out, fmt.Sprintf("handler %d", e.Res.Out[0]))
+		case !e.Done:
+			out = append(out, "-")
+		default:
+			out = append(out, corpus.FormatResult(p, engine.ActorID(actor), e.Instr, e.Res, tids))
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
+// TestActors: what actors do and what of it their logs show. The program of each case is such that it has one outcome.
+func TestActors(t *testing.T) {
+	h := open(t)
+	for _, c := range []struct {
+		name, text string
+		want       []string // by actor
+	}{
+		{"fork, attach, detach, kill, reap", `proc main
+proc child of main by fork
+main: fork child
+main: ptrace ATTACH child
+main: wait4 child __WALL
+main: ptrace DETACH child
+main: kill child SIGKILL
+main: wait4 child
+main: kill child 0
+`, []string{"child, 0, child stopped SIGSTOP, 0, 0, child killed SIGKILL, ESRCH"}},
+		{"thread", `proc main
+thread t of main
+barrier b main t
+main: getpid
+t: getpid
+t: gettid
+t: getppid
+`, []string{"main", "main, t, init"}},
+		{"vfork: the parent waits for exit or exec", `proc main
+proc v of main by vfork
+main: vfork v
+v: getppid
+v: exit 3
+main: wait4 v
+`, []string{"v, v exited 3", "main, -"}},
+		{"exec: the actor goes on in the new image, variables survive, handlers do not", `proc main
+main: sigaction SIGUSR1 HANDLER
+main: r = getpid
+main: execve
+main: getpid
+main: kill r 0
+main: execve MISSING
+main: getpid
+`, []string{"0, main, 0, main, 0, ENOENT, main"}},
+		{"exec by a thread: it goes on under its leader's tid", `proc main
+proc child of main
+thread t of child
+t: execve
+t: gettid
+t: getpid
+`, []string{"", "", "0, child, child"}},
+		{"handlers log in between", `proc main
+main: sigaction SIGUSR1 HANDLER
+main: sigaction SIGUSR2 HANDLER
+main: sigprocmask SIG_BLOCK SIGUSR1
+main: tkill main SIGUSR1
+main: sigpending
+main: tkill main SIGUSR2
+main: sigprocmask SIG_UNBLOCK SIGUSR1
+main: getpid
+`, []string{"0, 0, 0, 0, 0 SIGUSR1, 0, handler 12, 0, handler 10, main"}},
+		{"a handler interrupts a pause", `proc main
+proc child of main
+child: sigaction SIGUSR1 HANDLER
+barrier b main child
+main: ptrace SEIZE child
+main: kill child SIGUSR1
+child: pause
+main: wait4 child
+main: ptrace CONT child SIGUSR1
+`, []string{"0, 0, child stopped SIGUSR1, 0", ""}},
+		{"loops and variables", `proc main
+main: repeat 3 {
+main: getpid
+main: repeat 2 {
+main: gettid
+main: }
+main: }
+`, []string{"main, main, main, main, main, main, main, main, main"}},
+		{"seccomp spares the harness", `proc main
+proc child of main
+child: seccomp ERRNO getppid EPERM
+child: getppid
+child: getpid
+barrier b main child
+child: getppid
+`, []string{"", "0, EPERM, child, EPERM"}},
+		{"words of memory: copied by fork, shared by threads, gone after exec", `proc main
+proc child of main by fork
+main: fork child
+child: ptrace TRACEME
+child: tkill child SIGSTOP
+main: wait4 child
+main: ptrace PEEKDATA child 1
+main: ptrace POKEDATA child 1 77
+main: ptrace PEEKDATA child 1
+main: ptrace PEEKDATA child 512
+main: ptrace CONT child
+child: execve
+main: wait4 child
+main: ptrace PEEKDATA child 1
+main: ptrace DETACH child
+`, []string{"child, child stopped SIGSTOP, 0 0, 0, 0 77, EIO, 0, child stopped SIGTRAP, 0 0, 0", ""}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := lower(t, c.text)
+			each(t, h, p, stress.Plan{Repeat: 20}, func(got *history.History) {
+				if got.Outcome != history.Complete {
+					t.Errorf("%v after %v", got.Outcome, got.Elapsed)
+				}
+				for i, want := range c.want {
+					if s := show(p, got, i); s != want && want != "" {
+						t.Errorf("run %d: %s: %s\nwant %s", got.Run, p.Actors[i].Name, s, want)
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestTickets: tickets order calls of different actors, are drawn once each, and the cut is the last.
+func TestTickets(t *testing.T) {
+	h := open(t)
+	p := lower(t, `proc main
+proc a of main
+proc b of main
+a: getpid
+barrier x a b
+b: getpid
+race 0..5us {
+main: repeat 20 {
+main: getpid
+main: }
+a: repeat 20 {
+a: getpid
+a: }
+b: repeat 20 {
+b: getpid
+b: }
+}
+`)
+	plan := stress.Plan{Repeat: 50, Seed: 7}
+	for range p.Cells {
+		plan.Delays = append(plan.Delays, stress.DelayRange{Hi: 5000})
+	}
+	each(t, h, p, plan, func(got *history.History) {
+		seen := map[uint64]bool{0: true}
+		draw := func(n uint64) {
+			if seen[n] || n >= got.Cut {
+				t.Errorf("ticket %d twice, or not before the cut %d", n, got.Cut)
+			}
+			seen[n] = true
+		}
+		for i, a := range got.Actors {
+			if !a.Parked {
+				t.Errorf("%s did not park", p.Actors[i].Name)
+			}
+			last := uint64(0)
+			for _, e := range a.Entries {
+				draw(e.Begin)
+				draw(e.End)
+				if e.Begin < last || e.End < e.Begin {
+					t.Errorf("%s: tickets %d to %d after %d", p.Actors[i].Name, e.Begin, e.End, last)
+				}
+				last = e.End
+			}
+		}
+		if a, b := got.Actors[1].Entries[0], got.Actors[2].Entries[0]; b.Begin < a.End {
+			t.Errorf("b went through the barrier before a came")
+		}
+		if len(got.Delays) != p.Cells {
+			t.Errorf("%d delays of %d", len(got.Delays), p.Cells)
+		}
+		for _, d := range got.Delays {
+			if d < 0 || d > 5000 {
+				t.Errorf("delay %d out of its range", d)
+			}
+		}
+	})
+}
+
+// TestDelays: the same seed draws the same delays, and a delay takes its time.
+func TestDelays(t *testing.T) {
+	h := open(t)
+	p := lower(t, "proc main\nproc child of main\nrace 0..20us {\nmain: getpid\nchild: getpid\n}\n")
+	plan := stress.Plan{Repeat: 5, Seed: 99}
+	for range p.Cells {
+		plan.Delays = append(plan.Delays, stress.DelayRange{Lo: 1_000_000, Hi: 2_000_000})
+	}
+	var first [][]int64
+	each(t, h, p, plan, func(got *history.History) {
+		first = append(first, append([]int64(nil), got.Delays...))
+		if got.Elapsed < time.Millisecond {
+			t.Errorf("a run with a delay of %v took %v", got.Delays, got.Elapsed)
+		}
+	})
+	each(t, h, p, plan, func(got *history.History) {
+		if fmt.Sprint(got.Delays) != fmt.Sprint(first[got.Run]) {
+			t.Errorf("run %d: delays %v, before %v", got.Run, got.Delays, first[got.Run])
+		}
+	})
+}
+
+// TestLongLog: a log goes on behind its first page; a full one is marked.
+func TestLongLog(t *testing.T) {
+	h := open(t)
+	for _, c := range []struct {
+		n     int
+		trunc bool
+	}{{1000, false}, {5000, true}, {10, false}} {
+		p := lower(t, fmt.Sprintf("proc main\nmain: repeat 10 {\nmain: repeat %d {\nmain: getpid\nmain: }\nmain: }\n", c.n/10))
+		each(t, h, p, stress.Plan{Repeat: 20}, func(got *history.History) {
+			n := len(got.Actors[0].Entries)
+			if got.Trunc != c.trunc || !c.trunc && n != c.n || n > c.n {
+				t.Errorf("%d entries of %d, truncated %v", n, c.n, got.Trunc)
+			}
+		})
+	}
+}
+
+// TestDead: a run whose actors are killed, or exit, ends long before its deadline.
+func TestDead(t *testing.T) {
+	h := open(t)
+	for _, text := range []string{
+		"proc main\nproc child of main\nbarrier b main child\nmain: kill child SIGKILL\nchild: pause\n",
+		"proc main\nproc child of main\nmain: exit 0\nchild: getpid\n",
+		"proc main\nproc child of main by fork\nmain: kill main SIGKILL\nmain: fork child\nchild: getpid\n",
+		"proc main\nproc child of main\nthread t of child\nt: execve\nbarrier b main t\n",
+	} {
+		p := lower(t, text)
+		each(t, h, p, stress.Plan{Repeat: 3, Deadline: 20 * time.Second}, func(got *history.History) {
+			if got.Outcome != history.Complete || got.Elapsed > 5*time.Second {
+				t.Errorf("%s\n%v after %v", text, got.Outcome, got.Elapsed)
+			}
+		})
+	}
+}
+
+// TestStuck: a run that waits for ever is looked at before it is killed.
+func TestStuck(t *testing.T) {
+	h := open(t)
+	p := lower(t, "proc main\nproc child of main\nchild: pause\nmain: ptrace SEIZE child\nmain: wait4 child\n")
+	each(t, h, p, stress.Plan{Repeat: 2, Deadline: 30 * time.Millisecond}, func(got *history.History) {
+		if got.Outcome != history.Stuck || got.Hang == nil || len(got.Hang.Threads) != 2 {
+			t.Fatalf("%v, %+v", got.Outcome, got.Hang)
+		}
+		main, child := got.Hang.Threads[0], got.Hang.Threads[1]
+		if main.State != 'S' || main.Wchan != "" && main.Wchan != "do_wait" || child.TracerPid != main.Tid {
+			t.Errorf("%+v", got.Hang)
+		}
+		if e := got.Actors[0].Entries; len(e) != 3 || e[2].Done || got.Actors[0].Parked {
+			t.Errorf("%+v", got.Actors[0])
+		}
+	})
+	p = lower(t, "proc main\nmain: getpid\n")
+	each(t, h, p, stress.Plan{Repeat: 40}, func(got *history.History) {
+		if got.Outcome != history.Complete || got.Hang != nil {
+			t.Errorf("%v after a stuck run", got.Outcome)
+		}
+	})
+}
+
+// TestAttachExec: row 54 of the known bugs. Where the kernel has it, attach and exec wait for each other, and the snapshot
+// shows where.
+func TestAttachExec(t *testing.T) {
+	h := open(t)
+	p := lower(t, `proc main
+proc child of main
+thread t of child
+t: ptrace TRACEME
+barrier traced child t main
+t: exit 0
+child: execve
+main: nanosleep 5ms
+main: ptrace ATTACH child
+`)
+	each(t, h, p, stress.Plan{Repeat: 1}, func(got *history.History) {
+		if got.Outcome != history.Stuck {
+			t.Logf("%v: this kernel does not have the bug, or the race was missed", got.Outcome)
+			return
+		}
+		main, child := got.Hang.Threads[0], got.Hang.Threads[1]
+		if w := main.Wchan + " " + child.Wchan; w != " " && w != "ptrace_attach begin_new_exec" {
+			t.Errorf("%+v", got.Hang)
+		}
+	})
+}
+
+// TestFinal: states at the cut, of every third run.
+func TestFinal(t *testing.T) {
+	h := open(t)
+	p := lower(t, "proc main\nproc a of main\nproc b of main\nmain: ptrace ATTACH a\nmain: wait4 a\nmain: kill b SIGKILL\nmain: waitid P_PID b WEXITED|WNOWAIT\nb: pause\n")
+	each(t, h, p, stress.Plan{Repeat: 7, Final: 3}, func(got *history.History) {
+		for i, a := range got.Actors {
+			if (a.Final != nil) != (got.Run%3 == 0) {
+				t.Fatalf("run %d: final %v", got.Run, a.Final)
+			}
+			if a.Final != nil && a.Final.State != "StZ"[i] {
+				t.Errorf("%s: %+v", p.Actors[i].Name, *a.Final)
+			}
+		}
+		if f := got.Actors[1].Final; f != nil && f.TracerPid != got.Actors[0].Tid {
+			t.Errorf("a: %+v", *f)
+		}
+	})
+}
+
+// TestCPUs: actors run where the plan puts them, together or apart; elsewhere is an error.
+func TestCPUs(t *testing.T) {
+	h := open(t)
+	p := lower(t, "proc main\nproc child of main\nmain: getpid\nchild: getpid\n")
+	var all unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &all); err != nil {
+		t.Fatal(err)
+	}
+	var usable []int
+	for c := range 64 {
+		if all.IsSet(c) {
+			usable = append(usable, c)
+		}
+	}
+	first, last := usable[0], usable[len(usable)-1]
+	for _, cpus := range [][]int{nil, {first, first}, {first, last}, {-1, last}, {first}} {
+		each(t, h, p, stress.Plan{Repeat: 5, CPUs: cpus}, func(got *history.History) {
+			if got.Outcome != history.Complete || show(p, got, 0) != "main" || show(p, got, 1) != "child" {
+				t.Errorf("CPUs %v: %v", cpus, got.Actors)
+			}
+		})
+	}
+	if err := h.Run(context.Background(), p, stress.Plan{CPUs: []int{63}}, nil); !all.IsSet(63) && err == nil {
+		t.Error("a CPU that does not exist is no error")
+	}
+}
+
+// TestEarlyEnd: a consumer that has enough, or a cancelled context, ends the runs, and the target is good for more.
+func TestEarlyEnd(t *testing.T) {
+	h := open(t)
+	p := lower(t, "proc main\nmain: getpid\n")
+	n := 0
+	err := h.Run(context.Background(), p, stress.Plan{Repeat: 1000}, func(*history.History) bool { n++; return n < 3 })
+	if err != nil || n != 3 {
+		t.Errorf("%d histories, %v", n, err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	err = h.Run(ctx, p, stress.Plan{Repeat: 1000, Final: 2}, func(*history.History) bool { cancel(); return true })
+	if !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	hang := lower(t, "proc main\nmain: pause\n")
+	ctx, cancel = context.WithTimeout(context.Background(), 10*time.Millisecond)
+	defer cancel()
+	if err := h.Run(ctx, hang, stress.Plan{Deadline: time.Hour}, func(*history.History) bool { return true }); !errors.Is(err, context.DeadlineExceeded) {
+		t.Error(err)
+	}
+	each(t, h, p, stress.Plan{Repeat: 20}, func(got *history.History) {
+		if got.Outcome != history.Complete {
+			t.Error(got.Outcome)
+		}
+	})
+}
+
+// TestInitStopped: an actor that traces init ends its namespace, not the target.
+func TestInitStopped(t *testing.T) {
+	h := open(t)
+	p := lower(t, "proc main\nmain: getppid\nmain: ptrace ATTACH main\nmain: pause\n")
+	p.Vars = 1
+	code := p.Actors[0].Code
+	code[0].Dst, code[1].Args[1] = 0, engine.VarOf(0)
+	err := h.Run(context.Background(), p, stress.Plan{Deadline: 20 * time.Millisecond}, func(*history.History) bool { return true })
+	if pe := (*actor.ProgramError)(nil); !errors.As(err, &pe) {
+		t.Fatalf("error %v", err)
+	}
+	each(t, h, lower(t, "proc main\nmain: getpid\n"), stress.Plan{Repeat: 3}, func(got *history.History) {})
+}
+
+func TestProbe(t *testing.T) {
+	if err := Probe(); err != nil {
+		t.Error(err)
+	}
+	if i := Info(); i.CPUs < 1 || i.Kernel == "" {
+		t.Errorf("%+v", i)
 	}
 }

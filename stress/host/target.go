@@ -241,6 +241,9 @@ func (w *watch) look(r *actor.Run) error {
 	case r.Ended() && !w.forced: // actor 0 exited where init does not hear of it
 		w.force(r)
 	case w.forced:
+		if !r.Ended() && still > lastTick*2 && w.w.initStopped() {
+			return &actor.ProgramError{Err: errors.New("it stopped the namespace's init")}
+		}
 		if still > drainTime {
 			return &UnkillableError{"a run's clean-up", w.w.snapshot(w.ctx, r)}
 		}

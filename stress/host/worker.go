@@ -158,6 +158,13 @@ func coreLimit() uint64 {
 	return 0
 }
 
+// initStopped says whether an actor has stopped init, which nothing outside can undo but its end.
+func (w *worker) initStopped() bool {
+	p := procfs{dir: int(w.proc.Fd())}
+	f := p.status(1)
+	return f.State == 'T' || f.State == 't'
+}
+
 // close kills the namespace and waits until it is gone. It reports tasks that do not die.
 func (w *worker) close() error {
 	var errs []error

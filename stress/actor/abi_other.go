@@ -1,0 +1,41 @@
+//go:build !amd64
+
+package actor
+
+import (
+	"debug/elf"
+	"encoding/binary"
+
+	"tracehammer/engine"
+)
+
+// Supported says whether there is an interpreter for this architecture. Without one the package compiles, and nothing of
+// it may be used.
+const Supported = false
+
+const (
+	elfMachine       = elf.EM_NONE
+	elfData          = elf.ELFDATANONE
+	auditArch        = 0
+	loWord           = 0
+	userTop          = arenaBase + arenaSize
+	scratchRegisters = 0
+	userResult       = 0
+	userCall         = 0
+	unusedRegister   = 0
+	userRegs         = 0
+	fpregsSize       = 0
+)
+
+var (
+	byteOrder binary.ByteOrder = binary.NativeEndian
+	sysno     [engine.NumCalls]uint32
+)
+
+func interpreterText() *byte                        { return nil }
+func xstateSize() uint32                            { return 0 }
+func cloneArgs(flags, stack, tid operand) []operand { return nil }
+func sigactionWords(handler, flags uint64) []uint64 { return nil }
+
+// Cycles has no counter to read.
+func Cycles() uint64 { return 0 }
