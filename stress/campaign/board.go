@@ -63,6 +63,18 @@ func (b *board) settled() {
 	b.waiting--
 }
 
+// share is how long the minimiser may take for the sighting that it works on, so that those that wait get their turn before
+// the planned end.
+func (b *board) share(planned time.Duration) time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if planned == 0 {
+		return maxMinimise
+	}
+	left := planned - time.Since(b.start)
+	return min(max(left/time.Duration(max(b.waiting, 1)), minMinimise), maxMinimise)
+}
+
 // found counts a filed finding; false if this campaign filed it before under another coarse signature.
 func (b *board) found(f *Found) (first bool) {
 	b.mu.Lock()

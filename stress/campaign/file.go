@@ -17,8 +17,9 @@ import (
 )
 
 const (
-	// minimiseTime bounds the minimising of one finding: a campaign has others to look at, and stressd minimize goes on.
-	minimiseTime = 10 * time.Second
+	// The minimising of one finding is bounded: a campaign has others to look at, and stressd minimize goes on.
+	minMinimise = 2 * time.Second
+	maxMinimise = 10 * time.Second
 	// A candidate is accepted when it shows the finding in need of trials runs.
 	need   = 2
 	trials = 30
@@ -71,7 +72,7 @@ func (c *campaign) fileOne(ctx context.Context, r *runner, s *sighting) error {
 		}
 		return c.tell(id, s, false)
 	}
-	m, err := r.minimise(ctx, s)
+	m, err := r.minimise(ctx, s, c.board.share(c.For))
 	if err != nil {
 		return err
 	}
@@ -111,12 +112,12 @@ func found(store *crashers.Store, c *crashers.Crasher, isNew bool) Found {
 
 // minimise makes the scenario of a sighting small and measures how often it shows. A finding that does not show again is
 // still one: its history is there to be judged.
-func (r *runner) minimise(ctx context.Context, s *sighting) (*crashers.Minimal, error) {
+func (r *runner) minimise(ctx context.Context, s *sighting, limit time.Duration) (*crashers.Minimal, error) {
 	as := &crashers.Minimal{Trial: crashers.Trial{Hits: 1, Runs: 1, History: s.hist, Finding: s.finding}, Scenario: s.item.scenario, Plan: s.plan}
 	if s.hist == nil || ctx.Err() != nil {
 		return as, nil
 	}
-	m := crashers.Minimiser{Check: checker{r}, Need: need, Of: trials, Time: minimiseTime, Measure: measured}
+	m := crashers.Minimiser{Check: checker{r}, Need: need, Of: trials, Time: limit, Measure: measured}
 	res, err := m.Run(ctx, s.item.scenario, s.plan, s.finding)
 	if errors.Is(err, crashers.ErrNotShown) || ctx.Err() != nil && err != nil {
 		// How rare it is must be known: the first sighting, and the trials that did not show it.
