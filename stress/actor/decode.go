@@ -29,7 +29,7 @@ func (r *Run) Read(h *history.History) {
 		a := &h.Actors[i]
 		s := r.arena.slot(r.region, i+1)
 		a.Tid = r.Tid(engine.ActorID(i))
-		a.Parked = s.parked != 0
+		a.Parked = s.parked != 0 && s.parked < head.cut
 		a.Final = nil
 		h.Trunc = h.Trunc || s.logn > logCap
 		a.Entries = a.Entries[:0]

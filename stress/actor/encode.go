@@ -269,7 +269,8 @@ func (b *builder) end(a engine.ActorID) {
 	var h run
 	done, nobody := runAddr(unsafe.Offsetof(h.done)), runAddr(unsafe.Offsetof(h.nobody))
 	last := -1
-	b.store(slotAddr(unsafe.Offsetof(slot{}.parked)), imm(1))
+	b.xadd(runAddr(unsafe.Offsetof(h.ticket)), imm(1))
+	b.store(slotAddr(unsafe.Offsetof(slot{}.parked)), slotWord(slotTmp))
 	if !b.code.program.Actors[a].Victim {
 		b.xadd(runAddr(unsafe.Offsetof(h.left)), imm(-1))
 		last = b.branch(slotWord(slotTmp), -1, 1)

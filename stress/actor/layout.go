@@ -182,7 +182,7 @@ type slot struct {
 	logn    uint64
 	tmp     uint64 // what opXadd found
 	execs   uint64 // how often an image started here
-	parked  uint64
+	parked  uint64 // ticket at which the actor reached its end: clean-up may let it get there after the cut
 	nothing uint64 // the output word of calls without one
 	more    uint64 // where the log would start if it were all behind the window: from nearCap on it is
 	sink    entry  // entries beyond the log's end go here
