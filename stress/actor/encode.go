@@ -242,7 +242,7 @@ func (b *builder) barrier(k int) {
 		return
 	}
 	at := b.code.barriers + uintptr(k)*barrierSize
-	arrived, released, aligned := at, at+unsafe.Offsetof(barrier{}.released), at+unsafe.Offsetof(barrier{}.aligned)
+	arrived, released, aligned := at+unsafe.Offsetof(barrier{}.arrived), at+unsafe.Offsetof(barrier{}.released), at+unsafe.Offsetof(barrier{}.aligned)
 	b.xadd(runAddr(arrived), imm(1))
 	last := b.branch(slotWord(slotTmp), -1, int64(p.Barriers[k].Parties)-1)
 	wait := b.here()

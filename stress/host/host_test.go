@@ -388,7 +388,7 @@ main: ptrace ATTACH child
 func TestFinal(t *testing.T) {
 	h := open(t)
 	p := lower(t, "proc main\nproc a of main\nproc b of main\nmain: ptrace ATTACH a\nmain: wait4 a\nmain: kill b SIGKILL\nmain: waitid P_PID b WEXITED|WNOWAIT\nb: pause\n")
-	each(t, h, p, stress.Plan{Repeat: 7, Final: 3}, func(got *history.History) {
+	each(t, h, p, stress.Plan{Repeat: 7, Final: 3, Deadline: 50 * time.Millisecond}, func(got *history.History) {
 		for i, a := range got.Actors {
 			if (a.Final != nil) != (got.Run%3 == 0) {
 				t.Fatalf("run %d: final %v", got.Run, a.Final)
