@@ -31,19 +31,28 @@ func Encode(s *Scenario) []byte {
 
 // Decode returns the scenario that any bytes mean; it is valid. Decode(Encode(s)) is s but for names and comments.
 func Decode(b []byte) *Scenario {
+	s := decode(b)
+	s.Repair()
+	return s
+}
+
+// decode returns what the bytes say, which may be invalid in the large.
+func decode(b []byte) *Scenario {
 	if len(b) > 0 {
 		b = b[1:]
 	}
 	d := &decoder{b: b, s: &Scenario{Name: "x"}}
+	d.check.s = d.s
 	d.actors()
 	d.s.Body = d.body(0, false)
 	for _, o := range d.ops {
 		for range d.n(MaxAlts + 1) {
-			o.Expect = append(o.Expect, d.expect(o.Verb))
+			if x := d.expect(o.Verb); d.check.expect(o.Verb, &x) {
+				o.Expect = append(o.Expect, x)
+			}
 		}
 	}
 	d.meta()
-	d.s.Repair()
 	return d.s
 }
 
@@ -53,9 +62,8 @@ type encoder struct {
 	b    []byte
 }
 
-func (e *encoder) n(n int)     { e.b = binary.AppendUvarint(e.b, uint64(n)) }
-func (e *encoder) i(n int64)   { e.b = binary.AppendVarint(e.b, n) }
-func (e *encoder) bool(v bool) { e.n(map[bool]int{true: 1}[v]) }
+func (e *encoder) n(n int)   { e.b = binary.AppendUvarint(e.b, uint64(n)) }
+func (e *encoder) i(n int64) { e.b = binary.AppendVarint(e.b, n) }
 
 func (e *encoder) actors() {
 	e.n(len(e.s.Actors) - 1)
@@ -211,10 +219,15 @@ func (e *encoder) condition(c Condition) {
 
 // decoder reads zeros behind the end.
 type decoder struct {
-	b   []byte
-	s   *Scenario
-	ops []*Op
+	b     []byte
+	s     *Scenario
+	ops   []*Op
+	stmts int
+	check validator // drops at once what Repair would drop one by one
 }
+
+// maxStmts bounds the statements that bytes can mean, so that repairing them stays cheap.
+const maxStmts = MaxOps*(1+MaxDepth) + MaxBarriers
 
 func (d *decoder) u() uint64 {
 	v, n := binary.Uvarint(d.b)
@@ -254,17 +267,25 @@ func varName(i int) string { return string([]byte{'v', byte('0' + i/10), byte('0
 
 func (d *decoder) body(depth int, race bool) []Stmt {
 	var body []Stmt
-	for len(d.ops) < MaxOps && len(body) < MaxOps+MaxBarriers {
-		switch d.n(numTags) {
-		case tagEnd:
+	for d.stmts < maxStmts && len(d.ops) < MaxOps {
+		tag := d.n(numTags)
+		if tag == tagEnd {
 			return body
+		}
+		d.stmts++
+		switch tag {
 		case tagOp:
-			body = append(body, d.op())
+			if o := d.op(); d.check.op(o) == "" {
+				d.ops = append(d.ops, o)
+				body = append(body, o)
+			}
 		case tagBarrier:
 			b := &Barrier{Name: varName(len(d.s.Body) + len(body))[1:]}
 			b.Name = "b" + b.Name
 			for range d.n(MaxActors + 1) {
-				b.Actors = append(b.Actors, d.actor())
+				if a := d.actor(); !slices.Contains(b.Actors, a) {
+					b.Actors = append(b.Actors, a)
+				}
 			}
 			body = append(body, b)
 		case tagRace:
@@ -286,7 +307,6 @@ func (d *decoder) body(depth int, race bool) []Stmt {
 
 func (d *decoder) op() *Op {
 	o := &Op{Actor: d.actor(), Verb: Verbs[d.n(len(Verbs))]}
-	d.ops = append(d.ops, o)
 	if v := d.n(MaxVars + 1); v > 0 {
 		o.Dst = varName(v - 1)
 	}
@@ -307,7 +327,9 @@ func (d *decoder) op() *Op {
 			if c.Answer == AnswerRequest {
 				c.Verb, c.Sig, c.SigN = ServeVerbs[d.n(len(ServeVerbs))], SigKind(d.n(int(numSigKinds))), d.i()
 			}
-			o.Cases = append(o.Cases, c)
+			if c.valid() {
+				o.Cases = append(o.Cases, c)
+			}
 		}
 	}
 	return o
@@ -340,7 +362,9 @@ func (d *decoder) expect(v *Verb) Expect {
 
 func (d *decoder) meta() {
 	for range d.n(MaxRule + 1) {
-		d.s.Rules = append(d.s.Rules, d.n(MaxRule+1))
+		if r := d.n(MaxRule + 1); !slices.Contains(d.s.Rules, r) {
+			d.s.Rules = append(d.s.Rules, r)
+		}
 	}
 	for range d.n(MaxMeta + 1) {
 		d.s.On = append(d.s.On, d.condition())

@@ -1,6 +1,7 @@
 package corpus
 
 import (
+	"math/rand/v2"
 	"testing"
 )
 
@@ -42,7 +43,19 @@ func FuzzScenarioBytes(f *testing.F) {
 	for _, s := range Seeds() {
 		f.Add(Encode(s))
 	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 100 { // of few different values, so that they mean much
+		b := make([]byte, rng.IntN(1024))
+		most := 1 + rng.IntN(256)
+		for i := range b {
+			b[i] = byte(rng.IntN(most))
+		}
+		f.Add(b)
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
+		if !decode(b).repair() {
+			t.Fatal("repairing does not come to an end")
+		}
 		s := Decode(b)
 		if err := s.Validate(); err != nil {
 			t.Fatalf("decoded scenario is not valid: %v", err)

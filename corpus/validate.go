@@ -34,16 +34,25 @@ func (s *Scenario) Validate() error {
 
 // Repair makes a scenario valid by removing what Validate complains about, bit by bit. It leaves valid scenarios alone.
 func (s *Scenario) Repair() {
-	for range 10_000 {
+	if !s.repair() {
+		*s = Scenario{Name: "x", Actors: []ActorDecl{{Name: "main"}}}
+	}
+}
+
+// maxRepairs is more than any scenario within reach of Decode and of the generator needs: a fix that fixes nothing must not
+// hang a fuzzer.
+const maxRepairs = 5000
+
+func (s *Scenario) repair() bool {
+	for range maxRepairs {
 		v := validator{s: s}
-		v.all()
-		if v.err == nil {
-			return
+		if v.all(); v.err == nil {
+			return true
 		}
 		v.fix()
 		s.tidy()
 	}
-	*s = Scenario{Name: "x", Actors: []ActorDecl{{Name: "main"}}}
+	return false
 }
 
 // validator finds the first fault and how to get rid of it.
@@ -71,12 +80,10 @@ func (v *validator) remove(st Stmt) func() {
 }
 
 func (v *validator) all() {
-	v.meta()
-	if v.actors() {
-		v.ops()
-		v.body()
-		v.creation()
-		v.variables()
+	for _, phase := range []func(){v.meta, v.actors, v.ops, v.body, v.creation, v.variables} {
+		if phase(); v.err != nil {
+			return
+		}
 	}
 }
 
@@ -163,11 +170,11 @@ func validComment(c string) bool {
 	return strings.HasPrefix(c, "#") && !strings.ContainsAny(c, "\n\r") && strings.ToValidUTF8(c, "") == c && strings.TrimSpace(c) == c
 }
 
-func (v *validator) actors() bool {
+func (v *validator) actors() {
 	s := v.s
 	if !v.check(len(s.Actors) > 0, &s.Trivia, func() { s.Actors = []ActorDecl{{Name: "main"}} }, "expected an actor") ||
 		!v.check(len(s.Actors) <= MaxActors, &s.Trivia, func() { s.RemoveActor(len(s.Actors) - 1) }, "%d actors, expected at most %d", len(s.Actors), MaxActors) {
-		return false
+		return
 	}
 	first := &s.Actors[0]
 	v.check(!first.Thread && first.Parent == "" && first.By == "", &first.Trivia, func() { *first = ActorDecl{Name: first.Name, Victim: first.Victim} },
@@ -185,7 +192,6 @@ func (v *validator) actors() bool {
 		v.check(d.By == "" || by != nil && by.Creates(), &d.Trivia, func() { d.By = "" }, "actor %q is created by %q: expected fork, vfork or clone", d.Name, d.By)
 		v.check(!d.Thread || d.By == "" || d.By == "clone", &d.Trivia, func() { d.Thread = false }, "thread %q is created by %s: expected clone", d.Name, d.By)
 	}
-	return v.err == nil
 }
 
 // ops checks each operation by itself.
@@ -446,20 +452,18 @@ func (v *validator) body() {
 	}
 }
 
-// drop takes an actor out of a statement.
+// drop takes an actor out of a statement and what is in it.
 func (v *validator) drop(actor string, st Stmt) {
-	if b, ok := st.(*Barrier); ok {
-		b.Actors = slices.DeleteFunc(b.Actors, func(a string) bool { return a == actor })
-		return
-	}
-	v.s.Body = filter(v.s.Body, func(x Stmt) bool {
-		within := x == st
-		if b := inner(st); b != nil {
-			walk(*b, func(y Stmt) { within = within || x == y })
+	gone := map[Stmt]bool{}
+	walk([]Stmt{st}, func(x Stmt) {
+		switch x := x.(type) {
+		case *Op:
+			gone[x] = x.Actor == actor
+		case *Barrier:
+			x.Actors = slices.DeleteFunc(x.Actors, func(a string) bool { return a == actor })
 		}
-		o, ok := x.(*Op)
-		return !(within && ok && o.Actor == actor)
 	})
+	v.s.Body = filter(v.s.Body, func(x Stmt) bool { return !gone[x] })
 }
 
 func (v *validator) freeBarrier() string {
@@ -507,6 +511,9 @@ func (v *validator) creation() {
 		created[s.Actors[i].Name] = s.Actors[i].By == ""
 	}
 	s.Walk(func(st Stmt) {
+		if v.err != nil {
+			return
+		}
 		switch st := st.(type) {
 		case *Op:
 			v.create(st, created)

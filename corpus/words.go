@@ -45,7 +45,7 @@ type paramType struct {
 }
 
 var paramTypes = [numParamTypes]paramType{
-	Int:           {what: "a number", vars: true},
+	Int:           {what: "a number"},
 	Child:         {what: "an actor", tids: true},
 	Pid:           {what: "an actor, -actor, variable, 0, -1 or nobody", vars: true, tids: true},
 	Fd:            {what: "a variable or number", vars: true},
