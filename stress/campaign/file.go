@@ -117,7 +117,7 @@ func (r *runner) minimise(ctx context.Context, s *sighting, limit time.Duration)
 	if s.hist == nil || ctx.Err() != nil {
 		return as, nil
 	}
-	m := crashers.Minimiser{Check: checker{r}, Need: need, Of: trials, Time: limit, Measure: measured}
+	m := crashers.Minimiser{Check: checker{r}, CPUs: firstCPU(), Need: need, Of: trials, Time: limit, Measure: measured}
 	res, err := m.Run(ctx, s.item.scenario, s.plan, s.finding)
 	if errors.Is(err, crashers.ErrNotShown) || ctx.Err() != nil && err != nil {
 		// How rare it is must be known: the first sighting, and the trials that did not show it.
@@ -186,7 +186,7 @@ func Minimize(ctx context.Context, state, id string, limit time.Duration, out Re
 	if err != nil {
 		return err
 	}
-	m := crashers.Minimiser{Check: checker{r}, Need: need, Of: trials, Time: limit, Measure: measured}
+	m := crashers.Minimiser{Check: checker{r}, CPUs: firstCPU(), Need: need, Of: trials, Time: limit, Measure: measured}
 	res, err := m.Run(ctx, s, cr.Plan, crashers.Finding{Kind: cr.Kind, Title: cr.Title, KnownBug: cr.KnownBug})
 	if err = errors.Join(err, r.close()); err != nil {
 		return err

@@ -106,6 +106,10 @@ func (w *worker) turn(ctx context.Context, it *item) error {
 		}
 		return true
 	})
+	if refused := (*actor.ProgramError)(nil); errors.As(err, &refused) {
+		it.dull, err = true, nil // a variation that actors must not run
+		it.runs++
+	}
 	if sampling {
 		it.delays.sampled()
 	}
@@ -151,6 +155,14 @@ func operations(p *engine.Program, h *history.History) (n uint64) {
 		}
 	}
 	return n
+}
+
+// firstCPU is one of the CPUs that there are to choose from.
+func firstCPU() []int {
+	if cpus := allowedCPUs(); cpus != nil {
+		return cpus[:1]
+	}
+	return nil
 }
 
 // allowedCPUs lists the CPUs that this process may use; nil if there is nothing to choose.
