@@ -6,7 +6,7 @@ STATE ?= state
 FOR ?= 60s
 FUZZTIME ?= 30s
 
-.PHONY: run test test-all lint bench fuzz clean help bin/stressd
+.PHONY: run test test-all setup lint bench fuzz clean help bin/stressd
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,10 +21,13 @@ run: bin/stressd ## race ptrace on the engine and on this machine's kernel for F
 	bin/stressd run --for $(FOR) --target engine --target host --state $(STATE) | tee "$$out"; code=$$?; \
 	if [ $$code -eq 2 ] && grep -q '^summary: ' "$$out"; then exit 0; fi; exit $$code
 
-test: lint bin/stressd ## formatting, vet, staticcheck, all tests (also under the race detector), every scenario on engine and host
+test: setup lint bin/stressd ## formatting, vet, staticcheck, all tests (also under the race detector), every scenario on engine and host
 	$(GO) test ./...
 	$(GO) test -race -short ./engine/... ./ptrace/... ./stress/...
 	bin/stressd check --target engine --target host corpus/seeds/*.scn
+
+setup:
+	@.ci/setup
 
 lint:
 	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "not gofmt'ed:"; echo "$$out"; exit 1; fi
