@@ -47,7 +47,10 @@ func TestCleanHistoriesAdmitted(t *testing.T) {
 // TestPower measures the checker: histories of an engine with a planted bug, seen as actors see them, are judged by the
 // clean engine. Schedules are seeded, so the shares are the same in every run.
 func TestPower(t *testing.T) {
-	const perSeed = 40
+	perSeed := 40
+	if testing.Short() {
+		perSeed = 5
+	}
 	seeds := corpus.Seeds()
 	for bug := range engine.NumBugs {
 		t.Run(bug.String(), func(t *testing.T) {
