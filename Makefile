@@ -36,7 +36,6 @@ lint:
 
 test-all: test ## the slower things too: everything under the race detector, tests three times in random order
 	$(GO) test -race ./...
-	$(GO) test ./stress/oracle -run Clean -v -clean 10000
 	$(GO) test -count=3 -shuffle=on ./...
 
 bench: ## rates of host scenarios against plain C programs, and of the engine and the checker

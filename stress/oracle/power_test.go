@@ -13,12 +13,12 @@ import (
 	"tracehammer/stress/oracle"
 )
 
-var clean = flag.Int("clean", 2000, "number of clean engine histories that the checker must admit")
+var clean = flag.Int("clean", 10_000, "number of clean engine histories that the checker must admit")
 
 // TestCleanHistoriesAdmitted: what the engine does, the checker admits, whatever the schedule.
 func TestCleanHistoriesAdmitted(t *testing.T) {
 	seeds := corpus.Seeds()
-	per := max(*clean/len(seeds), 1)
+	per := (*clean + len(seeds) - 1) / len(seeds)
 	o := oracle.New(engine.Profile{})
 	total, states := 0, 0
 	for _, s := range seeds {
