@@ -2,6 +2,7 @@ package oracle
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,9 +38,15 @@ func (o *Oracle) outside(p *engine.Program, h *history.History) (Verdict, bool) 
 				return v, true
 			}
 		}
-		if f := h.Actors[a].Final; f != nil && f.State == 't' && f.TracerPid == 0 {
+		f := h.Actors[a].Final
+		switch {
+		case f == nil:
+		case f.State == 't' && f.TracerPid == 0:
 			return bad(Invariant, "invariant: tracing stop without a tracer",
 				"%s is in state t (tracing stop) with TracerPid 0 (invariants 27, 76)", p.Actors[a].Name)
+		case f.TracerPid != 0 && !slices.Contains(h.Tids(), f.TracerPid):
+			return bad(Invariant, "invariant: traced by a stranger",
+				"%s has TracerPid %d, which no actor ever had (invariant 27)", p.Actors[a].Name, f.TracerPid)
 		}
 	}
 	if o.Bound > 0 && h.Drain > o.Bound {

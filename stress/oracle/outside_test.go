@@ -1,0 +1,62 @@
+package oracle_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"tracehammer/corpus"
+	"tracehammer/engine"
+	"tracehammer/stress/history"
+	"tracehammer/stress/oracle"
+)
+
+// TestOutside: what needs no engine is seen whatever else the history says.
+func TestOutside(t *testing.T) {
+	s, err := corpus.Parse("outside", []byte("scenario outside\nproc main\nproc child of main\nmain: wait4 child\nmain: pause\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := corpus.Lower(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wait, pause int32
+	for i, in := range p.Actors[0].Code {
+		switch in.Call {
+		case engine.CallWait4:
+			wait = int32(i)
+		case engine.CallPause:
+			pause = int32(i)
+		}
+	}
+	call := func(instr int32, ret, out int64) history.History {
+		return history.History{Actors: []history.Actor{
+			{Tid: 10, Entries: []history.Entry{{Instr: instr, Done: true, Begin: 1, End: 2, Res: engine.Result{Ret: ret, Out: [3]int64{out}}}}},
+			{Tid: 11}}}
+	}
+	final := func(f history.Final) history.History {
+		return history.History{Actors: []history.Actor{{Tid: 10, Parked: true}, {Tid: 11, Parked: true, Final: &f}}}
+	}
+	for _, c := range []struct {
+		title string
+		h     history.History
+	}{
+		{"invariant: kernel-internal error number from pause", call(pause, -514, 0)},
+		{"invariant: malformed wait status", call(wait, 11, 0x007f)},
+		{"invariant: malformed wait status", call(wait, 11, 0x09057f)},
+		{"invariant: tracing stop without a tracer", final(history.Final{State: 't'})},
+		{"invariant: traced by a stranger", final(history.Final{State: 't', TracerPid: 4711})},
+		{"invariant: SIGKILL did not end every actor in bounded time", history.History{Actors: make([]history.Actor, 2), Drain: time.Minute}},
+		{"console: kernel tainted", history.History{Actors: make([]history.Actor, 2), Taint: 1 << 9}},
+		{"console: BUG:", history.History{Actors: make([]history.Actor, 2), Console: []string{"BUG: unable to handle page fault"}}},
+	} {
+		v := oracle.New(engine.Profile{}).Judge(p, &c.h)
+		if v.Title != c.title || !v.Kind.Finding() {
+			t.Errorf("got %v %q, want a finding %q", v.Kind, v.Title, c.title)
+		}
+		if strings.TrimSpace(v.Explanation) == "" {
+			t.Errorf("%s: no explanation", c.title)
+		}
+	}
+}
