@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"tracehammer/corpus"
 	"tracehammer/engine"
 	"tracehammer/stress"
@@ -126,6 +128,30 @@ func median(x []float64) float64 {
 
 const pairs = 7
 
+// pin keeps this whole process on one CPU, and with it everything that it starts: the Go side of a run competes with the
+// actors for the CPU that the baseline has for itself.
+func pin(b *testing.B, cpu int) {
+	b.Helper()
+	var old, one unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &old); err != nil {
+		b.Fatal(err)
+	}
+	one.Set(cpu)
+	all := func(set *unix.CPUSet) {
+		tasks, err := os.ReadDir("/proc/self/task")
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, t := range tasks {
+			if tid, err := strconv.Atoi(t.Name()); err == nil {
+				unix.SchedSetaffinity(tid, set) //nolint:errcheck // a thread that ended meanwhile
+			}
+		}
+	}
+	all(&one)
+	b.Cleanup(func() { all(&old) })
+}
+
 // compare reports the rate of ours as a multiple of the baseline's, as the median over interleaved pairs.
 func compare(b *testing.B, ours, theirs func() float64) {
 	for range b.N {
@@ -144,13 +170,17 @@ func compare(b *testing.B, ours, theirs func() float64) {
 
 // BenchmarkScenarioAgainstC: fork a child, attach, wait, detach, kill, reap, against a C program's fork, _exit, waitpid.
 func BenchmarkScenarioAgainstC(b *testing.B) {
-	t, p, c := open(b), lower(b, oneChild), compile(b, "forkwait")
+	c := compile(b, "forkwait")
+	pin(b, 0)
+	t, p := open(b), lower(b, oneChild)
 	compare(b, func() float64 { return rounds(b, t, p, 2000, 0) }, func() float64 { return baseline(b, c, 2000, 0) })
 }
 
 // BenchmarkCyclesAgainstC: attach, wait, detach inside one scenario, against a C loop of the same.
 func BenchmarkCyclesAgainstC(b *testing.B) {
-	t, p, c := open(b), lower(b, attachCycles), compile(b, "attach")
+	c := compile(b, "attach")
+	pin(b, 0)
+	t, p := open(b), lower(b, attachCycles)
 	compare(b, func() float64 { return rounds(b, t, p, 25, 0) / cycles }, func() float64 { return baseline(b, c, 25*cycles, 0) })
 }
 
