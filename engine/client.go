@@ -18,12 +18,14 @@ type Ops interface {
 	Extension
 }
 
-// Hooks are the four places where the core asks about ptrace by name, and the system call itself. What keys on "is this
+// Hooks are the five places where the core asks about ptrace by name, and the system call itself. What keys on "is this
 // task ptraced" elsewhere in the core is the wait and SIGCHLD interference: parent against realParent, the list of
 // tracees, and tfTraced.
 type Hooks interface {
 	// UnsafeExec says whether an exec of t happens under a tracer that may not see new privileges (R74).
 	UnsafeExec(w *World, t TaskID) bool
+	// CloneEvent is the event that a clone with these flags is to make, 0 for none: decided before anything is copied (R59).
+	CloneEvent(w *World, t TaskID, flags int64) uint16
 	// TracerTask is who traces t.
 	TracerTask(w *World, t TaskID) TaskID
 	// NotifyJctl tells the tracer's side about a change of the group's stop state, at its generation. True means that the
@@ -70,11 +72,12 @@ func (w *World) notifyJctl(id TaskID) bool {
 // noHooks is a kernel without ptrace.
 type noHooks struct{}
 
-func (noHooks) UnsafeExec(*World, TaskID) bool   { return false }
-func (noHooks) TracerTask(*World, TaskID) TaskID { return NoTask }
-func (noHooks) NotifyJctl(*World, TaskID) bool   { return false }
-func (noHooks) Unlinked(*World, TaskID)          {}
-func (noHooks) TracerExits(*World, TaskID)       {}
+func (noHooks) UnsafeExec(*World, TaskID) bool          { return false }
+func (noHooks) CloneEvent(*World, TaskID, int64) uint16 { return 0 }
+func (noHooks) TracerTask(*World, TaskID) TaskID        { return NoTask }
+func (noHooks) NotifyJctl(*World, TaskID) bool          { return false }
+func (noHooks) Unlinked(*World, TaskID)                 {}
+func (noHooks) TracerExits(*World, TaskID)              {}
 func (noHooks) Syscall(*World, TaskID, *CallState) CallResult {
 	return CallResult{Ret: -ENOSYS}
 }
@@ -119,6 +122,12 @@ func (w *World) Find(tid int64) TaskID { return w.find(tid) }
 
 // TidOf is the tid that a task has now.
 func (w *World) TidOf(t TaskID) Tid { return Tid(w.tasks[t].tid) }
+
+// OwnTid is what a task itself takes for its tid: in a PID namespace of its own it is 1.
+func (w *World) OwnTid(id TaskID) Tid {
+	t := &w.tasks[id]
+	return Tid(w.number(t, t.tid))
+}
 
 // SameGroup says whether two tasks are threads of one process.
 func (w *World) SameGroup(a, b TaskID) bool { return w.sameGroup(a, b) }
@@ -252,7 +261,7 @@ func (w *World) SendKernel(t TaskID, sig uint8) { w.sendKernel(sig, t) }
 // SendUser sends a thread-directed signal in the name of the calling task.
 func (w *World) SendUser(from, t TaskID, sig uint8) {
 	f := &w.tasks[from]
-	w.send(NewSigInfo(sig, SI_USER, Tid(w.tgid(f)), f.uid), t, true, false)
+	w.send(NewSigInfo(sig, SI_USER, w.senderNumber(f), f.uid), t, true, false)
 }
 
 // PendSigstop marks SIGSTOP pending without a queue entry: an auto-attached child's first stop (R61).
@@ -313,6 +322,9 @@ func (w *World) LockGuard(t, target TaskID) bool {
 
 // UnlockGuard releases what LockGuard took.
 func (w *World) UnlockGuard(target TaskID) { w.unlockGuard(w.tasks[target].proc) }
+
+// CloneEvent is what Hooks.CloneEvent decided for the clone that a task is in.
+func (w *World) CloneEvent(id TaskID) uint16 { return w.tasks[id].frames[0].code }
 
 // SkipCall makes the call that a task is about to make not be executed: the tracer wrote -1 over its number.
 func (w *World) SkipCall(id TaskID) {

@@ -115,7 +115,7 @@ func (w *World) YamaDeclared(target, t TaskID) bool {
 	if p.yama == -1 {
 		return true
 	}
-	i := w.find(int64(p.yama))
+	i := w.findOutside(int64(p.yama))
 	return i != NoTask && w.Descendant(i, t)
 }
 

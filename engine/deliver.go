@@ -205,7 +205,7 @@ func (w *World) afterSignalStop(id TaskID, t *task, f *frame) bool {
 	if sig != t.info.Signo {
 		w.mark(32)
 		tracer := &w.tasks[t.parent]
-		t.info = NewSigInfo(sig, SI_USER, Tid(tracer.tid), tracer.uid)
+		t.info = NewSigInfo(sig, SI_USER, Tid(w.number(t, tracer.tid)), tracer.uid)
 	}
 	if t.blocked&bit(sig) != 0 && !w.bug(BugInjectIgnoresMask) || t.fatalPending() {
 		w.mark(31)

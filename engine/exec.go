@@ -1,5 +1,7 @@
 package engine
 
+import "math/bits"
+
 // execve of a multithreaded process (R65 to R74): cred_guard_mutex, de_thread, the leader's death and the taking over of
 // its tid, the new image, the event.
 
@@ -15,9 +17,28 @@ func (w *World) execGuard(id TaskID, t *task, f *frame) bool {
 	if w.m.hooks.UnsafeExec(w, id) {
 		w.mark(74)
 	}
+	w.denyShare(id, t)
 	f.code = uint16(t.tid)
 	f.stage = stExecThread
 	return w.groupEmpty(t)
+}
+
+// denyShare is the end of check_unsafe_exec: until de_thread, nobody new may share what the whole process alone uses.
+func (w *World) denyShare(id TaskID, t *task) {
+	others := false
+	for s := w.used &^ (1 << id); s != 0; s &= s - 1 {
+		u := &w.tasks[bits.TrailingZeros16(s)]
+		if u.fs != t.fs {
+			continue
+		}
+		if u.proc != t.proc || u.frames[0].stage == stClonePublish && u.args[0]&CLONE_FS != 0 {
+			return // also a user: a child that is not visible yet
+		}
+		others = true
+	}
+	if others {
+		w.inExec |= 1 << t.fs
+	}
 }
 
 // execThread is the beginning of de_thread: kill all other threads.
@@ -112,6 +133,8 @@ func (w *World) execKilled(p *proc, f *frame) bool {
 // execCommit is the rest of begin_new_exec: new memory, default handlers, credentials; then the mutex is free.
 func (w *World) execCommit(id TaskID, t *task, f *frame) bool {
 	p := w.procOf(t)
+	w.inExec &^= 1 << t.fs
+	w.closeFiles(id, t)
 	w.leaveMM(t)
 	t.flags &^= tfDumpable
 	t.flags |= tfExeced
@@ -138,11 +161,25 @@ func (w *World) freeMM(id TaskID) int8 {
 		}
 	}
 	for g := range int8(maxTasks) {
-		if g != 0 && w.groups&(1<<g) != 0 && used&(1<<g) == 0 {
+		if g != 0 && w.groups&w.used&(1<<g) != 0 && used&(1<<g) == 0 {
 			return g
 		}
 	}
 	return w.tasks[id].mm
+}
+
+// closeFiles is unshare_files and do_close_on_exec: a table of the task's own, without pidfds.
+func (w *World) closeFiles(id TaskID, t *task) {
+	shared := uint16(0)
+	for s := w.used &^ (1 << id); s != 0; s &= s - 1 {
+		if u := &w.tasks[bits.TrailingZeros16(s)]; u.files >= 0 {
+			shared |= 1 << u.files
+		}
+	}
+	if shared&(1<<t.files) != 0 {
+		t.files = int8(bits.TrailingZeros16(w.used &^ shared))
+	}
+	w.files[t.files] = fdTable{}
 }
 
 // unshareSighand gives a process a table of its own that shared one by CLONE_SIGHAND.
@@ -157,7 +194,7 @@ func (w *World) unshareSighand(p *proc) {
 		return
 	}
 	for g := range int8(maxTasks) {
-		if w.groups&(1<<g) != 0 && used&(1<<g) == 0 {
+		if w.groups&w.used&(1<<g) != 0 && used&(1<<g) == 0 {
 			w.sighands[g] = w.sighands[p.sighand]
 			p.sighand = g
 			return
@@ -184,6 +221,7 @@ func (w *World) execFailed(id TaskID, t *task, f *frame) bool {
 	if !t.fatalPending() {
 		w.force(id, NewSigInfo(SIGSEGV, SI_KERNEL, NoTid, 0), true)
 	}
+	w.inExec &^= 1 << t.fs
 	w.unlockGuard(t.proc)
 	return w.errno(t, f, EAGAIN)
 }

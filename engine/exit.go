@@ -65,10 +65,12 @@ func (w *World) exitSignals(id TaskID, t *task, f *frame) bool {
 		}
 	}
 	p.live--
+	w.leaveNamespace(t)
 	t.filter = 0
 	t.exitCode = f.code
 	t.flags &^= tfReport
 	t.resume = 0
+	t.fs, t.files = -1, -1
 	w.leaveMM(t)
 	f.stage = stExitNotify
 	if told {
@@ -175,7 +177,7 @@ func (w *World) scrub(id TaskID) {
 	t.blocked, t.saved, t.pc, t.call, t.execID, t.parExecID = 0, 0, 0, CallNone, 0, 0
 	t.flags &^= tfSigPending | tfNotifyResume | tfStep | tfRestoreMask
 	if t.is(tfReleased) {
-		*t = task{exitState: ExitDead, state: Dead, flags: t.flags & (tfReleased | tfParked), proc: t.proc, vforkDone: NoTask, mm: -1,
+		*t = task{exitState: ExitDead, state: Dead, flags: t.flags & (tfReleased | tfParked), proc: t.proc, vforkDone: NoTask, mm: -1, fs: -1, files: -1,
 			utrace: utrace{resume: ActResume, reporting: noEngine}}
 	}
 }

@@ -7,7 +7,7 @@ func (p *proc) setStop(f uint16) { p.flags = p.flags&^gfStopMask | f }
 
 // beginGroupExit is signal->flags = SIGNAL_GROUP_EXIT: it ends every group stop.
 func (p *proc) beginGroupExit() {
-	p.flags = p.flags&(gfSubreaper|gfHasSubreaper|gfSessionLeader|gfYamaDeclared) | gfGroupExit
+	p.flags = p.flags&(gfSubreaper|gfHasSubreaper|gfSessionLeader|gfYamaDeclared|gfNamespace) | gfGroupExit
 	p.stopCount = 0
 }
 
@@ -234,6 +234,7 @@ func (w *World) killOrphaned(id TaskID, parent TaskID) {
 	}
 	w.mark(85)
 	pgid := p.pgid
+	w.many = true
 	for _, sig := range [2]uint8{SIGHUP, SIGCONT} {
 		for g := range TaskID(maxTasks) {
 			if w.groups&(1<<g) != 0 && w.procs[g].threads.n != 0 && w.procs[g].pgid == pgid {
@@ -241,6 +242,7 @@ func (w *World) killOrphaned(id TaskID, parent TaskID) {
 			}
 		}
 	}
+	w.many = false
 }
 
 // orphanCheck is what get_signal does about a stop signal other than SIGSTOP, outside siglock (R36).

@@ -2,11 +2,24 @@ package engine
 
 // Sending signals from user mode (R21 ff).
 
-// Descriptors that pidfd_open returns: pidfds of processes and of threads, by tid.
-const (
-	pidfdBase   = 100
-	pidfdThread = 200
-)
+// pidfdBase is the first descriptor that pidfd_open returns.
+const pidfdBase = 100
+
+// pidfd is what a descriptor of t is; 0 if it is none, or no pidfd.
+func (w *World) pidfd(t *task, fd int64) pidfd {
+	if tab := &w.files[t.files]; fd >= pidfdBase && fd < pidfdBase+int64(tab.n) {
+		return tab.at[fd-pidfdBase]
+	}
+	return 0
+}
+
+// newPidfd is what pidfd_open does to the table of descriptors of t. Nothing but exec closes one, so numbers only grow.
+func (w *World) newPidfd(t *task, p pidfd) int64 {
+	tab := &w.files[t.files]
+	tab.n = min(tab.n+1, uint8(len(tab.at)))
+	tab.at[tab.n-1] = p
+	return pidfdBase + int64(tab.n) - 1
+}
 
 // killPermission is check_kill_permission for a signal from user mode (R21).
 func (w *World) killPermission(t *task, sig int64, target *task) int64 {
@@ -40,7 +53,7 @@ func (w *World) sendChecked(t *task, s SigInfo, sig int64, target TaskID, privat
 
 func (w *World) killCall(id TaskID, t *task, f *frame) bool {
 	a := &t.args
-	from := func(sig, code int64) SigInfo { return NewSigInfo(uint8(sig), int32(code), Tid(w.tgid(t)), t.uid) }
+	from := func(sig, code int64) SigInfo { return NewSigInfo(uint8(sig), int32(code), w.senderNumber(t), t.uid) }
 	one := func(target TaskID, s SigInfo, sig int64, private bool) bool {
 		return w.sysRet(t, f, -w.sendChecked(t, s, sig, target, private))
 	}
@@ -70,7 +83,7 @@ func (w *World) killCall(id TaskID, t *task, f *frame) bool {
 			return w.errno(t, f, EINVAL)
 		}
 		i := w.find(tid)
-		if i == NoTask || tgid > 0 && int64(w.tgid(&w.tasks[i])) != tgid {
+		if i == NoTask || tgid > 0 && int64(w.number(t, w.tgid(&w.tasks[i]))) != tgid {
 			return w.errno(t, f, ESRCH)
 		}
 		return one(i, from(sig, SI_TKILL), sig, true)
@@ -83,11 +96,11 @@ func (w *World) killCall(id TaskID, t *task, f *frame) bool {
 				return w.errno(t, f, EINVAL)
 			}
 		}
-		if (code >= 0 || code == SI_TKILL) && tid != int64(t.tid) {
+		if (code >= 0 || code == SI_TKILL) && tid != int64(w.number(t, t.tid)) {
 			return w.errno(t, f, EPERM)
 		}
 		i := w.find(tid)
-		if i == NoTask || thread && int64(w.tgid(&w.tasks[i])) != tgid {
+		if i == NoTask || thread && int64(w.number(t, w.tgid(&w.tasks[i]))) != tgid {
 			return w.errno(t, f, ESRCH)
 		}
 		// The siginfo is the caller's own: actors give themselves as the sender, as sigqueue(3) does, and uid 0.
@@ -97,14 +110,11 @@ func (w *World) killCall(id TaskID, t *task, f *frame) bool {
 	if flags&^7 != 0 || flags&(flags-1) != 0 {
 		return w.errno(t, f, EINVAL)
 	}
-	tid := fd - pidfdBase
-	thread := fd >= pidfdThread
-	if thread {
-		tid = fd - pidfdThread
-	}
-	if tid <= 0 || tid > maxTasks {
+	pfd := w.pidfd(t, fd)
+	if pfd == 0 {
 		return w.errno(t, f, EBADF)
 	}
+	tid, thread := int64(pfd&pidfdTid), pfd&pidfdThread != 0
 	switch flags {
 	case 1:
 		thread = true
@@ -113,7 +123,7 @@ func (w *World) killCall(id TaskID, t *task, f *frame) bool {
 	case 4:
 		return w.killMany(t, f, -tid)
 	}
-	i := w.find(tid)
+	i := w.findOutside(tid)
 	if i == NoTask {
 		return w.errno(t, f, ESRCH)
 	}
@@ -134,16 +144,20 @@ func (w *World) pidfdOpen(t *task, f *frame) bool {
 	if i == NoTask {
 		return w.errno(t, f, ESRCH)
 	}
-	if flags&thread != 0 {
-		return w.sysRet(t, f, pidfdThread+pid)
+	p := pidfd(w.tasks[i].tid)
+	if flags&nonblock != 0 {
+		p |= pidfdNonblock
 	}
-	if !w.isLeader(i) {
+	switch {
+	case flags&thread != 0:
+		p |= pidfdThread
+	case !w.isLeader(i):
 		if w.m.opt.Profile.PidfdThreadEINVAL {
 			return w.errno(t, f, EINVAL)
 		}
 		return w.errno(t, f, ENOENT)
 	}
-	return w.sysRet(t, f, pidfdBase+pid)
+	return w.sysRet(t, f, w.newPidfd(t, p))
 }
 
 // killMany begins a kill of a process group, or of everybody (-1): one process a step, because the sender takes their
@@ -187,7 +201,9 @@ func (w *World) killNext(id TaskID, t *task, f *frame) bool {
 	g := w.nextKilled(f.m>>killShift, f.b == 1)
 	f.m &^= 1 << (g + killShift)
 	sig := int64(int32(t.args[1]))
-	e := w.sendChecked(t, NewSigInfo(uint8(sig), SI_USER, Tid(w.tgid(t)), t.uid), sig, w.procs[g].leader, false)
+	w.many = true
+	e := w.sendChecked(t, NewSigInfo(uint8(sig), SI_USER, w.senderNumber(t), t.uid), sig, w.procs[g].leader, false)
+	w.many = false
 	switch {
 	case f.b == 1:
 		if e != EPERM {

@@ -33,6 +33,12 @@ func SigInfoHasPid(signo, code int64) bool {
 	return signo == SIGCHLD || code <= 0 || code >= 0x80 || signo == SIGTRAP && code == SIGTRAP
 }
 
+// hasSender is has_si_pid_and_uid: the kernel itself takes the union for a sender.
+func (s SigInfo) hasSender() bool {
+	const timer, sigio = -2, -5
+	return s.HasPid() && s.Code() != timer && s.Code() != sigio
+}
+
 // queue is a set of pending signals and what is known about them.
 type queue struct {
 	mask uint64
@@ -140,9 +146,14 @@ func (w *World) recalcSelf(t *task) {
 
 // recalc is recalc_sigpending_tsk: it never clears the flag.
 func (w *World) recalc(t *task) {
-	if t.jobctl&jcPendingMask != 0 || (t.pending.mask|w.procOf(t).shared.mask)&^t.blocked != 0 || t.utrace.resume <= ActInterrupt && t.utrace.n != 0 {
+	if w.pendingWork(t) {
 		t.flags |= tfSigPending
 	}
+}
+
+// pendingWork says that a task has something to look at before it goes on in user mode.
+func (w *World) pendingWork(t *task) bool {
+	return t.jobctl&jcPendingMask != 0 || (t.pending.mask|w.procOf(t).shared.mask)&^t.blocked != 0 || t.utrace.resume <= ActInterrupt && t.utrace.n != 0
 }
 
 // wakeState is wake_up_state for one state.
@@ -314,10 +325,14 @@ func (w *World) completeSignal(sig uint8, nominal *task, private bool) {
 	w.signalWake(t, sig == SIGKILL)
 }
 
-// send is __send_signal_locked. It returns false for a queue that is full.
+// send is send_signal_locked. Who sends from outside a PID namespace is nobody there, and forces. It returns false for a queue
+// that is full.
 func (w *World) send(s SigInfo, id TaskID, private, force bool) bool {
 	t := &w.tasks[id]
 	p := w.procOf(t)
+	if s.hasSender() && w.fromOutside(t) {
+		s.Pid, force = 0, true
+	}
 	if t.is(tfReleased) || !w.prepareSignal(s.Signo, t, force) {
 		return true
 	}
@@ -333,6 +348,9 @@ func (w *World) send(s SigInfo, id TaskID, private, force bool) bool {
 		return false
 	}
 	q.mask |= bit(s.Signo)
+	if w.many {
+		w.delay(p, s.Signo)
+	}
 	w.completeSignal(s.Signo, t, private)
 	return true
 }

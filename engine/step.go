@@ -17,6 +17,7 @@ const (
 	stExit       // work on the way out
 	stExitReport // the exit report is due
 	stAfterExit
+	stBorn // a child's first instants
 	stUser // on the way to user mode: look for signals
 	stFutex
 	stSleep
@@ -28,6 +29,9 @@ const (
 
 	stKill // next target of a kill of many
 
+	stCloneCopy
+	stClonePublish
+	stCloneTell
 	stCloneStop
 	stCloneVfork
 	stCloneVforked
@@ -190,6 +194,8 @@ func (w *World) stage(id TaskID, t *task, f *frame) bool {
 		return w.sysExitReport(id, t, f)
 	case stAfterExit:
 		return w.sysAfterExit(id, t, f)
+	case stBorn:
+		return w.born(id, t, f)
 	case stUser:
 		return w.toUser(id, t, f)
 	case stFutex:
@@ -206,6 +212,12 @@ func (w *World) stage(id TaskID, t *task, f *frame) bool {
 		return w.waitReap(id, t, f)
 	case stKill:
 		return w.killNext(id, t, f)
+	case stCloneCopy:
+		return w.cloneCopy(id, t, f)
+	case stClonePublish:
+		return w.clonePublish(id, t, f)
+	case stCloneTell:
+		return w.cloneTell(id, t, f)
 	case stCloneStop:
 		return w.cloneStop(id, t, f)
 	case stCloneVfork:

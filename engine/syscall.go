@@ -66,7 +66,7 @@ func (w *World) sysRet(t *task, f *frame, ret int64) bool {
 
 func (w *World) sysRetTid(t *task, f *frame, tid int8) bool {
 	t.tidMask |= 1
-	return w.sysRet(t, f, int64(tid))
+	return w.sysRet(t, f, int64(w.number(t, tid)))
 }
 
 func (w *World) errno(t *task, f *frame, e int64) bool {
@@ -332,7 +332,7 @@ func (w *World) setpgid(id TaskID, t *task, f *frame) bool {
 	leader := w.procOf(t).leader
 	pid, pgid := int64(int32(t.args[0])), int64(int32(t.args[1]))
 	if pid == 0 {
-		pid = int64(w.tasks[leader].tid)
+		pid = int64(w.number(t, w.tasks[leader].tid))
 	}
 	if pgid == 0 {
 		pgid = pid
@@ -363,18 +363,20 @@ func (w *World) setpgid(id TaskID, t *task, f *frame) bool {
 	if q.flags&gfSessionLeader != 0 {
 		return w.errno(t, f, EPERM)
 	}
+	to := u.tid
 	if pgid != pid {
 		g := int8(-1)
-		if pgid <= maxTasks {
-			g = w.groupOf(int8(pgid))
+		if pgid <= maxTasks && !w.ownNamespace(t) {
+			to = int8(pgid)
+			g = w.groupOf(to)
 		}
 		if g < 0 || w.procs[g].sid != p.sid {
 			return w.errno(t, f, EPERM)
 		}
 	}
-	if q.pgid != int8(pgid) {
+	if q.pgid != to {
 		w.seq++
-		q.pgid, q.joined = int8(pgid), w.seq
+		q.pgid, q.joined = to, w.seq
 	}
 	return w.sysRet(t, f, 0)
 }

@@ -135,7 +135,8 @@ type userState uint8
 
 const (
 	uReady   userState = iota // at the instruction pc
-	uBegun                    // about to make the call at pc; its begin was logged
+	uLoad                     // the begin of the call at pc was logged; its operands are not loaded yet
+	uBegun                    // about to make the call at pc, its operands loaded
 	uEnded                    // the call at pc has returned; its end is not logged yet
 	uRestart                  // about to make the interrupted call at pc again
 	uHandler                  // at the start of a signal handler
@@ -151,6 +152,7 @@ const (
 type task struct {
 	blocked uint64
 	saved   uint64
+	delayed uint64 // signals of many that came while this task was making a process: the child's
 	pending queue
 	args    [4]int64
 	ret     int64
@@ -194,7 +196,9 @@ type task struct {
 	execID    uint8 // self_exec_id
 	parExecID uint8 // parent_exec_id
 	cursig    uint8 // signal whose stop is being decided outside siglock
-	_         [3]uint8
+	fs        int8  // fs_struct, by its first user; -1 none
+	files     int8  // table of descriptors, likewise
+	_         [1]uint8
 
 	hand [maxHandlers]sigframe // only the first nhand are used
 }
@@ -211,6 +215,7 @@ const (
 	gfHasSubreaper
 	gfSessionLeader
 	gfYamaDeclared // PR_SET_PTRACER named somebody: yamaTracer
+	gfNamespace    // init of a PID namespace of its own, and alone there: see namespace.go
 
 	gfCldMask  = gfCldStopped | gfCldContinued
 	gfStopMask = gfCldMask | gfStopStopped | gfStopContinued
@@ -260,6 +265,21 @@ type mm struct {
 	dumpable uint8
 	_        [7]uint8
 }
+
+// fdTable holds the descriptors that pidfd_open made, which exec closes. Past its end, the last place is taken again.
+type fdTable struct {
+	n  uint8
+	at [7]pidfd
+}
+
+// pidfd is a tid and its flags.
+type pidfd uint8
+
+const (
+	pidfdTid      pidfd = 0x1f
+	pidfdNonblock pidfd = 0x20
+	pidfdThread   pidfd = 0x40
+)
 
 func bit(sig uint8) uint64 { return 1 << (sig - 1) }
 

@@ -37,6 +37,7 @@ func (m *Machine) scan() {
 			case OpCall:
 				use(ActorID(a), in.Dst)
 				use(ActorID(a), in.DstOut)
+				m.pidfds = m.pidfds || in.Call == CallPidfdOpen
 				for _, arg := range in.Args {
 					if arg.Kind == ArgVar || arg.Kind == ArgNegVar {
 						use(ActorID(a), VarID(arg.N))
@@ -57,13 +58,26 @@ func (m *Machine) scan() {
 	}
 }
 
+// scanNames finds the actors whose tids others than their creators name: for these it matters when the tid is known.
+func (m *Machine) scanNames() {
+	for a := range m.prog.Actors {
+		for i := range m.prog.Actors[a].Code {
+			for _, arg := range m.prog.Actors[a].Code[i].Args {
+				if n := ActorID(arg.N); (arg.Kind == ArgTid || arg.Kind == ArgNegTid) && n != ActorID(a) && m.parent[n] != ActorID(a) {
+					m.named[n] = true
+				}
+			}
+		}
+	}
+}
+
 func (w *World) instr(id TaskID, t *task) *Instr { return &w.m.prog.Actors[id-firstTask].Code[t.pc] }
 
 func (w *World) eval(a Arg) int64 {
 	switch a.Kind {
 	case ArgTid, ArgNegTid:
 		tid := int64(DeadTid)
-		if w.used&(1<<(a.N+int64(firstTask))) != 0 {
+		if w.told&(1<<(a.N+int64(firstTask))) != 0 {
 			tid = int64(ActorID(a.N).Tid())
 		}
 		if a.Kind == ArgNegTid {
@@ -76,6 +90,26 @@ func (w *World) eval(a Arg) int64 {
 		return -w.vars[a.N]
 	}
 	return a.N
+}
+
+// settled says that an argument's value can no longer change before the call of task id uses it.
+func (w *World) settled(id TaskID, a Arg) bool {
+	switch a.Kind {
+	case ArgTid, ArgNegTid:
+		return w.told&(1<<(a.N+int64(firstTask))) != 0 || w.m.parent[a.N] == w.ActorOfTask(id)
+	case ArgVar, ArgNegVar:
+		return w.m.private[a.N]
+	}
+	return true
+}
+
+// load evaluates the operands of the call at pc.
+func (w *World) load(id TaskID, t *task) {
+	in := w.instr(id, t)
+	for i := range t.args {
+		t.args[i] = w.eval(in.Args[i])
+	}
+	t.ustate = uBegun
 }
 
 // plain executes an instruction that is neither a call nor a barrier nor the end; it says whether it was one, and whether
@@ -168,6 +202,8 @@ func (w *World) user(id TaskID, alt int8) {
 	case uBegun, uRestart:
 		w.enter(id, w.instr(id, t).Call) // not t.call: a handler's sigreturn may have come in between
 		return
+	case uLoad:
+		w.load(id, t)
 	case uEnded:
 		w.ended(id, t)
 	case uHandler:
@@ -220,11 +256,14 @@ func (w *World) next(id TaskID, t *task) {
 	in := w.instr(id, t)
 	switch in.Op {
 	case OpCall:
-		for i := range t.args {
-			t.args[i] = w.eval(in.Args[i])
-		}
 		t.call = in.Call
-		t.ustate = uBegun
+		w.load(id, t)
+		for _, a := range in.Args[:len(t.args)] {
+			if !w.settled(id, a) {
+				t.args = [4]int64{}
+				t.ustate = uLoad
+			}
+		}
 		if !in.Harness {
 			w.event = Event{Kind: EvBegin, Actor: w.ActorOfTask(id), Instr: t.pc}
 		}

@@ -10,6 +10,8 @@ type waitWhat struct {
 	kind  int8 // waitAny, waitPid, waitGroup
 	id    int64
 	flags int64
+	// nonblock: the pidfd waited for has O_NONBLOCK.
+	nonblock bool
 }
 
 const (
@@ -64,13 +66,12 @@ func (w *World) waitOpts(t *task) (o waitWhat, errno int64) {
 		if id < 0 {
 			return o, EINVAL
 		}
-		o.kind, o.id = waitPid, id-pidfdBase
-		if id >= pidfdThread {
-			o.id = id - pidfdThread
-		}
-		if o.id <= 0 || o.id > maxTasks {
+		fd := w.pidfd(t, id)
+		if fd == 0 {
 			return o, EBADF
 		}
+		o.kind, o.id = waitPid, int64(fd&pidfdTid)
+		o.nonblock = fd&pidfdNonblock != 0
 	default:
 		return o, EINVAL
 	}
@@ -133,6 +134,8 @@ func (w *World) wait(id TaskID, t *task, f *frame) bool {
 		return w.errno(t, f, ECHILD)
 	case o.flags&WNOHANG != 0:
 		return w.sysRet(t, f, 0)
+	case o.nonblock:
+		return w.errno(t, f, EAGAIN)
 	case t.signalPending():
 		w.mark(95)
 		return w.sysRet(t, f, -ERESTARTSYS)

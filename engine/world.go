@@ -28,7 +28,9 @@ type Machine struct {
 	parent [MaxActors]ActorID // who creates the actor
 	// private says which variables only one actor uses: arithmetic on them is nobody else's business.
 	private [MaxVars]bool
-	tsync   bool // some call installs a filter in other threads
+	tsync   bool            // some call installs a filter in other threads
+	pidfds  bool            // some call makes a pidfd
+	named   [MaxActors]bool // somebody but its creator and itself names the actor
 	marks   [NumRules]uint64
 }
 
@@ -40,9 +42,12 @@ type World struct {
 	call  CallState
 	cur   TaskID
 	alt   int8
+	many  bool // the signal being sent goes to many processes
 
 	used    uint16 // places in tasks that were ever used
 	groups  uint16 // likewise in procs, sighands and mms
+	told    uint16 // tasks whose tids are where actors find them
+	inExec  uint16 // fs->in_exec: such are not shared with new tasks
 	filterN uint8
 	seq     uint8                // counts births and changes of process groups
 	at      [maxTasks + 1]TaskID // by tid
@@ -50,6 +55,7 @@ type World struct {
 	barriers [MaxBarriers]uint16 // arrivals
 	vars     [MaxVars]int64
 	filters  [maxFilters]filter
+	files    [maxTasks]fdTable
 	tasks    [maxTasks]task
 	procs    [maxTasks]proc
 	sighands [maxTasks]sighand
@@ -70,6 +76,7 @@ func NewMachine(p *Program, o Options, clients ...Ops) *Machine {
 		m.hooks = noHooks{}
 	}
 	m.scan()
+	m.scanNames()
 	return m
 }
 
@@ -82,7 +89,7 @@ func (m *Machine) Options() Options { return m.opt }
 // Init puts w into the start state: init asleep, and actor 0 about to run.
 func (m *Machine) Init(w *World) {
 	w.m, w.event, w.cur, w.alt = m, Event{}, 0, 0
-	w.used, w.groups, w.filterN, w.seq = 0, 0, 0, 0
+	w.used, w.groups, w.told, w.inExec, w.filterN, w.seq = 0, 0, 1<<firstTask, 0, 0, 0
 	w.at = [maxTasks + 1]TaskID{}
 	for i := range w.at {
 		w.at[i] = NoTask
@@ -90,6 +97,10 @@ func (m *Machine) Init(w *World) {
 	w.barriers = [MaxBarriers]uint16{}
 	w.vars = [MaxVars]int64{}
 	w.filters = [maxFilters]filter{}
+	w.files = [maxTasks]fdTable{}
+	for _, g := range [2]TaskID{initTask, firstTask} {
+		w.sighands[g], w.mms[g] = sighand{}, mm{dumpable: 1}
+	}
 
 	init := w.newTask(initTask, initTask)
 	init.state, init.parent, init.realParent, init.exitSignal = Killable, initTask, initTask, SIGCHLD
@@ -109,7 +120,7 @@ func (m *Machine) Init(w *World) {
 // newTask takes the place of a task into use; group is its own place for a new process.
 func (w *World) newTask(id TaskID, group int8) *task {
 	t := &w.tasks[id]
-	*t = task{tid: id + 1, proc: group, mm: group, vforkDone: NoTask}
+	*t = task{tid: id + 1, proc: group, mm: group, fs: id, files: id, vforkDone: NoTask}
 	t.utrace.resume = ActResume
 	t.utrace.reporting = noEngine
 	w.used |= 1 << id
@@ -118,8 +129,6 @@ func (w *World) newTask(id TaskID, group int8) *task {
 		w.groups |= 1 << id
 		w.seq++
 		w.procs[id] = proc{leader: id, sighand: id, execTask: NoTask, guard: NoTask, cursor: id, birth: w.seq, joined: w.seq}
-		w.sighands[id] = sighand{}
-		w.mms[id] = mm{dumpable: 1}
 	}
 	p := &w.procs[group]
 	p.threads.add(id)
@@ -131,8 +140,11 @@ func (w *World) newTask(id TaskID, group int8) *task {
 // CopyFrom makes w the same state as src. It copies only what is in use.
 func (w *World) CopyFrom(src *World) {
 	w.m, w.event, w.cur, w.alt = src.m, src.event, src.cur, src.alt
-	w.used, w.groups, w.filterN, w.seq, w.at = src.used, src.groups, src.filterN, src.seq, src.at
+	w.used, w.groups, w.told, w.inExec, w.filterN, w.seq, w.at = src.used, src.groups, src.told, src.inExec, src.filterN, src.seq, src.at
 	p := w.m.prog
+	if w.m.pidfds {
+		w.files = src.files
+	}
 	copy(w.barriers[:len(p.Barriers)], src.barriers[:len(p.Barriers)])
 	copy(w.vars[:p.Vars], src.vars[:p.Vars])
 	copy(w.filters[:w.filterN], src.filters[:w.filterN])
@@ -192,8 +204,19 @@ func (w *World) ActorOfTask(t TaskID) ActorID {
 	return ActorID(t - firstTask)
 }
 
-// find is find_task_by_vpid.
+// find is find_task_by_vpid: what a number means to the task that makes the step.
 func (w *World) find(tid int64) TaskID {
+	if t := &w.tasks[w.cur]; w.ownNamespace(t) {
+		if tid == int64(InitTid) {
+			return w.procOf(t).leader
+		}
+		return NoTask
+	}
+	return w.findOutside(tid)
+}
+
+// findOutside finds by the number in the namespace of init, which every task has.
+func (w *World) findOutside(tid int64) TaskID {
 	if tid <= 0 || tid > maxTasks {
 		return NoTask
 	}

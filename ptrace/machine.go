@@ -40,10 +40,7 @@ const (
 	stopJctl   uint64 = 1 << (16 + iota) // the stop takes part in a group stop: CLD_STOPPED
 	stopInfo                             // the stop has a siginfo
 	stopSignal                           // a signal-delivery-stop: its siginfo is the signal's
-	stopForked                           // the clone report that comes is to stop; its event is above bit 24
 	stopOver                             // the tracer has let it go; another engine may still hold the thread
-
-	forkShift = 24
 )
 
 func (c context) options() Option   { return Option(c.d[wordOptions] & 0xffffffff) }

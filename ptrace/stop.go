@@ -6,7 +6,7 @@ import "tracehammer/engine"
 
 // notify prepares a stop that is no signal's: ptrace_do_notify.
 func (c context) notify(w *engine.World, t engine.TaskID, signo uint8, code uint16, flags uint64, message int64) engine.Action {
-	*w.SigInfo(t) = engine.NewSigInfo(signo, int32(code), w.TidOf(t), w.Uid(t))
+	*w.SigInfo(t) = engine.NewSigInfo(signo, int32(code), w.OwnTid(t), w.Uid(t))
 	c.d[wordStop] = uint64(code) | stopInfo | flags
 	c.d[wordMessage] = uint64(message)
 	return engine.ActStop
@@ -32,9 +32,10 @@ func (client) ReportSignal(w *engine.World, t engine.TaskID, e engine.EngineID, 
 	return engine.ActStop, engine.SignalDeliver
 }
 
-// kindOf is the event that a clone with these flags makes, 0 for none (R59).
-func (c context) kindOf(flags int64) Event {
-	if flags&engine.CLONE_UNTRACED != 0 {
+// CloneEvent is the event that a clone with these flags is to make, 0 for none (R59).
+func (client) CloneEvent(w *engine.World, t engine.TaskID, flags int64) uint16 {
+	c, _, ok := of(w, t)
+	if !ok || flags&engine.CLONE_UNTRACED != 0 {
 		return 0
 	}
 	kind := EventFork
@@ -45,7 +46,7 @@ func (c context) kindOf(flags int64) Event {
 		kind = EventClone
 	}
 	if c.has(1 << kind) {
-		return kind
+		return uint16(kind)
 	}
 	return 0
 }
@@ -53,12 +54,8 @@ func (c context) kindOf(flags int64) Event {
 // Inherit attaches the parent's tracer to a new child (R60, R61).
 func (client) Inherit(w *engine.World, t engine.TaskID, e engine.EngineID, child engine.TaskID, flags int64) {
 	c := at(w, t, e)
-	kind := c.kindOf(flags)
 	w.Mark(59)
-	if kind != 0 {
-		c.d[wordStop] = stopForked | uint64(kind)<<forkShift
-	}
-	if kind == 0 && flags&engine.CLONE_PTRACE == 0 {
+	if w.CloneEvent(t) == 0 && flags&engine.CLONE_PTRACE == 0 {
 		return
 	}
 	w.Mark(60)
@@ -82,13 +79,13 @@ func (client) Inherit(w *engine.World, t engine.TaskID, e engine.EngineID, child
 	}
 }
 
-// ReportClone stops the parent if Inherit found an event to report (R62).
+// ReportClone stops the parent if an event was decided on and its tracer, who may be another by now, wants it (R62).
 func (client) ReportClone(w *engine.World, t engine.TaskID, e engine.EngineID, child engine.TaskID) engine.Action {
-	c := at(w, t, e)
-	if !c.stop(stopForked) {
+	c, kind := at(w, t, e), Event(w.CloneEvent(t))
+	if kind == 0 || !c.has(1<<kind) {
 		return engine.ActResume
 	}
-	return c.eventStop(w, t, Event(c.d[wordStop]>>forkShift), int64(w.TidOf(child)))
+	return c.eventStop(w, t, kind, int64(w.TidOf(child)))
 }
 
 // ReportExec is EVENT_EXEC, or the SIGTRAP of old (R70, R71).
