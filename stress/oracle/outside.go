@@ -44,9 +44,9 @@ func (o *Oracle) outside(p *engine.Program, h *history.History) (Verdict, bool) 
 		case f.State == 't' && f.TracerPid == 0:
 			return bad(Invariant, "invariant: tracing stop without a tracer",
 				"%s is in state t (tracing stop) with TracerPid 0 (invariants 27, 76)", p.Actors[a].Name)
-		case f.TracerPid != 0 && !slices.Contains(h.Tids(), f.TracerPid):
+		case f.TracerPid != 0 && f.TracerPid != int32(engine.InitTid) && !slices.Contains(h.Tids(), f.TracerPid):
 			return bad(Invariant, "invariant: traced by a stranger",
-				"%s has TracerPid %d, which no actor ever had (invariant 27)", p.Actors[a].Name, f.TracerPid)
+				"%s has TracerPid %d, which neither init nor an actor ever had (invariant 27)", p.Actors[a].Name, f.TracerPid)
 		}
 	}
 	if o.Bound > 0 && h.Drain > o.Bound {
