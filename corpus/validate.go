@@ -17,8 +17,9 @@ const maxBugRow = 999
 // Archs are the architectures that a condition can name.
 var Archs = []string{"386", "amd64", "arm", "arm64", "loong64", "mips64le", "ppc64le", "riscv64", "s390x"}
 
-// allowedClone are the clone flags of scenarios: what needs a stack of its own set up, a TLS or a namespace is left out.
-const allowedClone = ThreadFlags | engine.CLONE_PTRACE | engine.CLONE_VFORK | engine.CLONE_PARENT | engine.CLONE_UNTRACED | engine.CSIGNAL
+// allowedClone are the clone flags of scenarios: what needs a stack of its own set up, a TLS or a namespace other than that
+// of pids is left out.
+const allowedClone = ThreadFlags | engine.CLONE_PTRACE | engine.CLONE_VFORK | engine.CLONE_PARENT | engine.CLONE_UNTRACED | engine.CLONE_NEWPID | engine.CSIGNAL
 
 // Validate says whether the scenario can be lowered and run: everything named exists, every actor is created once, by whom
 // its declaration says, barriers and races can be reached, nothing outside the scenario is signalled or traced, and all
@@ -80,7 +81,7 @@ func (v *validator) remove(st Stmt) func() {
 }
 
 func (v *validator) all() {
-	for _, phase := range []func(){v.meta, v.actors, v.ops, v.body, v.creation, v.variables} {
+	for _, phase := range []func(){v.meta, v.actors, v.ops, v.body, v.creation, v.namespaces, v.variables} {
 		if phase(); v.err != nil {
 			return
 		}
@@ -314,7 +315,7 @@ func (v *validator) safe(o *Op) string {
 			continue
 		}
 		switch {
-		case a.N == int64(engine.InitTid):
+		case a.N == int64(engine.InitTid) && o.Verb.Call == engine.CallPtrace:
 			return o.Verb.Name + ": expected somebody else than init"
 		case a.N == -1 && o.Verb.Call == engine.CallKill:
 			return "kill: expected somebody, not everybody"
@@ -557,11 +558,50 @@ func (v *validator) reachable(st Stmt, parties []string, created map[string]bool
 	}
 }
 
+// Inits are the operations that create actors as inits of PID namespaces of their own, by the actors' names.
+func (s *Scenario) Inits() map[string]*Op {
+	var m map[string]*Op
+	for _, o := range s.Ops() {
+		if o.Verb.Name == "clone" && o.Args[1].N&engine.CLONE_NEWPID != 0 {
+			if m == nil {
+				m = map[string]*Op{}
+			}
+			m[o.Created()] = o
+		}
+	}
+	return m
+}
+
+// namespaces checks what is left out about PID namespaces: their inits stay alone in them, and use no numbers from outside,
+// which would mean nobody or somebody else there. Everybody else leaves the run's own init alone.
+func (v *validator) namespaces() {
+	inits := v.s.Inits()
+	for i := range v.s.Actors {
+		d := &v.s.Actors[i]
+		if by := inits[d.Parent]; by != nil {
+			v.check(false, &d.Trivia, func() { by.Args[1].N &^= engine.CLONE_NEWPID }, "actor %q: %q creates nobody: it stays alone in a PID namespace of its own", d.Name, d.Parent)
+		}
+	}
+	for _, o := range v.s.Ops() {
+		own := inits[o.Actor] != nil
+		for i, a := range o.Args {
+			t := o.Verb.Params[i].Type
+			switch {
+			case t != Pid && t != Fd:
+			case a.Kind != ArgNum:
+				v.check(!own, &o.Trivia, v.remove(o), "%s, %s: %q is in a PID namespace of its own: expected init, which is itself there, or another number", o.Verb.Name, o.Verb.Params[i].Name, o.Actor)
+			case t == Pid && a.N == int64(engine.InitTid):
+				v.check(own || slices.Contains(harmless, o.Verb.Call), &o.Trivia, v.remove(o), "%s: expected somebody else than init", o.Verb.Name)
+			}
+		}
+	}
+}
+
 // givesTid are the verbs whose results may be used as a pid: their tids are the scenario's own.
 var givesTid = []engine.Call{engine.CallClone, engine.CallGetpid, engine.CallGettid, engine.CallWait4}
 
 func (v *validator) variables() {
-	setBy := map[string][]*Op{}
+	setBy, inits := map[string][]*Op{}, v.s.Inits()
 	for _, o := range v.s.Ops() {
 		if o.Dst != "" {
 			setBy[o.Dst] = append(setBy[o.Dst], o)
@@ -585,6 +625,7 @@ func (v *validator) variables() {
 			v.check(len(setBy[a.Name]) > 0, &o.Trivia, v.remove(o), "no actor and no variable that an operation sets: %q", a.Name)
 			for _, from := range setBy[a.Name] {
 				v.check(o.Verb.Params[i].Type != Pid || slices.Contains(givesTid, from.Verb.Call) || slices.Contains(harmless, o.Verb.Call), &o.Trivia, v.remove(o), "variable %q: %s does not give the tid of an actor", a.Name, from.Verb.Name)
+				v.check(inits[from.Actor] == nil, &o.Trivia, v.remove(o), "variable %q: %q sets it, whose numbers mean nothing outside its PID namespace", a.Name, from.Actor)
 			}
 		}
 	}

@@ -40,7 +40,7 @@ var (
 		int64(ptrace.OTraceexec), int64(ptrace.OTracevforkdone), int64(ptrace.OTraceexit), int64(ptrace.OTraceexit), int64(ptrace.OTraceseccomp),
 		int64(ptrace.OExitkill)}
 	cloneFlags = []int64{engine.SIGCHLD, engine.SIGCHLD | engine.CLONE_PTRACE, engine.SIGCHLD | engine.CLONE_UNTRACED, engine.SIGUSR1,
-		engine.SIGCHLD | engine.CLONE_VM | engine.CLONE_VFORK, engine.SIGCHLD | engine.CLONE_PARENT, 0}
+		engine.SIGCHLD | engine.CLONE_VM | engine.CLONE_VFORK, engine.SIGCHLD | engine.CLONE_PARENT, engine.SIGCHLD | engine.CLONE_NEWPID, 0}
 	filtered = []int64{int64(engine.CallGetppid), int64(engine.CallGetppid), int64(engine.CallTkill), int64(engine.CallExecve)}
 )
 
@@ -134,6 +134,9 @@ func (g *Gen) number(o *corpus.Op, p corpus.Param) int64 {
 // pid draws a target: mostly an actor other than the caller, sometimes what the call takes besides.
 func (g *Gen) pid(s *corpus.Scenario, o *corpus.Op) corpus.Arg {
 	waits := o.Verb.Call == engine.CallWait4
+	if s.Inits()[o.Actor] != nil && o.Verb.Call != engine.CallPtrace {
+		return corpus.Num(int64(engine.InitTid)) // itself: it sees nobody else
+	}
 	switch n := g.rng.IntN(16); {
 	case n < 3 && waits:
 		return corpus.Num(-1)
