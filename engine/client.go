@@ -340,15 +340,11 @@ func (w *World) PokeResult(id TaskID, v int64) {
 	}
 }
 
-// SyscallInfo is the call that a task is in, CallNone for restart_syscall, and its result so far. The two futex calls have
-// one number, so they are one call here.
+// SyscallInfo is the call that a task is in, CallNone for restart_syscall, and its result so far.
 func (w *World) SyscallInfo(id TaskID) (c Call, ret int64, tid bool) {
 	t := &w.tasks[id]
-	switch c = t.call; {
-	case t.is(tfRestart):
+	if c = t.call; t.is(tfRestart) {
 		c = CallNone
-	case c == CallFutexWake:
-		c = CallFutexWait
 	}
 	return c, t.ret, t.tidMask&1 != 0
 }

@@ -31,7 +31,7 @@ func (w *World) clone(id TaskID, t *task, f *frame) bool {
 	f.a = child
 	f.code = w.m.hooks.CloneEvent(w, id, flags) // before copy_process: a later tracer gets no event, whatever it asks for
 	f.stage = stCloneCopy
-	return w.copiesAlone(id, t)
+	return flags&CLONE_THREAD == 0 && w.copiesAlone(id, t)
 }
 
 // copiesAlone says that nobody can change what a clone of t copies, or tell when it does.
@@ -46,12 +46,18 @@ func (w *World) copiesAlone(id TaskID, t *task) bool {
 	return true
 }
 
-// cloneCopy is copy_files, copy_fs, copy_sighand and copy_mm: what the child does not share it gets a copy of now.
+// cloneCopy is dup_task_struct, copy_files, copy_fs, copy_sighand and copy_mm: what the child does not share it gets a copy
+// of now. TIF_SIGPENDING is copied too: a new thread whose creator was signalled just then looks for signals at once, and
+// may take the process's.
 func (w *World) cloneCopy(_ TaskID, t *task, f *frame) bool {
 	child, flags := f.a, t.args[0]
+	if flags&CLONE_THREAD != 0 && t.is(tfSigPending) {
+		f.m |= frameDup
+	}
 	if flags&CLONE_FS != 0 && w.inExec&(1<<t.fs) != 0 {
 		w.mark(63)
 		t.delayed = 0
+		f.m &^= frameDup
 		return w.errno(t, f, EAGAIN)
 	}
 	if flags&CLONE_FILES == 0 {
@@ -78,12 +84,17 @@ func (w *World) clonePublish(id TaskID, t *task, f *frame) bool {
 	if t.fatalPending() {
 		w.mark(63)
 		t.delayed = 0
+		f.m &^= frameDup
 		if flags&CLONE_THREAD == 0 {
 			w.groups &^= 1 << child
 		}
 		return w.errno(t, f, EINTR)
 	}
 	w.copyProcess(id, t, child, flags)
+	if f.m&frameDup != 0 {
+		f.m &^= frameDup
+		w.tasks[child].flags |= tfSigPending
+	}
 	u := &t.utrace
 	for i := range u.engines {
 		if en := &u.engines[i]; u.n != 0 && en.live() {

@@ -16,6 +16,7 @@ const (
 	frameCall  uint16 = 1 << iota // the frame is a call whose result is not settled yet
 	frameAbort                    // the report decided: the call is not to be executed, or a seccomp event was shown
 	frameSkip                     // the tracer took the call's number away
+	frameDup                      // the new thread's copy of TIF_SIGPENDING
 )
 
 // Kinds of a pass, kept in its frame: the event's bit, or the kind of an extra.
