@@ -135,8 +135,7 @@ type userState uint8
 
 const (
 	uReady   userState = iota // at the instruction pc
-	uLoad                     // the begin of the call at pc was logged; its operands are not loaded yet
-	uBegun                    // about to make the call at pc, its operands loaded
+	uBegun                    // about to make the call at pc; its begin was logged
 	uEnded                    // the call at pc has returned; its end is not logged yet
 	uRestart                  // about to make the interrupted call at pc again
 	uHandler                  // at the start of a signal handler

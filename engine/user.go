@@ -92,26 +92,6 @@ func (w *World) eval(a Arg) int64 {
 	return a.N
 }
 
-// settled says that an argument's value can no longer change before the call of task id uses it.
-func (w *World) settled(id TaskID, a Arg) bool {
-	switch a.Kind {
-	case ArgTid, ArgNegTid:
-		return w.told&(1<<(a.N+int64(firstTask))) != 0 || w.m.parent[a.N] == w.ActorOfTask(id)
-	case ArgVar, ArgNegVar:
-		return w.m.private[a.N]
-	}
-	return true
-}
-
-// load evaluates the operands of the call at pc.
-func (w *World) load(id TaskID, t *task) {
-	in := w.instr(id, t)
-	for i := range t.args {
-		t.args[i] = w.eval(in.Args[i])
-	}
-	t.ustate = uBegun
-}
-
 // plain executes an instruction that is neither a call nor a barrier nor the end; it says whether it was one, and whether
 // nobody else can tell.
 func (w *World) plain(id TaskID, t *task) (done, private bool) {
@@ -202,8 +182,6 @@ func (w *World) user(id TaskID, alt int8) {
 	case uBegun, uRestart:
 		w.enter(id, w.instr(id, t).Call) // not t.call: a handler's sigreturn may have come in between
 		return
-	case uLoad:
-		w.load(id, t)
 	case uEnded:
 		w.ended(id, t)
 	case uHandler:
@@ -256,14 +234,13 @@ func (w *World) next(id TaskID, t *task) {
 	in := w.instr(id, t)
 	switch in.Op {
 	case OpCall:
-		t.call = in.Call
-		w.load(id, t)
-		for _, a := range in.Args[:len(t.args)] {
-			if !w.settled(id, a) {
-				t.args = [4]int64{}
-				t.ustate = uLoad
-			}
+		// Actors load operands after they drew the begin's ticket. A begin says only what must have happened before it, so an
+		// execution in which it comes together with the load shows the same.
+		for i := range t.args {
+			t.args[i] = w.eval(in.Args[i])
 		}
+		t.call = in.Call
+		t.ustate = uBegun
 		if !in.Harness {
 			w.event = Event{Kind: EvBegin, Actor: w.ActorOfTask(id), Instr: t.pc}
 		}
