@@ -263,6 +263,17 @@ func (w *World) newReaper(id TaskID, t *task) TaskID {
 	return initTask
 }
 
+// earlyReaper is who adopts the children of a parent that is in exit_notify, NoTask if it is not. getppid reads its parent
+// without tasklist_lock, so it may see the new one before anything else of that section, the pdeath_signal included, has
+// happened (R85).
+func (w *World) earlyReaper(parent TaskID) TaskID {
+	t := &w.tasks[parent]
+	if t.state != Running || t.depth == 0 || t.top().stage != stExitNotify {
+		return NoTask
+	}
+	return w.newReaper(parent, t)
+}
+
 func (w *World) aliveThread(p *proc) TaskID {
 	for _, i := range w.threads(p) {
 		if !w.tasks[i].is(tfExiting) {

@@ -81,8 +81,12 @@ var sends = [numStages]bool{stKill: true, stNotifyCont: true, stStopped: true, s
 var sendsCall = [NumCalls]bool{CallKill: true, CallTkill: true, CallTgkill: true, CallRtSigqueueinfo: true, CallRtTgsigqueueinfo: true,
 	CallPidfdSendSignal: true, CallPtrace: true}
 
-// ambiguous is the number of running threads, other than the caller, of which it matters whether they are on a CPU.
+// ambiguous is the number of further outcomes of a call: for those that send signals one for each running thread, other
+// than the caller, of which it matters whether it is on a CPU; for getppid that of a parent that is just dying.
 func (w *World) ambiguous(id TaskID, c Call) int8 {
+	if c == CallGetppid && w.earlyReaper(w.tasks[w.procOf(&w.tasks[id]).leader].realParent) != NoTask {
+		return 1
+	}
 	if !sendsCall[c] {
 		return 0
 	}

@@ -153,7 +153,11 @@ func (w *World) syscall(id TaskID, t *task, f *frame) bool {
 	case CallGettid:
 		return w.sysRetTid(t, f, t.tid)
 	case CallGetppid:
-		return w.sysRetTid(t, f, w.tgid(&w.tasks[w.tasks[p.leader].realParent]))
+		parent := w.tasks[p.leader].realParent
+		if r := w.earlyReaper(parent); w.alt == 1 && r != NoTask {
+			parent = r
+		}
+		return w.sysRetTid(t, f, w.tgid(&w.tasks[parent]))
 	case CallKill, CallTkill, CallTgkill, CallRtSigqueueinfo, CallRtTgsigqueueinfo, CallPidfdSendSignal:
 		return w.killCall(id, t, f)
 	case CallPidfdOpen:
