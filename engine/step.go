@@ -6,7 +6,7 @@ import "math/bits"
 type stage uint8
 
 const (
-	stNone stage = iota
+	_ stage = iota // no stage: an empty frame
 
 	// System calls: entry, body, exit.
 	stEntry      // work on the way in: utrace's report

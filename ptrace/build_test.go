@@ -126,11 +126,6 @@ type explorer struct {
 	stuck    map[string][]engine.Wait
 }
 
-type world struct {
-	w   engine.World
-	log string
-}
-
 // outcomes are all ways in which the program can end: per actor the results of its calls, in order. "!" marks an end in
 // which an actor that is no victim neither parked nor died.
 func explore(t testing.TB, p *engine.Program, o engine.Options) *explorer {

@@ -20,7 +20,6 @@ type EngineTarget struct {
 	m        *engine.Machine
 	world    engine.World
 	choices  []engine.Choice
-	enabled  []engine.Choice
 	hist     history.History
 	recorder Recorder
 }
