@@ -200,14 +200,14 @@ func (w *World) delay(p *proc, sig uint8) {
 }
 
 // start is wake_up_new_task. A child that has something pending looks at it before its first instruction
-// (calculate_sigpending).
+// (calculate_sigpending): a thread may so find there what another thread of its process was woken for.
 func (w *World) start(child TaskID) {
 	c := &w.tasks[child]
 	if c.state != New {
 		return
 	}
 	c.state = Running
-	if c.is(tfSigPending) || w.pendingWork(c) {
+	if !w.isLeader(child) || c.is(tfSigPending) || w.pendingWork(c) {
 		c.push(stBorn)
 	}
 }
