@@ -33,8 +33,8 @@ func randomProgram(rng *rand.Rand) *engine.Program {
 	if rng.IntN(3) > 0 {
 		b.p.Vars = 1
 		a := pick()
-		option := func() int64 { return int64(options[rng.IntN(len(options)-1)]) }
-		b.ptrace(a, []Request{Attach, Seize, Seize}[rng.IntN(3)], pick(), 0, option()|option())
+		one, two := int64(options[rng.IntN(len(options)-1)]), int64(options[rng.IntN(len(options)-1)])
+		b.ptrace(a, []Request{Attach, Seize, Seize}[rng.IntN(3)], pick(), 0, one|two)
 		b.ptrace(a, Interrupt, pick())
 		for range 2 + rng.IntN(20) {
 			in := call(engine.CallWait4, -1, wall|engine.WNOHANG*(rng.IntN(4)/3))
