@@ -2,15 +2,23 @@ package engine
 
 // Sending signals from user mode (R21 ff).
 
-// pidfdBase is the first descriptor that pidfd_open returns.
-const pidfdBase = 100
+// The descriptors that actors have open: all that they start with, image and memory. pidfd_open takes the lowest others, from
+// 0 on, which is also what a variable holds that nobody has set.
+const firstFD, endFD = 3, 5
 
 // pidfd is what a descriptor of t is; 0 if it is none, or no pidfd.
 func (w *World) pidfd(t *task, fd int64) pidfd {
-	if tab := &w.files[t.files]; fd >= pidfdBase && fd < pidfdBase+int64(tab.n) {
-		return tab.at[fd-pidfdBase]
+	tab := &w.files[t.files]
+	switch {
+	case fd >= endFD:
+		fd -= endFD - firstFD
+	case fd >= firstFD:
+		return 0
 	}
-	return 0
+	if fd < 0 || fd >= int64(tab.n) {
+		return 0
+	}
+	return tab.at[fd]
 }
 
 // newPidfd is what pidfd_open does to the table of descriptors of t. Nothing but exec closes one, so numbers only grow.
@@ -18,7 +26,11 @@ func (w *World) newPidfd(t *task, p pidfd) int64 {
 	tab := &w.files[t.files]
 	tab.n = min(tab.n+1, uint8(len(tab.at)))
 	tab.at[tab.n-1] = p
-	return pidfdBase + int64(tab.n) - 1
+	fd := int64(tab.n) - 1
+	if fd >= firstFD {
+		fd += endFD - firstFD
+	}
+	return fd
 }
 
 // killPermission is check_kill_permission for a signal from user mode (R21).
