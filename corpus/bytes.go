@@ -215,6 +215,7 @@ func (e *encoder) condition(c Condition) {
 	for _, a := range c.Arch {
 		e.n(slices.Index(Archs, a))
 	}
+	e.n(map[bool]int{true: 1}[c.Root])
 }
 
 // decoder reads zeros behind the end.
@@ -386,5 +387,6 @@ func (d *decoder) condition() Condition {
 	for range d.n(len(Archs) + 1) {
 		c.Arch = append(c.Arch, Archs[d.n(len(Archs))])
 	}
+	c.Root = d.n(2) == 1
 	return c
 }

@@ -137,6 +137,8 @@ main: getpid => never
 
 func TestConditions(t *testing.T) {
 	c := Condition{MinKernel: Version{4, 8}, MaxKernel: Version{6, 1}, Arch: []string{"amd64", "arm64"}}
+	asRoot := c
+	asRoot.Root = true
 	for _, x := range []struct {
 		release, arch string
 		want          bool
@@ -144,8 +146,11 @@ func TestConditions(t *testing.T) {
 		{"4.8.0", "amd64", true}, {"4.7.10", "amd64", false}, {"6.0.9-rc1", "arm64", true}, {"6.1.0", "amd64", false},
 		{"5.10.200", "s390x", false}, {"odd", "amd64", false},
 	} {
-		if c.Holds(x.release, x.arch) != x.want {
-			t.Errorf("%s on %s %s: %v", c, x.release, x.arch, !x.want)
+		for _, root := range []bool{false, true} {
+			m := Machine{Release: x.release, Arch: x.arch, Root: root}
+			if c.Holds(m) != x.want || asRoot.Holds(m) != (x.want && root) {
+				t.Errorf("%s on %+v: %v, as root %v", c, m, !x.want, !(x.want && root))
+			}
 		}
 	}
 }

@@ -383,8 +383,10 @@ func (p *parser) condition() Condition {
 			c.MaxKernel = p.version(w[len("linux<"):])
 		case slices.Contains(Archs, w) && !slices.Contains(c.Arch, w):
 			c.Arch = append(c.Arch, w)
+		case w == "root" && !c.Root:
+			c.Root = true
 		default:
-			p.fail("expected linux>=VERSION, linux<VERSION or an architecture (%s)", strings.Join(Archs, ", "))
+			p.fail("expected linux>=VERSION, linux<VERSION, root or an architecture (%s)", strings.Join(Archs, ", "))
 		}
 		p.w++
 	}

@@ -230,6 +230,9 @@ func (c Condition) String() string {
 	for _, a := range c.Arch {
 		s += " " + a
 	}
+	if c.Root {
+		s += " root"
+	}
 	return s
 }
 

@@ -57,6 +57,14 @@ type Condition struct {
 	Trivia
 	MinKernel, MaxKernel Version  // linux>=4.8, linux<6.1 (MaxKernel is excluded)
 	Arch                 []string // GOARCH names, any of them
+	Root                 bool     // root: actors with other user ids, and with capabilities in the initial user namespace
+}
+
+// Machine is what conditions are about.
+type Machine struct {
+	Release string // of the kernel: 6.18.44
+	Arch    string // GOARCH
+	Root    bool   // actors are root of the initial user namespace
 }
 
 // Version is a kernel version, major and minor.

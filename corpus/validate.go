@@ -98,7 +98,7 @@ func (v *validator) meta() {
 		v.check(!badRule(i), &s.Trivia, func() { s.Rules = slices.Delete(s.Rules, i, i+1) }, "rule R%d: expected each of R1 to R%d at most once", s.Rules[i], MaxRule)
 	}
 	for i := range s.On {
-		v.check(s.On[i].valid() && s.On[i].String() != "", &s.On[i].Trivia, func() { s.On = slices.Delete(s.On, i, i+1) }, "the condition%s: expected kernel versions and architectures", s.On[i])
+		v.check(s.On[i].valid() && s.On[i].String() != "", &s.On[i].Trivia, func() { s.On = slices.Delete(s.On, i, i+1) }, "the condition%s: expected kernel versions, architectures, root", s.On[i])
 	}
 	for i, k := range s.KnownBugs {
 		ok := k.Row >= 1 && k.Row <= maxBugRow && k.On.valid() && len(k.Shows) > 0
@@ -663,12 +663,12 @@ func (v *validator) hidden() int {
 	return n
 }
 
-// Holds says whether a machine with this kernel release ("6.18.44") and architecture meets the condition.
-func (c Condition) Holds(release, arch string) bool {
+// Holds says whether a machine meets the condition.
+func (c Condition) Holds(m Machine) bool {
 	var v Version
-	fmt.Sscanf(release, "%d.%d", &v.Major, &v.Minor)
+	fmt.Sscanf(m.Release, "%d.%d", &v.Major, &v.Minor)
 	return (c.MinKernel == Version{} || !v.less(c.MinKernel)) && (c.MaxKernel == Version{} || v.less(c.MaxKernel)) &&
-		(len(c.Arch) == 0 || slices.Contains(c.Arch, arch))
+		(len(c.Arch) == 0 || slices.Contains(c.Arch, m.Arch)) && (!c.Root || m.Root)
 }
 
 func (v Version) less(w Version) bool {
@@ -676,15 +676,15 @@ func (v Version) less(w Version) bool {
 }
 
 // RunsOn says whether the scenario is meant for a machine: any of its "on" lines holds, or there is none.
-func (s *Scenario) RunsOn(release, arch string) bool {
-	return len(s.On) == 0 || slices.ContainsFunc(s.On, func(c Condition) bool { return c.Holds(release, arch) })
+func (s *Scenario) RunsOn(m Machine) bool {
+	return len(s.On) == 0 || slices.ContainsFunc(s.On, func(c Condition) bool { return c.Holds(m) })
 }
 
 // Known returns the known bugs that a machine is said to have.
-func (s *Scenario) Known(release, arch string) []KnownBug {
+func (s *Scenario) Known(m Machine) []KnownBug {
 	var out []KnownBug
 	for _, k := range s.KnownBugs {
-		if k.On.Holds(release, arch) {
+		if k.On.Holds(m) {
 			out = append(out, k)
 		}
 	}

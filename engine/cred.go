@@ -5,10 +5,13 @@ package engine
 // Capable says whether a task has every capability.
 func (w *World) Capable(t TaskID) bool { return w.tasks[t].uid == 0 }
 
+// CapableInit says whether it has them in the initial user namespace: capable(), where Capable is ns_capable().
+func (w *World) CapableInit(t TaskID) bool { return w.Capable(t) && !w.m.opt.Profile.UserNamespace }
+
 func (w *World) setresuid(t *task, f *frame) bool {
-	uid := t.args[0]
+	uid, users := t.args[0], int64(w.m.opt.Profile.Users)
 	switch {
-	case uid < 0 || uid > 0xffff:
+	case uid < 0 || uid > 0xffff || users != 0 && uid >= users:
 		return w.errno(t, f, EINVAL)
 	case uint16(uid) == t.uid:
 		return w.sysRet(t, f, 0)

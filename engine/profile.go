@@ -11,6 +11,11 @@ type Profile struct {
 	NoBlockstep bool
 	// NoSetSyscallInfo: PTRACE_SET_SYSCALL_INFO is unknown and gives EIO; since 6.16 it is known.
 	NoSetSyscallInfo bool
+	// UserNamespace: uid 0 is root of a user namespace that is not the initial one, where capable() of kernel/capability.c
+	// looks. What asks ns_capable, or for CAP_SYS_PTRACE over a task of the same namespace, is as in the initial one.
+	UserNamespace bool
+	// Users: the user ids below it are mapped in that namespace; setresuid takes no others (make_kuid). 0: all are.
+	Users uint16
 }
 
 // Yama is the level of the Yama security module.

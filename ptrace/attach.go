@@ -16,7 +16,7 @@ func checkOptions(w *engine.World, t engine.TaskID, o Option) int64 {
 	if o&^OMask != 0 {
 		return engine.EINVAL
 	}
-	if o&OSuspendSeccomp != 0 && (!w.Capable(t) || w.Filtered(t) || w.SeccompSuspended(t)) {
+	if o&OSuspendSeccomp != 0 && (!w.CapableInit(t) || w.Filtered(t) || w.SeccompSuspended(t)) {
 		w.Mark(5)
 		return engine.EPERM
 	}

@@ -141,7 +141,7 @@ const filterLength = 6
 func seccomp(w *engine.World, t, target engine.TaskID, r Request, addr int64) int64 {
 	w.Mark(111)
 	switch {
-	case !w.Capable(t) || w.Filtered(t):
+	case !w.CapableInit(t) || w.Filtered(t):
 		return -engine.EACCES
 	case r == SeccompGetMetadata && addr < 8:
 		return -engine.EINVAL

@@ -140,3 +140,15 @@ func TestCloneInStoppedGroup(t *testing.T) {
 		}
 	}
 }
+
+// R5 R111: what capable() decides is refused to root of a user namespace; what needs rights over a task there is not. Only
+// mapped user ids can be taken.
+func TestUserNamespace(t *testing.T) {
+	b := two()
+	b.do("main", engine.CallSetresuid, 1000).do("main", engine.CallSetresuid, 0).
+		ptrace("main", Seize, "child", 0, int(OSuspendSeccomp)).ptrace("main", Seize, "child", 0, 0).ptrace("main", Interrupt, "child").wait("main", "child", 0).
+		ptrace("main", Setoptions, "child", 0, int(OSuspendSeccomp)).ptrace("main", SeccompGetFilter, "child", 0).ptrace("main", SeccompGetMetadata, "child", 16).
+		ptrace("main", Detach, "child")
+	expectOn(t, b, engine.Options{Profile: engine.Profile{UserNamespace: true, Users: 1}},
+		`EINVAL 0 EPERM 0 0 child:event-STOP EPERM EACCES EACCES 0 |`)
+}

@@ -31,22 +31,33 @@ func Open(name string) (stress.Target, error) {
 func CannotRun(err error) bool { return stress.IsEnv(err) }
 
 // kernel is the running kernel, as far as scenarios depend on it.
-type kernel struct{ name, release string }
+type kernel struct {
+	name, release string
+	root          bool // actors on the host are root of the initial user namespace
+}
 
 func thisKernel() kernel {
 	var u unix.Utsname
 	if unix.Uname(&u) != nil {
-		return kernel{"unknown kernel", ""}
+		return kernel{name: "unknown kernel"}
 	}
-	return kernel{unix.ByteSliceToString(u.Sysname[:]), unix.ByteSliceToString(u.Release[:])}
+	return kernel{unix.ByteSliceToString(u.Sysname[:]), unix.ByteSliceToString(u.Release[:]), !host.Profile().UserNamespace}
 }
 
 func (k kernel) String() string { return fmt.Sprintf("%s %s %s", k.name, k.release, runtime.GOARCH) }
 
+func (k kernel) machine() corpus.Machine {
+	return corpus.Machine{Release: k.release, Arch: runtime.GOARCH, Root: k.root}
+}
+
 // unfit says why a scenario is not for a target; "" if it is. The engine runs all of them.
 func (k kernel) unfit(s *corpus.Scenario, target string) string {
-	if target == "engine" || s.RunsOn(k.release, runtime.GOARCH) {
+	m := k.machine()
+	if target == "engine" || s.RunsOn(m) {
 		return ""
+	}
+	if m.Root = true; s.RunsOn(m) {
+		return "it needs root of the initial user namespace"
 	}
 	return fmt.Sprintf("it is not for %s on %s", k.release, runtime.GOARCH)
 }
@@ -56,5 +67,5 @@ func (k kernel) knownBugs(s *corpus.Scenario, target string) []corpus.KnownBug {
 	if target == "engine" {
 		return nil
 	}
-	return s.Known(k.release, runtime.GOARCH)
+	return s.Known(k.machine())
 }

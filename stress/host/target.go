@@ -16,14 +16,15 @@ import (
 
 // Target runs programs on this machine's kernel.
 type Target struct {
-	w      *worker // nil after an error that makes the namespace unusable
-	log    *kernelLog
-	kernel string
-	hist   history.History
-	runs   [actor.MaxRuns]actor.Run
-	code   *actor.Code
-	delays []int64
-	finals []history.Final
+	w       *worker // nil after an error that makes the namespace unusable
+	log     *kernelLog
+	kernel  string
+	profile engine.Profile
+	hist    history.History
+	runs    [actor.MaxRuns]actor.Run
+	code    *actor.Code
+	delays  []int64
+	finals  []history.Final
 }
 
 var _ stress.Target = (*Target)(nil)
@@ -37,7 +38,7 @@ func New() (*Target, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Target{w: w, log: openKernelLog(), kernel: kernelName()}
+	t := &Target{w: w, log: openKernelLog(), kernel: kernelName(), profile: Profile()}
 	if err := t.probeTrace(); err != nil {
 		return nil, errors.Join(err, t.Close())
 	}
@@ -45,7 +46,7 @@ func New() (*Target, error) {
 }
 
 func (t *Target) Name() string            { return "host" }
-func (t *Target) Profile() engine.Profile { return engine.Profile{} }
+func (t *Target) Profile() engine.Profile { return t.profile }
 
 // Close ends the namespace and waits until it is gone.
 func (t *Target) Close() error {

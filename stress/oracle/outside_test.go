@@ -59,4 +59,8 @@ func TestOutside(t *testing.T) {
 			t.Errorf("%s: no explanation", c.title)
 		}
 	}
+	init := final(history.Final{State: 't', TracerPid: int32(engine.InitTid)}) // its child asked for it: R11
+	if v := oracle.New(engine.Profile{}).Judge(p, &init); strings.Contains(v.Title, "stranger") {
+		t.Errorf("traced by init: %q", v.Title)
+	}
 }
