@@ -252,9 +252,25 @@ func (w *World) flushGroup(p *proc, set uint64) {
 	}
 }
 
-// wantsSignal is wants_signal (R26). Whether a running task is on a CPU is a free choice; skip counts the threads that are
-// to be taken as waiting for one.
-func (w *World) wantsSignal(sig uint8, t *task, skip *int8) bool {
+// offCPU is the free choice which running tasks are not on a CPU while a signal looks for a thread to take it: the first
+// few that it looks at, each of them for all of that search.
+type offCPU struct {
+	more  int8
+	tasks uint16
+}
+
+// has says whether a task is to be taken as waiting for a CPU.
+func (o *offCPU) has(id TaskID) bool {
+	if o.tasks&(1<<id) == 0 && o.more > 0 {
+		o.more--
+		o.tasks |= 1 << id
+	}
+	return o.tasks&(1<<id) != 0
+}
+
+// wantsSignal is wants_signal (R26).
+func (w *World) wantsSignal(sig uint8, id TaskID, off *offCPU) bool {
+	t := &w.tasks[id]
 	if t.blocked&bit(sig) != 0 || t.is(tfExiting) {
 		return false
 	}
@@ -270,11 +286,7 @@ func (w *World) wantsSignal(sig uint8, t *task, skip *int8) bool {
 	if t.state != Running {
 		return false
 	}
-	if *skip > 0 && t != &w.tasks[w.cur] {
-		*skip--
-		return false
-	}
-	return true
+	return id == w.cur || !off.has(id)
 }
 
 // fatal is sig_fatal.
@@ -285,9 +297,9 @@ func (w *World) fatal(p *proc, sig uint8) bool {
 // completeSignal is complete_signal: choose a thread to take the signal, and kill the group at once if it is fatal (R26, R27).
 func (w *World) completeSignal(sig uint8, nominal *task, private bool) {
 	p := w.procOf(nominal)
-	skip := w.alt
+	off := offCPU{more: w.alt}
 	t := nominal
-	if !w.wantsSignal(sig, nominal, &skip) {
+	if !w.wantsSignal(sig, w.at[nominal.tid], &off) {
 		if private || p.threads.n <= 1 {
 			return
 		}
@@ -299,7 +311,7 @@ func (w *World) completeSignal(sig uint8, nominal *task, private bool) {
 		found := false
 		for k := range int(p.threads.n) {
 			i := p.threads.at[(at+k)%int(p.threads.n)]
-			if w.wantsSignal(sig, &w.tasks[i], &skip) {
+			if w.wantsSignal(sig, i, &off) {
 				t, found = &w.tasks[i], true
 				p.cursor = i
 				break
