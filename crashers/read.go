@@ -32,6 +32,9 @@ func OpenReader(dir string) (*Reader, error) {
 // Dir is the directory of a crasher.
 func (r *Reader) Dir(id string) string { return r.path(id) }
 
+// State is the state directory, as it was named.
+func (r *Reader) State() string { return r.dir }
+
 func (r *Reader) path(parts ...string) string {
 	return filepath.Join(append([]string{r.dir, crashersDir}, parts...)...)
 }

@@ -12,10 +12,11 @@ import (
 
 // Origin says where a finding was made.
 type Origin struct {
-	Target string // as users write it
-	Kernel string // uname -sr
-	Arch   string // GOARCH
-	State  string // state directory, for the command that shows it again
+	Program string // as users call it
+	Target  string // as users write it
+	Kernel  string // uname -sr
+	Arch    string // GOARCH
+	State   string // state directory, for the command that shows it again
 }
 
 // New makes what is filed of a minimised finding: its names, its report, and a C program where one can show it alone.
@@ -32,7 +33,7 @@ func New(m *Minimal, known int, o Origin) (*Crasher, error) {
 	c := &Crasher{
 		Meta: Meta{ID: id, Kind: f.Kind, Title: f.Title, Rules: f.Rules, KnownBug: known, Signature: signature, Coarse: f.Coarse(),
 			Target: o.Target, Kernel: o.Kernel, Arch: o.Arch, Ops: m.Scenario.NumOps(), Hits: m.Hits, Runs: m.Runs,
-			Minimised: m.Complete, Command: fmt.Sprintf("stressd repro --state %s %s", o.State, id)},
+			Minimised: m.Complete, Command: Command(o.Program, o.State, id)},
 		Scenario: m.Scenario.Print(), Plan: m.Plan, History: m.History, Explanation: f.Explanation,
 	}
 	if ev, ok := EvidenceOf(p, m.History, &f); ok && o.Target != engineTarget && o.Arch == "amd64" {
@@ -78,7 +79,7 @@ func (c *Crasher) report(p *engine.Program) ([]byte, error) {
 	b.WriteString("\n## Show it again\n\n")
 	block(&b, c.Command)
 	if c.Repro != nil {
-		b.WriteString("\nor without tracehammer, on a machine to be tested:\n\n")
+		b.WriteString("\nor without tracehammer, with the C program beside this report, on a machine to be tested:\n\n")
 		block(&b, "gcc -O2 -static -pthread -o repro "+fileRepro+" && ./repro; echo $?")
 	} else {
 		b.WriteString("\nThere is no C program for it: what it shows is nothing that one program could check by itself.\n")

@@ -83,7 +83,7 @@ func golden(t *testing.T, name string, got []byte) {
 }
 
 func TestNewCrasher(t *testing.T) {
-	c, err := New(deadlocked(t), 54, Origin{Target: "host", Kernel: "Linux 6.18.44", Arch: "amd64", State: "state"})
+	c, err := New(deadlocked(t), 54, Origin{Program: "stressd", Target: "host", Kernel: "Linux 6.18.44", Arch: "amd64", State: "state"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +100,7 @@ func TestNewCrasher(t *testing.T) {
 		t.Errorf("read back: %v", err)
 	}
 
-	engineOnly, err := New(deadlocked(t), 0, Origin{Target: "engine", Kernel: "Linux 6.18.44", Arch: "amd64", State: "state"})
+	engineOnly, err := New(deadlocked(t), 0, Origin{Program: "stressd", Target: "engine", Kernel: "Linux 6.18.44", Arch: "amd64", State: "state"})
 	if err != nil || engineOnly.Repro != nil || !strings.Contains(string(engineOnly.Report), "no C program") {
 		t.Errorf("a finding about the engine: %v", err)
 	}
@@ -111,7 +111,7 @@ func TestReportIsSafe(t *testing.T) {
 	m := deadlocked(t)
 	m.Finding.Title = "hang \x1b[2J\n# own heading */ int x;"
 	m.Finding.Explanation = "a\n```\n# heading\n\x1b]0;title\a"
-	c, err := New(m, 0, Origin{Target: "host", Kernel: "Linux\x07", Arch: "amd64", State: "state"})
+	c, err := New(m, 0, Origin{Program: "stressd", Target: "host", Kernel: "Linux\x07", Arch: "amd64", State: "state"})
 	if err != nil {
 		t.Fatal(err)
 	}

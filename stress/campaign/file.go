@@ -107,7 +107,7 @@ const closedFile = "closed"
 func found(store *crashers.Store, c *crashers.Crasher, isNew bool) Found {
 	_, err := os.Stat(filepath.Join(store.Dir(c.ID), closedFile))
 	return Found{Regression: err == nil, ID: c.ID, Kind: c.Kind.String(), Title: c.Title, Target: c.Target, Dir: store.Dir(c.ID), New: isNew, KnownBug: c.KnownBug,
-		Shown: c.Hits, Of: c.Runs, Operations: c.Ops, Minimal: c.Minimised, Scenario: string(c.Scenario), Command: c.Command}
+		Shown: c.Hits, Of: c.Runs, Operations: c.Ops, Minimal: c.Minimised, Scenario: string(c.Scenario), Command: crashers.Command(crashers.Program(), store.State(), c.ID)}
 }
 
 // minimise makes the scenario of a sighting small and measures how often it shows. A finding that does not show again is
@@ -164,7 +164,7 @@ func (c checker) Run(ctx context.Context, s *corpus.Scenario, plan stress.Plan, 
 // origin says where a finding was made.
 func origin(target, state string) crashers.Origin {
 	k := thisKernel()
-	return crashers.Origin{Target: target, Kernel: k.name + " " + k.release, Arch: runtime.GOARCH, State: state}
+	return crashers.Origin{Program: crashers.Program(), Target: target, Kernel: k.name + " " + k.release, Arch: runtime.GOARCH, State: state}
 }
 
 // Minimize goes on making a filed finding smaller, for at most limit.

@@ -70,6 +70,7 @@ func Show(state, id string, json bool, w io.Writer) error {
 	if err != nil {
 		return err
 	}
+	c.Command = crashers.Command(crashers.Program(), state, c.ID)
 	s := Shown{Listed: Listed{c.Meta, store.Dir(c.ID)}, Scenario: string(c.Scenario), Explanation: c.Explanation}
 	if c.Repro != nil {
 		s.Reproducer = filepath.Join(s.Dir, "repro.c")
@@ -94,9 +95,9 @@ func Show(state, id string, json bool, w io.Writer) error {
 	}
 	fmt.Fprintf(&b, "shown by %s runs of these %d operations; seen %d times, first %s, last %s\n", s.Rate(), s.Ops, s.Count,
 		s.FirstSeen.Local().Format("2006-01-02 15:04:05"), s.LastSeen.Local().Format("2006-01-02 15:04:05"))
-	fmt.Fprintf(&b, "filed in %s\nagain:   %s\n", history.Printable(s.Dir), s.Command)
+	fmt.Fprintf(&b, "filed in %s\nagain:   %s\n", history.Printable(s.Dir), history.Printable(s.Command))
 	if s.Reproducer != "" {
-		fmt.Fprintf(&b, "alone:   gcc -O2 -static -pthread -o /tmp/repro %s && /tmp/repro\n", history.Printable(s.Reproducer))
+		fmt.Fprintf(&b, "alone:   gcc -O2 -static -pthread -o /tmp/repro %s && /tmp/repro\n", history.Printable(crashers.Quote(s.Reproducer)))
 	}
 	_, err = io.WriteString(w, b.String())
 	return err
