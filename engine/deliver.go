@@ -153,7 +153,10 @@ func (w *World) act(id TaskID, t *task, f *frame, sig uint8) (done, again bool) 
 			return true, false
 		}
 	default:
-		return true, w.groupExit(id, t, f, uint16(sig))
+		// do_group_exit takes siglock anew: until then other threads run on, though nobody can take the signal any more.
+		f.stage = stGroupExit
+		f.code = uint16(sig)
+		return true, w.groupEmpty(t)
 	}
 	t.info = SigInfo{}
 	return false, false

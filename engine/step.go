@@ -60,6 +60,7 @@ const (
 	stInStop
 
 	// Exit.
+	stGroupExit
 	stExitCall
 	stExitSignals
 	stExitTold
@@ -265,6 +266,8 @@ func (w *World) stage(id TaskID, t *task, f *frame) bool {
 	case stInStop:
 		f.stage = stSignal
 		return true
+	case stGroupExit:
+		return w.groupExit(id, t, f, f.code)
 	case stExitCall:
 		return w.exitStart(id, t, f)
 	case stExitSignals:
