@@ -201,8 +201,11 @@ func (w *World) user(id TaskID, alt int8) {
 		w.enter(id, CallFutexWake)
 		return
 	case uMmap:
-		w.enter(id, CallMmap)
-		return
+		if w.callsSeen(t) { // now, not when the exec returned: a tracer may have come in between
+			w.enter(id, CallMmap)
+			return
+		}
+		w.ended(id, t)
 	case uPark:
 		w.enter(id, CallFutexWake)
 		return
@@ -321,7 +324,7 @@ func (w *World) returned(id TaskID, t *task) {
 	switch t.ustate {
 	case uBegun, uRestart:
 		t.ustate = uEnded
-		if t.call == CallExecve && t.ret == 0 && w.callsSeen(t) {
+		if t.call == CallExecve && t.ret == 0 {
 			t.ustate = uMmap
 			return
 		}
