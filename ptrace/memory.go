@@ -95,6 +95,14 @@ func registers(w *engine.World, s *engine.CallState) {
 // syscallInfo is GET_SYSCALL_INFO (R56).
 func syscallInfo(w *engine.World, s *engine.CallState, c context) int64 {
 	w.Mark(111)
+	size := callInfo(w, s, c)
+	if uint64(s.Args[2]) < SyscallInfoSize {
+		s.Out, s.TidMask = [3]int64{}, 0
+	}
+	return size
+}
+
+func callInfo(w *engine.World, s *engine.CallState, c context) int64 {
 	call, ret, tid := w.SyscallInfo(s.Target)
 	switch code := w.SigInfo(s.Target).Code(); {
 	case !c.stop(stopInfo):

@@ -135,6 +135,9 @@ const (
 	SyscallInfoEntry   = 1
 	SyscallInfoExit    = 2
 	SyscallInfoSeccomp = 3
+
+	// SyscallInfoSize is what the longest of them fills. The kernel fills a smaller buffer in part: nothing is reported of it.
+	SyscallInfoSize = 84
 )
 
 // Signal is a signal number; 0 is none.

@@ -17,7 +17,8 @@ import "tracehammer/engine"
 //	SETSIGINFO              addr si_code, data si_signo; the caller as si_pid, everything else zero
 //	PEEKSIGINFO             addr flags<<32|offset, data nr -> Out as GETSIGINFO, of the first one read
 //	GETSIGMASK, SETSIGMASK  addr the size (8); SET: data the mask -> GET: Out[0] the mask
-//	GET_SYSCALL_INFO        addr the buffer's size -> Out[0] op, Out[1] the engine.Call (entry, seccomp) or the result (exit)
+//	GET_SYSCALL_INFO        addr the buffer's size -> Out[0] op, Out[1] the engine.Call (entry, seccomp) or the result (exit),
+//	                        if the buffer has the size for all of them
 //	SECCOMP_GET_FILTER      addr the index -> Ret the filter's length
 //	GET_RSEQ_CONFIGURATION, *_SYSCALL_USER_DISPATCH, SECCOMP_GET_METADATA  addr the size; nothing reported
 

@@ -98,6 +98,9 @@ func (b *builder) ptrace() encoded {
 		e.outs = []output{int32At(blockAt + siSigno), int32At(blockAt + siCode), int32At(blockAt + siPid)}
 	case ptrace.GetSyscallInfo:
 		into(buffer(0), uint8At(infoOp), int64At(infoWord), int32At(infoFutexOp))
+		if uint64(b.constArg(2)) < ptrace.SyscallInfoSize {
+			e.outs = nil
+		}
 	case ptrace.SeccompGetMetadata, ptrace.SetSyscallUserDispatch, ptrace.SetSyscallInfo:
 		*data = b.zeros()
 	}
