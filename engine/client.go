@@ -158,6 +158,7 @@ func (w *World) SetReport(id TaskID, code uint16) {
 	t := &w.tasks[id]
 	t.exitCode = code
 	t.flags |= tfReport
+	w.passBy(id)
 }
 
 // CommitStop, called by a callback that returns STOP, makes entering the stop a step of its own: if nobody wants the stop

@@ -126,6 +126,9 @@ func (w *World) Choices(dst []Choice) []Choice {
 			if sends[t.top().stage] {
 				alts += w.undecided(id)
 			}
+			if t.top().stage == stWait {
+				alts += int8(bits.OnesCount16(t.top().code))
+			}
 			for alt := range alts {
 				dst = append(dst, Choice{Task: id, Kind: ChoiceKernel, Alt: alt})
 			}

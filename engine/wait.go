@@ -1,5 +1,7 @@
 package engine
 
+import "math/bits"
+
 import "math"
 
 // wait4 and waitid (R86 to R96). One scan of the children and tracees is one step; the caller then sleeps until a step
@@ -7,7 +9,9 @@ import "math"
 
 // waitWhat is what a wait is for, decoded from its arguments.
 type waitWhat struct {
-	kind  int8 // waitAny, waitPid, waitGroup
+	late  uint16 // tasks that stopped since the scan may have begun
+	miss  int8   // how many of them it passes by
+	kind  int8   // waitAny, waitPid, waitGroup
 	id    int64
 	flags int64
 	// nonblock: the pidfd waited for has O_NONBLOCK.
@@ -78,13 +82,39 @@ func (w *World) waitOpts(t *task) (o waitWhat, errno int64) {
 	return o, 0
 }
 
-func (w *World) waitCall(_ TaskID, t *task, f *frame) bool {
-	if _, e := w.waitOpts(t); e != 0 {
+func (w *World) waitCall(id TaskID, t *task, f *frame) bool {
+	o, e := w.waitOpts(t)
+	if e != 0 {
 		w.mark(86)
 		return w.errno(t, f, e)
 	}
 	f.stage = stWait
-	return true
+	return !w.waitsForSeveral(id, t, &o)
+}
+
+// waitsForSeveral says that a scan looks at more than one task.
+func (w *World) waitsForSeveral(id TaskID, t *task, o *waitWhat) bool {
+	if o.kind == waitPid {
+		return false
+	}
+	n := t.children.n + t.ptraced.n
+	if o.flags&WNOTHREAD == 0 {
+		for _, i := range w.threads(w.procOf(t)) {
+			if i != id {
+				n += w.tasks[i].children.n + w.tasks[i].ptraced.n
+			}
+		}
+	}
+	return n > 1
+}
+
+// passBy tells scans that are under way that id has just stopped.
+func (w *World) passBy(id TaskID) {
+	for s := w.used &^ 1; s != 0; s &= s - 1 {
+		if u := &w.tasks[bits.TrailingZeros16(s)]; u.state == Running && u.depth != 0 && u.top().stage == stWait {
+			u.top().code |= 1 << id
+		}
+	}
 }
 
 // eligiblePid is eligible_pid (R87).
@@ -114,10 +144,18 @@ const (
 	foundTrace              // likewise, but first its real parent may want it
 )
 
-// wait is one scan: __do_wait.
+// wait is one scan: __do_wait. It holds tasklist_lock for reading, but tracing stops are entered under siglock alone: when
+// one is, the scan may have passed the task by already, and find another that stopped only then. The frame's code is the
+// set of tasks that stopped since the scan may have begun, the step's alternative how many of them it missed.
 func (w *World) wait(id TaskID, t *task, f *frame) bool {
 	o, _ := w.waitOpts(t)
+	o.late, o.miss = f.code, w.alt
+	f.code = 0
 	hope, what := w.waitScan(id, t, f, &o)
+	if what == foundNone && o.late != 0 {
+		o.late = 0 // what stopped wakes the waiter, who looks again
+		hope, what = w.waitScan(id, t, f, &o)
+	}
 	switch what {
 	case foundDone:
 		return w.sysRet(t, f, t.ret)
@@ -289,6 +327,10 @@ func (w *World) takeStopped(t *task, o *waitWhat, ptrace bool, i TaskID) bool {
 	switch {
 	case ptrace:
 		if c.state != Traced && !w.bug(BugContKeepsReport) || !c.is(tfReport) || c.jobctl&jcListening != 0 {
+			return false
+		}
+		if o.miss > 0 && o.late&(1<<i) != 0 {
+			o.miss--
 			return false
 		}
 		st, code = c.exitCode, CLD_TRAPPED
