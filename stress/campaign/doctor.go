@@ -6,13 +6,10 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"runtime"
-	"strings"
-
-	"golang.org/x/sys/unix"
 
 	"tracehammer/stress"
 	"tracehammer/stress/history"
+	"tracehammer/stress/host"
 )
 
 // Finding out about a machine.
@@ -35,76 +32,101 @@ func (Symptom) EventName() string { return "doctor" }
 
 // Doctor looks at this machine. The error is that of the host target, if it cannot run.
 func Doctor(out Reporter) error {
-	hostErr := tryHost()
-	host := Symptom{Name: "host target", State: symptomOK, Detail: "actors start, and end without a trace"}
-	if hostErr != nil {
-		host.State, host.Detail = symptomFail, hostErr.Error()
-		var env *stress.EnvError
-		if errors.As(hostErr, &env) {
-			host.Detail, host.Hint = (&stress.EnvError{What: env.What, Err: env.Err}).Error(), env.Hint
-		}
-	}
-	for _, s := range []Symptom{
-		{Name: "kernel", State: symptomOK, Detail: thisKernel().String()},
-		{Name: "engine target", State: symptomOK, Detail: "needs nothing"},
-		host, cpus(), user(), yama(), kernelLog(), compiler(),
-	} {
+	err := host.Probe()
+	for _, s := range append(symptoms(host.Info(), err), compiler()) {
 		if err := out.Report(s); err != nil {
 			return err
 		}
 	}
-	return hostErr
+	return err
 }
 
-func tryHost() error {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	t, err := Open("host")
+// symptoms judges a host on which a probe ended with err.
+func symptoms(d host.Details, err error) []Symptom {
+	target := Symptom{Name: "host target", State: symptomOK, Detail: "actors start, trace each other, and end without a trace"}
 	if err != nil {
-		return err
+		target.State, target.Detail = symptomFail, err.Error()
+		var env *stress.EnvError
+		if errors.As(err, &env) {
+			target.Detail, target.Hint = (&stress.EnvError{What: env.What, Err: env.Err}).Error(), env.Hint
+		}
 	}
-	return t.Close()
+	list := []Symptom{
+		{Name: "kernel", State: symptomOK, Detail: d.Kernel + " " + d.Arch},
+		{Name: "engine target", State: symptomOK, Detail: "needs nothing"},
+		target, cpus(d), user(d),
+	}
+	if !d.Root {
+		list = append(list, userNamespaces(d))
+	}
+	return append(list, yama(d), taskLimit(d), kernelLog(d))
 }
 
-func cpus() Symptom {
-	s := Symptom{Name: "cpus", State: symptomOK, Detail: fmt.Sprint(runtime.NumCPU())}
-	if runtime.NumCPU() < 2 {
-		s.State, s.Hint = symptomNote, "with one CPU races happen only where the kernel preempts: give the machine two"
+func cpus(d host.Details) Symptom {
+	s := Symptom{Name: "cpus", State: symptomOK, Detail: fmt.Sprint(d.CPUs)}
+	if d.CPUs < 2 {
+		s.State, s.Hint = symptomNote, "with one CPU races happen only where the kernel preempts: give the machine, or this process, two"
 	}
 	return s
 }
 
-func user() Symptom {
-	if os.Geteuid() == 0 {
-		return Symptom{Name: "user", State: symptomOK, Detail: "root"}
+func user(d host.Details) Symptom {
+	const hint = "as root of the machine, scenarios \"on root\" run as well"
+	switch {
+	case !d.Root:
+		return Symptom{"user", symptomNote, fmt.Sprintf("uid %d: actors run in a user namespace", os.Geteuid()), hint}
+	case d.Confined:
+		return Symptom{"user", symptomNote, "root of a user namespace", hint}
 	}
-	return Symptom{Name: "user", State: symptomNote, Detail: fmt.Sprintf("uid %d: actors run in a user namespace", os.Geteuid()),
-		Hint: "as root, scenarios that need real privileges run as well"}
+	return Symptom{Name: "user", State: symptomOK, Detail: "root"}
 }
 
-func yama() Symptom {
-	const file = "/proc/sys/kernel/yama/ptrace_scope"
-	s := Symptom{Name: "yama", State: symptomOK}
-	text, err := os.ReadFile(file)
-	scope := strings.TrimSpace(string(text))
+func userNamespaces(d host.Details) Symptom {
+	s := Symptom{Name: "user ns", State: symptomOK}
 	switch {
-	case err != nil:
+	case d.UserNS < 0:
+		s.State, s.Detail = symptomNote, unknown
+	case d.UserNS == 0:
+		s.State, s.Detail, s.Hint = symptomFail, "there may be none", "sysctl user.max_user_namespaces=1000, or run as root"
+	default:
+		s.Detail = fmt.Sprintf("there may be %d", d.UserNS)
+	}
+	return s
+}
+
+const unknown = "unknown without /proc"
+
+func yama(d host.Details) Symptom {
+	s := Symptom{Name: "yama", State: symptomOK}
+	switch {
+	case !d.Proc:
+		s.State, s.Detail = symptomNote, unknown
+	case d.YamaScope < 0:
 		s.Detail = "not there"
-	case scope == "3":
+	case d.YamaScope == 3:
 		s.State, s.Detail, s.Hint = symptomFail, "ptrace_scope 3: nobody may attach", "boot with a lower kernel.yama.ptrace_scope"
 	default:
-		s.Detail = "ptrace_scope " + scope
+		s.Detail = fmt.Sprintf("ptrace_scope %d", d.YamaScope)
 	}
 	return s
 }
 
-func kernelLog() Symptom {
-	f, err := os.OpenFile("/dev/kmsg", os.O_RDONLY|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return Symptom{"kernel log", symptomNote, err.Error(), "run as root, else warnings and oopses of the kernel are not seen"}
+func taskLimit(d host.Details) Symptom {
+	if d.TaskLimit {
+		return Symptom{Name: "task limit", State: symptomOK, Detail: "by a cgroup"}
 	}
-	defer f.Close()
-	return Symptom{Name: "kernel log", State: symptomOK, Detail: "readable"}
+	return Symptom{"task limit", symptomNote, "no cgroup to write to: only programs bound their own tasks", "as root with cgroups mounted there is a second limit"}
+}
+
+func kernelLog(d host.Details) Symptom {
+	if !d.KernelLog {
+		return Symptom{"kernel log", symptomNote, "not readable", "run as root, else warnings and oopses of the kernel are not seen"}
+	}
+	s := Symptom{Name: "kernel log", State: symptomOK, Detail: "readable"}
+	if d.Taint != 0 {
+		s.State, s.Detail = symptomNote, fmt.Sprintf("readable; the kernel is tainted already (%#x)", d.Taint)
+	}
+	return s
 }
 
 func compiler() Symptom {

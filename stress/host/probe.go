@@ -95,7 +95,9 @@ type Details struct {
 	Arch       string `json:"arch"`
 	CPUs       int    `json:"cpus"` // that this process may use
 	Root       bool   `json:"root"`
-	YamaScope  int    `json:"yamaScope"`  // kernel.yama.ptrace_scope, -1 without Yama
+	Confined   bool   `json:"confined"`   // actors are not root of the initial user namespace
+	Proc       bool   `json:"proc"`       // /proc is there; else most of the below is unknown
+	YamaScope  int    `json:"yamaScope"`  // kernel.yama.ptrace_scope, -1 without Yama or unknown
 	UserNS     int    `json:"userNS"`     // how many user namespaces there may be, -1 unknown
 	TaskLimit  bool   `json:"taskLimit"`  // a cgroup can limit the namespace's tasks
 	KernelLog  bool   `json:"kernelLog"`  // readable
@@ -111,6 +113,7 @@ func Info() Details {
 	defer log.close()
 	return Details{
 		Kernel: kernelName(), Arch: runtime.GOARCH, CPUs: set.Count(), Root: os.Geteuid() == 0,
+		Confined: Profile().UserNamespace, Proc: unix.Access("/proc/self", unix.F_OK) == nil,
 		YamaScope: readInt("/proc/sys/kernel/yama/ptrace_scope"), UserNS: readInt("/proc/sys/user/max_user_namespaces"),
 		TaskLimit: canLimitTasks(), KernelLog: log.fd >= 0, CoresPiped: coreLimit() != 0, Taint: log.seen,
 	}

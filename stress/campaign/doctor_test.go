@@ -1,0 +1,45 @@
+package campaign
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"tracehammer/stress"
+	"tracehammer/stress/host"
+)
+
+// TestSymptoms: what a doctor says about machines that this one is not.
+func TestSymptoms(t *testing.T) {
+	good := host.Details{Kernel: "Linux 6.18.44", Arch: "amd64", CPUs: 2, Root: true, Proc: true, YamaScope: -1, UserNS: 1000, TaskLimit: true, KernelLog: true}
+	refused := &stress.EnvError{What: "ptrace is refused", Err: errors.New("operation not permitted"), Hint: "a seccomp filter"}
+	for _, c := range []struct {
+		name   string
+		change func(*host.Details)
+		err    error
+		want   string // what is not ok
+	}{
+		{"root", func(*host.Details) {}, nil, ""},
+		{"plain user", func(d *host.Details) { d.Root, d.Confined, d.TaskLimit, d.KernelLog = false, true, false, false }, nil, "note user, note task limit, note kernel log"},
+		{"root of a user namespace", func(d *host.Details) { d.Confined = true }, nil, "note user"},
+		{"no user namespaces", func(d *host.Details) { d.Root, d.Confined, d.UserNS = false, true, 0 }, refused, "fail host target, note user, fail user ns"},
+		{"no /proc", func(d *host.Details) { d.Root, d.Confined, d.Proc, d.UserNS = false, true, false, -1 }, refused, "fail host target, note user, note user ns, note yama"},
+		{"nobody may attach", func(d *host.Details) { d.YamaScope = 3 }, refused, "fail host target, fail yama"},
+		{"one CPU, tainted", func(d *host.Details) { d.CPUs, d.Taint = 1, 1<<9 }, nil, "note cpus, note kernel log"},
+	} {
+		d := good
+		c.change(&d)
+		var got []string
+		for _, s := range symptoms(d, c.err) {
+			if s.State != symptomOK {
+				got = append(got, s.State+" "+s.Name)
+			}
+			if s.Detail == "" || s.State == symptomFail && s.Hint == "" {
+				t.Errorf("%s: nothing said about %s", c.name, s.Name)
+			}
+		}
+		if all := strings.Join(got, ", "); all != c.want {
+			t.Errorf("%s: %s, want %s", c.name, all, c.want)
+		}
+	}
+}
