@@ -30,6 +30,7 @@ func TestMain(m *testing.M) {
 		"no-proc":    func() { deprived(hideProc) },
 		"full-disk":  func() { deprived(fillDisk) },
 		"plain-user": func() { deprived(becomeNobody) },
+		"untouched":  untouched,
 	})
 }
 
