@@ -51,7 +51,7 @@ func (w *World) settle(id TaskID, t *task, f *frame, sig uint8) {
 		t.ustate = uRestart
 		return
 	}
-	w.returned(id, t)
+	w.returned(id, t, f.m&frameExeced != 0)
 }
 
 // getSignal is one pass of get_signal.

@@ -148,6 +148,7 @@ func (w *World) execCommit(id TaskID, t *task, f *frame) bool {
 	t.exitSignal = SIGCHLD
 	w.mark(73)
 	w.unlockGuard(t.proc)
+	f.m |= frameExeced
 	f.stage = stExecEvent
 	return t.utrace.n == 0
 }

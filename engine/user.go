@@ -319,13 +319,13 @@ func (w *World) wakeFutex(barrier int16) {
 	}
 }
 
-// returned says where user mode goes on after the call that it made in state t.ustate.
-func (w *World) returned(id TaskID, t *task) {
+// returned says where user mode goes on after the call that it made in state t.ustate; execed says that it is in a new image.
+func (w *World) returned(id TaskID, t *task, execed bool) {
 	switch t.ustate {
 	case uBegun, uRestart:
 		t.ustate = uEnded
-		if t.call == CallExecve && t.ret == 0 {
-			t.ustate = uMmap
+		if execed {
+			t.ret, t.ustate = 0, uMmap
 			return
 		}
 		if w.instr(id, t).Harness && !t.is(tfStep) {

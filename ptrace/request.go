@@ -92,6 +92,9 @@ func request(w *engine.World, t engine.TaskID, s *engine.CallState, r Request, c
 	case Setoptions:
 		return setoptions(w, t, target, Option(data), c)
 	case Geteventmsg:
+		if data != 0 {
+			return -engine.EFAULT
+		}
 		s.Out[0] = c.message()
 		if ev := c.event(); c.message() != 0 && ev != EventExit && ev != EventSeccomp && ev != 0 {
 			s.TidMask = 2

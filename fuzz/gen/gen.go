@@ -79,7 +79,6 @@ func (g *Gen) Vary(s *corpus.Scenario) *corpus.Scenario {
 		for g.edit(v); g.rng.IntN(3) > 0; {
 			g.edit(v)
 		}
-		realErrors(v)
 		v.Repair()
 		if v.NumOps() == 0 || v.NumOps() > maxOps || corpus.Equal(v, base) {
 			continue
@@ -93,16 +92,6 @@ func (g *Gen) Vary(s *corpus.Scenario) *corpus.Scenario {
 		}
 	}
 	return best
-}
-
-// realErrors makes filters that fail a call with error 0 fail it with EPERM: an execve or a clone that "succeeds" without
-// having been made leaves its actor where no program is.
-func realErrors(s *corpus.Scenario) {
-	for _, o := range s.Ops() {
-		if o.Verb.Call == engine.CallSeccomp && o.Args[0] == corpus.Num(engine.SeccompErrno) && o.Args[2] == corpus.Num(0) {
-			o.Args[2] = corpus.Num(engine.EPERM)
-		}
-	}
 }
 
 // byExpectation says whether an actor's end is not awaited because of an expectation, which a variation loses.

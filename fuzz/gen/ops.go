@@ -41,7 +41,7 @@ var (
 		int64(ptrace.OExitkill)}
 	cloneFlags = []int64{engine.SIGCHLD, engine.SIGCHLD | engine.CLONE_PTRACE, engine.SIGCHLD | engine.CLONE_UNTRACED, engine.SIGUSR1,
 		engine.SIGCHLD | engine.CLONE_VM | engine.CLONE_VFORK, engine.SIGCHLD | engine.CLONE_PARENT, engine.SIGCHLD | engine.CLONE_NEWPID, 0}
-	filtered = []int64{int64(engine.CallGetppid), int64(engine.CallGetppid), int64(engine.CallTkill), int64(engine.CallExecve)}
+	filtered = []int64{int64(engine.CallGetppid), int64(engine.CallGetppid), int64(engine.CallTkill), int64(engine.CallExecve), int64(engine.CallClone)}
 )
 
 // sigactionSignals can have a disposition; a handler of SIGSEGV or SIGTRAP says nothing new.
@@ -110,7 +110,7 @@ func (g *Gen) arg(s *corpus.Scenario, o *corpus.Op, i int) corpus.Arg {
 	case corpus.CallName:
 		return corpus.Num(one(g, filtered))
 	case corpus.ErrnoOrData:
-		return corpus.Num(engine.EPERM)
+		return corpus.Num(one(g, []int64{engine.EPERM, engine.EPERM, engine.EPERM, 0}))
 	case corpus.SeccompFlags:
 		return corpus.Num(engine.SECCOMP_FILTER_FLAG_TSYNC)
 	case corpus.Image:

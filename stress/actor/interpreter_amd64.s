@@ -197,8 +197,12 @@ ending:
 	MOVQ	AX, entry_end(DI)
 	JMP	next
 
+	// A child runs on its own slot's stack. Who does not is no child: a filter or a tracer made the call return 0.
 child:
+	MOVQ	BP, SI
 	SLOT
+	CMPQ	BP, SI
+	JEQ	finish
 	MOVQ	slot_pc(BP), BX
 	JMP	dispatch
 
