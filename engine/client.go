@@ -35,8 +35,16 @@ type Hooks interface {
 	// the tracer dies (R102).
 	Unlinked(w *World, t TaskID)
 	TracerExits(w *World, t TaskID)
+	// Seen says what tracers may see of the calls of p's actors, as far as its code tells.
+	Seen(p *Program) Seen
 	// Syscall makes the next step of the call that t is in.
 	Syscall(w *World, t TaskID, c *CallState) CallResult
+}
+
+// Seen is what tracers may see of a program's system calls.
+type Seen struct {
+	Calls  bool   // some tracer may want to see its tracee's calls
+	Attach uint16 // bit a: somebody may attach to actor a, at any time
 }
 
 // CallState is what a client's system call keeps between its steps.
@@ -78,6 +86,7 @@ func (noHooks) TracerTask(*World, TaskID) TaskID        { return NoTask }
 func (noHooks) NotifyJctl(*World, TaskID) bool          { return false }
 func (noHooks) Unlinked(*World, TaskID)                 {}
 func (noHooks) TracerExits(*World, TaskID)              {}
+func (noHooks) Seen(*Program) Seen                      { return Seen{} }
 func (noHooks) Syscall(*World, TaskID, *CallState) CallResult {
 	return CallResult{Ret: -ENOSYS}
 }

@@ -150,6 +150,11 @@ func (w *World) callsSeen(t *task) bool {
 	return t.utrace.events&(EvSyscallEntry|EvSyscallExit) != 0 || t.is(tfStep)
 }
 
+// callsMayBeSeen says that a tracer may come, or ask for it, just before the call that the task makes next for the harness.
+func (w *World) callsMayBeSeen(id TaskID, t *task) bool {
+	return w.m.seen.Calls && (t.utrace.n != 0 || w.m.seen.Attach&(1<<(id-firstTask)) != 0)
+}
+
 // userAlts is the number of alternatives of a task's next user step.
 func (w *World) userAlts(id TaskID, t *task) int8 {
 	switch t.ustate {
@@ -257,7 +262,7 @@ func (w *World) next(id TaskID, t *task) {
 			w.sleepUnseen(id, t)
 			return
 		}
-		if w.callsSeen(t) {
+		if w.callsMayBeSeen(id, t) {
 			t.ustate = uFreed
 			return
 		}
@@ -266,7 +271,7 @@ func (w *World) next(id TaskID, t *task) {
 	case OpEnd:
 		t.flags |= tfParked
 		t.ustate = uPark
-		if !w.callsSeen(t) {
+		if !w.callsMayBeSeen(id, t) {
 			t.ustate = uParked
 			w.sleepUnseen(id, t)
 		}

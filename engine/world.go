@@ -28,8 +28,9 @@ type Machine struct {
 	parent [MaxActors]ActorID // who creates the actor
 	// private says which variables only one actor uses: arithmetic on them is nobody else's business.
 	private [MaxVars]bool
-	tsync   bool            // some call installs a filter in other threads
-	pidfds  bool            // some call makes a pidfd
+	tsync   bool // some call installs a filter in other threads
+	pidfds  bool // some call makes a pidfd
+	seen    Seen
 	named   [MaxActors]bool // somebody but its creator and itself names the actor
 	marks   [NumRules]uint64
 }
@@ -75,6 +76,7 @@ func NewMachine(p *Program, o Options, clients ...Ops) *Machine {
 	if m.hooks == nil {
 		m.hooks = noHooks{}
 	}
+	m.seen = m.hooks.Seen(p)
 	m.scan()
 	m.scanNames()
 	return m
