@@ -67,10 +67,10 @@ func TestImports(t *testing.T) {
 func TestBugNames(t *testing.T) {
 	var all BugSet
 	for b := range NumBugs {
-		if got, err := ParseBug(b.String()); err != nil || got != b || b.Doc() == "" {
+		if got, err := ParseBug(b.String()); err != nil || got != b || b.Doc() == "" || b.Source() == "" {
 			t.Errorf("%v: %v, %v, %q", b, got, err, b.Doc())
 		}
-		all |= b.Set()
+		all = all.Or(b.Set())
 	}
 	if got, err := ParseBugs(all.String()); err != nil || got != all {
 		t.Errorf("%v: %v", got, err)

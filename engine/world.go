@@ -230,7 +230,7 @@ func (w *World) sameGroup(a, b TaskID) bool   { return w.tasks[a].proc == w.task
 func (w *World) isLeader(id TaskID) bool      { return w.procs[w.tasks[id].proc].leader == id }
 func (w *World) groupEmpty(t *task) bool      { return w.procs[t.proc].threads.n <= 1 }
 func (w *World) threads(p *proc) []TaskID     { return p.threads.at[:p.threads.n] }
-func (w *World) bug(b Bug) bool               { return w.m.opt.Bugs&(1<<b) != 0 }
+func (w *World) bug(b Bug) bool               { return w.m.opt.Bugs.Has(b) }
 func (w *World) mark(r Rule)                  { w.m.marks[r]++ }
 func (w *World) delayedLeader(id TaskID) bool { return w.isLeader(id) && !w.groupEmpty(&w.tasks[id]) }
 func (w *World) reparented(t *task) bool      { return !w.sameGroup(t.parent, t.realParent) }
