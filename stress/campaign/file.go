@@ -25,8 +25,8 @@ const (
 	trials = 30
 	// measured is how many runs tell how often the result shows.
 	measured = 10
-	// shortDeadline calls a hang while a hang is minimised, where each run costs one; the result is measured with the
-	// ordinary deadline.
+	// shortDeadline ends stuck runs while minimising: of a hang each run costs one, of anything else every candidate that
+	// lost what its actors wait for. The result is measured with the ordinary deadline.
 	shortDeadline = 100 * time.Millisecond
 	// maxPredicted is how many waits for good, rightly so, end a trial: they cost a deadline each.
 	maxPredicted = 2
@@ -137,7 +137,7 @@ func (c checker) Run(ctx context.Context, s *corpus.Scenario, plan stress.Plan, 
 	if err != nil {
 		return t, nil // not a scenario that can run shows nothing
 	}
-	if need > 0 && want.Kind == crashers.Hang {
+	if need > 0 {
 		plan.Deadline = shortDeadline
 	}
 	predicted := 0
