@@ -130,12 +130,16 @@ func (w *World) execKilled(p *proc, f *frame) bool {
 	return true
 }
 
-// execCommit is the rest of begin_new_exec: new memory, default handlers, credentials; then the mutex is free.
+// execCommit is the rest of begin_new_exec: new memory, default handlers, credentials; then the mutex is free. The parent of
+// a vfork goes on from exec_mmap, before all the rest.
 func (w *World) execCommit(id TaskID, t *task, f *frame) bool {
 	p := w.procOf(t)
+	if t.vforkDone != NoTask {
+		w.endVfork(t)
+		return false
+	}
 	w.inExec &^= 1 << t.fs
 	w.closeFiles(id, t)
-	w.leaveMM(t)
 	t.flags &^= tfDumpable
 	t.flags |= tfExeced
 	t.mm = w.freeMM(id)
@@ -150,7 +154,7 @@ func (w *World) execCommit(id TaskID, t *task, f *frame) bool {
 	w.unlockGuard(t.proc)
 	f.m |= frameExeced
 	f.stage = stExecEvent
-	return t.utrace.n == 0
+	return t.utrace.n == 0 && !w.attachable(id) // the mutex is free: a tracer that comes now sees the event
 }
 
 // freeMM is an address space that nobody uses.

@@ -87,11 +87,16 @@ func (w *World) exitTold(id TaskID, _ *task, f *frame) bool {
 	return false
 }
 
-// leaveMM is mm_release: it ends the wait of a vfork parent.
+// leaveMM is exit_mm.
 func (w *World) leaveMM(t *task) {
 	if w.mms[t.mm].dumpable == 1 {
 		t.flags |= tfDumpable
 	}
+	w.endVfork(t)
+}
+
+// endVfork is mm_release: it ends the wait of a vfork parent.
+func (w *World) endVfork(t *task) {
 	if t.vforkDone == NoTask {
 		return
 	}

@@ -152,8 +152,11 @@ func (w *World) callsSeen(t *task) bool {
 
 // callsMayBeSeen says that a tracer may come, or ask for it, just before the call that the task makes next for the harness.
 func (w *World) callsMayBeSeen(id TaskID, t *task) bool {
-	return w.m.seen.Calls && (t.utrace.n != 0 || w.m.seen.Attach&(1<<(id-firstTask)) != 0)
+	return w.m.seen.Calls && (t.utrace.n != 0 || w.attachable(id))
 }
+
+// attachable says that somebody may attach to a task at any time.
+func (w *World) attachable(id TaskID) bool { return w.m.seen.Attach&(1<<(id-firstTask)) != 0 }
 
 // userAlts is the number of alternatives of a task's next user step.
 func (w *World) userAlts(id TaskID, t *task) int8 {
