@@ -155,8 +155,8 @@ func (w *World) callsMayBeSeen(id TaskID, t *task) bool {
 	return w.m.seen.Calls && (t.utrace.n != 0 || w.attachable(id))
 }
 
-// attachable says that somebody may attach to a task at any time.
-func (w *World) attachable(id TaskID) bool { return w.m.seen.Attach&(1<<(id-firstTask)) != 0 }
+// attachable says that somebody may attach to a task at any time, by the tid that it has now (R68).
+func (w *World) attachable(id TaskID) bool { return w.m.seen.Attach&(1<<ActorOf(w.TidOf(id))) != 0 }
 
 // userAlts is the number of alternatives of a task's next user step.
 func (w *World) userAlts(id TaskID, t *task) int8 {
