@@ -260,14 +260,20 @@ func (g *Gen) addActor(s *corpus.Scenario) {
 	if len(s.Actors) >= maxActors {
 		return
 	}
+	name := g.declare(s)
+	t := pick(g, g.verbs, func(t template) int { return t.weight })
+	g.anywhere(s).insert(g.operation(s, name, corpus.VerbByName(t.verb)))
+}
+
+// declare adds an actor, a process or a thread of anybody's, and returns its name.
+func (g *Gen) declare(s *corpus.Scenario) string {
 	d := corpus.ActorDecl{Thread: g.rng.IntN(2) == 0, Parent: g.anyActor(s)}
 	d.Name = freeName(s, "p")
 	if d.Thread {
 		d.Name = freeName(s, "t")
 	}
 	s.Actors = append(s.Actors, d)
-	t := pick(g, g.verbs, func(t template) int { return t.weight })
-	g.anywhere(s).insert(g.operation(s, d.Name, corpus.VerbByName(t.verb)))
+	return d.Name
 }
 
 func (g *Gen) removeActor(s *corpus.Scenario) {
@@ -294,11 +300,17 @@ func (g *Gen) create(s *corpus.Scenario) {
 	if i == 0 || d.By != "" {
 		return
 	}
-	o := &corpus.Op{Actor: d.Parent, Verb: corpus.VerbByName("clone"), Args: []corpus.Arg{corpus.ActorArg(d.Name), corpus.Num(one(g, cloneFlags))}}
-	if d.Thread {
-		o.Args[1] = corpus.Num(corpus.ThreadFlags)
-	}
 	d.By = "clone"
+	if !d.Thread {
+		d.By = one(g, []string{"clone", "clone", "fork", "vfork"})
+	}
+	o := &corpus.Op{Actor: d.Parent, Verb: corpus.VerbByName(d.By), Args: []corpus.Arg{corpus.ActorArg(d.Name)}}
+	switch {
+	case d.Thread:
+		o.Args = append(o.Args, corpus.Num(corpus.ThreadFlags|one(g, threadFlags)))
+	case d.By == "clone":
+		o.Args = append(o.Args, corpus.Num(one(g, cloneFlags)))
+	}
 	// Early, so that the meetings of the new actor stay possible.
 	place{&s.Body, g.rng.IntN(min(len(s.Body), 3) + 1)}.insert(o)
 }

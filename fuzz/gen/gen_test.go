@@ -43,6 +43,45 @@ func TestVariationsAreValid(t *testing.T) {
 	}
 }
 
+func TestFreeIsValid(t *testing.T) {
+	g := New(5)
+	verbs := map[string]bool{}
+	n := 600
+	if testing.Short() {
+		n = 150
+	}
+	blocked := 0
+	for range n {
+		s := g.Free()
+		if err := s.Validate(); err != nil {
+			t.Fatalf("%v\n%s", err, s.Print())
+		}
+		if _, err := corpus.Parse("free", s.Print()); err != nil {
+			t.Fatalf("does not parse: %v\n%s", err, s.Print())
+		}
+		if len(s.Actors) > maxActors || s.NumOps() > maxOps {
+			t.Errorf("%d actors, %d operations", len(s.Actors), s.NumOps())
+		}
+		if g.ends(s) < schedules {
+			blocked++
+		}
+		for _, o := range s.Ops() {
+			verbs[o.Verb.Name] = true
+		}
+	}
+	if blocked > n/4 {
+		t.Errorf("%d of %d can block", blocked, n)
+	}
+	if testing.Short() {
+		return
+	}
+	for _, v := range corpus.Verbs {
+		if !verbs[v.Name] {
+			t.Errorf("no scenario has %s", v.Name)
+		}
+	}
+}
+
 func TestSameSeedSameVariations(t *testing.T) {
 	a, b := New(7), New(7)
 	for _, s := range corpus.Seeds()[:10] {

@@ -41,7 +41,8 @@ var (
 		int64(ptrace.OExitkill)}
 	cloneFlags = []int64{engine.SIGCHLD, engine.SIGCHLD | engine.CLONE_PTRACE, engine.SIGCHLD | engine.CLONE_UNTRACED, engine.SIGUSR1,
 		engine.SIGCHLD | engine.CLONE_VM | engine.CLONE_VFORK, engine.SIGCHLD | engine.CLONE_PARENT, engine.SIGCHLD | engine.CLONE_NEWPID, 0}
-	filtered = []int64{int64(engine.CallGetppid), int64(engine.CallGetppid), int64(engine.CallTkill), int64(engine.CallExecve), int64(engine.CallClone)}
+	threadFlags = []int64{0, 0, 0, engine.CLONE_PTRACE, engine.CLONE_UNTRACED}
+	filtered    = []int64{int64(engine.CallGetppid), int64(engine.CallGetppid), int64(engine.CallTkill), int64(engine.CallExecve), int64(engine.CallClone)}
 )
 
 // sigactionSignals can have a disposition; a handler of SIGSEGV or SIGTRAP says nothing new.
@@ -55,14 +56,33 @@ func (g *Gen) operation(s *corpus.Scenario, actor string, v *corpus.Verb) *corpu
 	}
 	if v.Call == engine.CallWaitid {
 		o.Args[0], o.Args[1] = corpus.Num(engine.P_PID), corpus.ActorArg(g.other(s, actor))
-		if g.rng.IntN(4) == 0 {
+		switch g.rng.IntN(8) {
+		case 0, 1:
 			o.Args[0], o.Args[1] = corpus.Num(engine.P_ALL), corpus.Num(0)
+		case 2:
+			o.Args[0] = corpus.Num(engine.P_PGID)
+		case 3:
+			o.Args[0], o.Args[1] = corpus.Num(engine.P_PIDFD), g.descriptor(s)
 		}
 	}
 	if v.IsServe() {
 		o.Cases = g.cases()
 	}
+	if v.Call == engine.CallPidfdOpen {
+		o.Dst = fdVar
+	}
 	return o
+}
+
+// fdVar is the variable that generated scenarios keep a descriptor in.
+const fdVar = "fd"
+
+// descriptor is one that was opened, or may be none.
+func (g *Gen) descriptor(s *corpus.Scenario) corpus.Arg {
+	if slices.Contains(s.Vars(), fdVar) && g.rng.IntN(4) > 0 {
+		return corpus.Arg{Kind: corpus.ArgVar, Name: fdVar}
+	}
+	return corpus.Num(int64(g.rng.IntN(8)))
 }
 
 // arg draws a value for parameter i of an operation.
@@ -74,6 +94,10 @@ func (g *Gen) arg(s *corpus.Scenario, o *corpus.Op, i int) corpus.Arg {
 	switch p.Type {
 	case corpus.Pid:
 		return g.pid(s, o)
+	case corpus.Fd:
+		return g.descriptor(s)
+	case corpus.RegsetType:
+		return corpus.Num(one(g, []int64{1, 1, 2, 0x202, 0x12345}))
 	case corpus.Signal:
 		return corpus.Num(g.signal(o, p))
 	case corpus.Mask:
@@ -121,12 +145,33 @@ func (g *Gen) arg(s *corpus.Scenario, o *corpus.Op, i int) corpus.Arg {
 	return corpus.Num(p.Default)
 }
 
+// odd are numbers around the limits of parameters, by their names; a parameter that may be left out mostly is.
+var odd = map[string][]int64{
+	"at": {0, 1, 2, 3, 511, 512, 100_000}, "size": {0, 4, 8, 16, 24, 88, 100}, "buffer": {0, 1}, "addr": {0, 1}, "index": {0, 1},
+	"offset": {0, 1, 1 << 32, 2 << 32}, "nr": {0, 1, 2, -1}, "flags": {0, 1, 2, 4, 3, 0x80, 0x800, 0x880}, "code": {0, 1, 255, 256},
+}
+
+// rawRequest is a number for a request by number: one that is known, or none; few arguments make sense with it.
+func (g *Gen) rawRequest(p corpus.Param) int64 {
+	if p.Name != "request" {
+		return one(g, []int64{0, 0, 1, 8, 32})
+	}
+	return one(g, []int64{int64(ptrace.Peekdata), int64(ptrace.Getregset), int64(ptrace.GetRseqConfiguration), int64(ptrace.GetSyscallUserDispatch),
+		int64(ptrace.SetSyscallUserDispatch), int64(ptrace.Interrupt), int64(ptrace.Cont), 12, 0x4299, -1})
+}
+
 func (g *Gen) number(o *corpus.Op, p corpus.Param) int64 {
 	switch {
 	case o.Verb.Call == engine.CallSetresuid:
 		return 1000
-	case p.Name == "size" || p.Name == "flags" || p.Name == "buffer" || p.Name == "addr":
-		return p.Default
+	case o.Verb.Name == "ptrace":
+		return g.rawRequest(p)
+	case o.Verb.Name == "prctl":
+		return one(g, []int64{engine.PR_SET_PDEATHSIG, engine.PR_GET_PDEATHSIG, engine.PR_GET_DUMPABLE, engine.PR_GET_NO_NEW_PRIVS,
+			engine.PR_GET_CHILD_SUBREAPER, 1 << 20})
+	}
+	if wild, ok := odd[p.Name]; ok {
+		return one(g, wild)
 	}
 	return int64(g.rng.IntN(2))
 }

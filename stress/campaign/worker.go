@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"tracehammer/corpus"
 	"tracehammer/engine"
 	"tracehammer/fuzz/gen"
 	"tracehammer/stress"
@@ -25,6 +26,9 @@ const (
 	laterRuns  = 120
 	engineRuns = 32
 )
+
+// freeShare: one new scenario in so many is made of nothing, the others are variations.
+const freeShare = 4
 
 // engineNice keeps the engine from taking CPUs away from races on a kernel, which need two at once.
 const engineNice = 15
@@ -52,7 +56,13 @@ func (c *campaign) work(ctx context.Context, tm *team, n int) error {
 		}
 	}
 	w := &worker{campaign: c, team: tm, runner: r, rng: rand.New(rand.NewPCG(c.Seed, tm.stream(n))), cpus: allowedCPUs()}
-	q := newQueue(w.rng, gen.New(c.Seed^tm.stream(n)).Vary, tm.share(n, c.Workers))
+	g := gen.New(c.Seed ^ tm.stream(n))
+	q := newQueue(w.rng, func(parent *corpus.Scenario) *corpus.Scenario {
+		if w.rng.IntN(freeShare) == 0 {
+			return g.Free()
+		}
+		return g.Vary(parent)
+	}, tm.share(n, c.Workers))
 	for ctx.Err() == nil && err == nil {
 		it := q.next()
 		if err = w.turn(ctx, it); err != nil {
