@@ -63,6 +63,9 @@ func (w *World) prctl(id TaskID, t *task, f *frame) bool {
 		}
 		t.flags |= tfNoNewPrivs
 	case PR_GET_NO_NEW_PRIVS:
+		if arg != 0 {
+			return w.errno(t, f, EINVAL)
+		}
 		return w.sysRet(t, f, flag(t.is(tfNoNewPrivs)))
 	case PR_SET_PTRACER:
 		return w.setPtracer(id, t, f, arg)

@@ -120,7 +120,7 @@ func (b *builder) operands() encoded {
 		case engine.PR_GET_PDEATHSIG, engine.PR_GET_CHILD_SUBREAPER:
 			return encoded{[]operand{arg(0), buffer(0)}, []output{int32At(0)}}
 		}
-		return encoded{args: []operand{arg(0), arg(1)}}
+		return encoded{args: []operand{arg(0), arg(1), imm(0), imm(0), imm(0)}} // some options want the rest to be 0
 	case engine.CallSeccomp:
 		return encoded{args: []operand{imm(unix.SECCOMP_SET_MODE_FILTER), arg(3), address(b.filter())}}
 	case engine.CallSetresuid:

@@ -12,14 +12,14 @@ import (
 )
 
 // Read decodes what the actors of a finished run logged into h, whose slices it reuses: Actors, Cut, Elapsed, Drain,
-// Delays, Trunc. The rest of h is the target's.
-func (r *Run) Read(h *history.History) {
+// Delays, Trunc. The rest of h is the target's. lost says how many cycles between two moments nobody had a CPU.
+func (r *Run) Read(h *history.History, lost func(from, to uint64) uint64) {
 	head := r.head()
 	h.Cut = head.cut
 	h.Elapsed = time.Duration(cyclesToNs(head.ended - head.started))
 	h.Drain = 0
 	if head.drained != 0 {
-		h.Drain = time.Duration(cyclesToNs(head.drained - head.ended))
+		h.Drain = time.Duration(cyclesToNs(head.drained - head.ended - lost(head.ended, head.drained)))
 	}
 	h.Delays = append(h.Delays[:0], r.Delays...)
 	h.Trunc = false

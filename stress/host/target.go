@@ -18,6 +18,7 @@ import (
 type Target struct {
 	w       *worker // nil after an error that makes the namespace unusable
 	log     *kernelLog
+	pulse   *pulse
 	kernel  string
 	profile engine.Profile
 	hist    history.History
@@ -38,7 +39,7 @@ func New() (*Target, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Target{w: w, log: openKernelLog(), kernel: kernelName(), profile: Profile()}
+	t := &Target{w: w, log: openKernelLog(), pulse: startPulse(), kernel: kernelName(), profile: Profile()}
 	if err := t.probeTrace(); err != nil {
 		return nil, errors.Join(err, t.Close())
 	}
@@ -51,6 +52,7 @@ func (t *Target) Profile() engine.Profile { return t.profile }
 // Close ends the namespace and waits until it is gone.
 func (t *Target) Close() error {
 	t.log.close()
+	t.pulse.close()
 	return t.retire()
 }
 
@@ -68,7 +70,7 @@ func (t *Target) retire() error {
 // comes with one of the runs that may have caused it.
 const logEvery = actor.MaxRuns / 2
 
-// Times of the watcher.
+// Times of the watcher, by the pulse.
 const (
 	firstTick = time.Millisecond
 	lastTick  = 10 * time.Millisecond
@@ -144,7 +146,8 @@ type watch struct {
 
 	// Of the oldest unfinished run:
 	ticket  uint64
-	since   time.Time // when its ticket was last seen to change
+	since   time.Duration // when its ticket was last seen to change, by the pulse
+	seen    bool          // since says so
 	tick    time.Duration
 	stuck   *history.Snapshot
 	over    bool // the last look said so
@@ -172,7 +175,7 @@ func (w *watch) run(yield func(*history.History) bool) error {
 			}
 		}
 		w.taken++
-		w.since, w.forced, w.stuck, w.sampled = time.Time{}, false, nil, false
+		w.seen, w.forced, w.stuck, w.sampled = false, false, nil, false
 	}
 	return nil
 }
@@ -231,13 +234,13 @@ func (w *watch) target() *actor.Run {
 
 // look decides about a run that is not done.
 func (w *watch) look(r *actor.Run) error {
-	now := time.Now()
-	if ticket := r.Ticket(); ticket != w.ticket || w.since.IsZero() {
-		w.ticket, w.since, w.tick, w.over = ticket, now, firstTick, false
+	now := w.pulse.now()
+	if ticket := r.Ticket(); ticket != w.ticket || !w.seen {
+		w.ticket, w.since, w.seen, w.tick, w.over = ticket, now, true, firstTick, false
 		return nil
 	}
 	w.tick = min(2*w.tick, lastTick)
-	still := now.Sub(w.since)
+	still := now - w.since
 	switch p := (procfs{dir: int(w.w.proc.Fd())}); {
 	case r.Ended() && !w.forced: // actor 0 exited where init does not hear of it
 		w.force(r)
@@ -265,7 +268,7 @@ func (w *watch) look(r *actor.Run) error {
 
 // force ends a run from outside.
 func (w *watch) force(r *actor.Run) {
-	w.forced, w.since, w.tick = true, time.Now(), firstTick
+	w.forced, w.since, w.tick = true, w.pulse.now(), firstTick
 	r.Finish()
 }
 
@@ -285,7 +288,7 @@ func (w *watch) sample(r *actor.Run) {
 // deliver makes the history of a finished run and hands it over.
 func (w *watch) deliver(r *actor.Run, yield func(*history.History) bool) bool {
 	h := &w.hist
-	r.Read(h)
+	r.Read(h, w.pulse.lost)
 	h.Target, h.Kernel, h.Arch, h.Run = w.Name(), w.kernel, runtime.GOARCH, w.taken
 	h.Outcome, h.Hang = history.Complete, w.stuck
 	if w.stuck != nil {

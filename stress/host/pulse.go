@@ -1,0 +1,86 @@
+package host
+
+import (
+	"sync"
+	"time"
+
+	"tracehammer/stress/actor"
+)
+
+// beat is how often a pulse looks at the clock. A machine on which a goroutine that sleeps for one beat is away for more than
+// two is not running us: it is paused (virtual machines are), or its CPUs are with others.
+const beat = 10 * time.Millisecond
+
+// pulse is a clock that stands still while the machine does not run us. A hang or a slow death is judged by it: what nobody
+// had a CPU for did not hang.
+type pulse struct {
+	mu    sync.Mutex
+	awake time.Duration // up to the last beat
+	last  time.Time     // of the last beat
+	gaps  [maxGaps]gap  // the latest, a ring
+	n     int
+	stop  chan struct{}
+	done  chan struct{}
+}
+
+// maxGaps is more than fit into a run's clean-up.
+const maxGaps = 256
+
+// gap is a time in which the machine did not run us, by the cycle counter that actors use as well.
+type gap struct{ from, to uint64 }
+
+func startPulse() *pulse {
+	p := &pulse{last: time.Now(), stop: make(chan struct{}), done: make(chan struct{})}
+	go p.run()
+	return p
+}
+
+func (p *pulse) run() {
+	defer close(p.done)
+	t := time.NewTicker(beat)
+	defer t.Stop()
+	last := actor.Cycles()
+	for {
+		select {
+		case <-p.stop:
+			return
+		case <-t.C:
+		}
+		now, cycles := time.Now(), actor.Cycles()
+		p.mu.Lock()
+		if d := now.Sub(p.last); d > 2*beat {
+			p.gaps[p.n%maxGaps] = gap{last, cycles}
+			p.n++
+		}
+		p.awake, p.last = p.at(now), now
+		p.mu.Unlock()
+		last = cycles
+	}
+}
+
+// at is the clock's time at a moment after the last beat.
+func (p *pulse) at(now time.Time) time.Duration { return p.awake + min(now.Sub(p.last), 2*beat) }
+
+// now is the clock's time.
+func (p *pulse) now() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.at(time.Now())
+}
+
+// lost is how much of a span of cycles the machine did not run us, in cycles.
+func (p *pulse) lost(from, to uint64) (cycles uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, g := range p.gaps[:min(p.n, maxGaps)] {
+		if a, b := max(g.from, from), min(g.to, to); a < b {
+			cycles += b - a
+		}
+	}
+	return cycles
+}
+
+func (p *pulse) close() {
+	close(p.stop)
+	<-p.done
+}
