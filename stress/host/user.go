@@ -15,7 +15,7 @@ const initialUserNS = 0xEFFFFFFD
 
 // Profile is what actors of this process find different from the zero Profile. Without /proc no actors run.
 func Profile() engine.Profile {
-	p := engine.Profile{Name: "host"}
+	p := engine.Profile{Name: "host", Yama: yama()}
 	if os.Geteuid() != 0 { // namespaces makes one in which nobody else exists
 		p.UserNamespace, p.Users = true, 1
 		return p
@@ -26,6 +26,14 @@ func Profile() engine.Profile {
 	}
 	p.UserNamespace, p.Users = true, mappedUsers()
 	return p
+}
+
+// yama is the level of the Yama security module (R108). Without it, or where nobody can tell, there is none.
+func yama() engine.Yama {
+	if scope := readInt("/proc/sys/kernel/yama/ptrace_scope"); scope >= 0 {
+		return min(engine.YamaClassic+engine.Yama(scope), engine.YamaNoAttach)
+	}
+	return engine.YamaAbsent
 }
 
 // mappedUsers is how many user ids from 0 on exist in the namespace of this process; 0 for all that actors may ask for.
