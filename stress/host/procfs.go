@@ -93,6 +93,9 @@ func (p *procfs) running(r *actor.Run) bool {
 	return r.Tid(0) == 0
 }
 
+// cleaning says whether init, which ends and reaps the actors, or an actor is on a CPU or waits for one.
+func (p *procfs) cleaning(r *actor.Run) bool { return p.status(1).State == 'R' || p.running(r) }
+
 // over says whether nothing will change any more: every actor that is not a victim is parked or dead, and those never
 // created have nobody left who could create them. A run that init has not begun is not over.
 func (p *procfs) over(r *actor.Run) bool {

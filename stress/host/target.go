@@ -76,6 +76,7 @@ const (
 	lastTick  = 10 * time.Millisecond
 	slowest   = 10 * time.Second // beyond that a run with a runnable actor is stuck too: it loops in the kernel
 	drainTime = 5 * time.Second  // SIGKILL ends and reaps everything in less, or never
+	patience  = time.Minute      // but a runnable task may wait that long for a CPU, on a machine with too much to do
 )
 
 // UnkillableError says that SIGKILL did not end a run's actors: a finding in itself, as only a ptrace stop at exit may do
@@ -153,6 +154,8 @@ type watch struct {
 	over    bool // the last look said so
 	forced  bool
 	sampled bool
+	ran     uint64        // when clean-up was last seen to have, or to wait for, a CPU: in cycles
+	ranAt   time.Duration // by the pulse
 }
 
 func (w *watch) run(yield func(*history.History) bool) error {
@@ -244,11 +247,13 @@ func (w *watch) look(r *actor.Run) error {
 	switch p := (procfs{dir: int(w.w.proc.Fd())}); {
 	case r.Ended() && !w.forced: // actor 0 exited where init does not hear of it
 		w.force(r)
+	case still > lastTick && r.Ended() && p.cleaning(r) && still < patience:
+		w.ran, w.ranAt = actor.Cycles(), now
 	case w.forced:
 		if !r.Ended() && still > lastTick*2 && w.w.initStopped() {
 			return &actor.ProgramError{Err: errors.New("it stopped the namespace's init")}
 		}
-		if still > drainTime {
+		if now-max(w.since, w.ranAt) > drainTime {
 			return &UnkillableError{"a run's clean-up", w.w.snapshot(w.ctx, r)}
 		}
 	case p.over(r):
@@ -264,6 +269,12 @@ func (w *watch) look(r *actor.Run) error {
 		w.force(r)
 	}
 	return nil
+}
+
+// lost is how much of a span of cycles says nothing about the kernel: nobody was run, or clean-up waited for a CPU.
+func (w *watch) lost(from, to uint64) uint64 {
+	busy := min(max(w.ran, from), to)
+	return busy - from + w.pulse.lost(busy, to)
 }
 
 // force ends a run from outside.
@@ -288,7 +299,7 @@ func (w *watch) sample(r *actor.Run) {
 // deliver makes the history of a finished run and hands it over.
 func (w *watch) deliver(r *actor.Run, yield func(*history.History) bool) bool {
 	h := &w.hist
-	r.Read(h, w.pulse.lost)
+	r.Read(h, w.lost)
 	h.Target, h.Kernel, h.Arch, h.Run = w.Name(), w.kernel, runtime.GOARCH, w.taken
 	h.Outcome, h.Hang = history.Complete, w.stuck
 	if w.stuck != nil {
