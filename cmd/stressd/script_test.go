@@ -49,9 +49,12 @@ func TestScripts(t *testing.T) {
 			"signalled": cmdSignalled,
 			"oneline":   cmdOneLine,
 			"await":     cmdAwait,
+			"guest":     cmdGuest,
 		},
 		Condition: func(cond string) (bool, error) {
 			switch cond {
+			case "guest":
+				return haveGuest(), nil
 			case "root":
 				return os.Geteuid() == 0, nil
 			case "host":
