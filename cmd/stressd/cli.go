@@ -109,9 +109,10 @@ Example:
 type reproCmd struct {
 	stateFlag
 	jsonFlag
-	Target string `placeholder:"TARGET" help:"Where to run: engine, host (default: where it was found)."`
-	Times  int    `default:"10" help:"How many runs to try; it stops at the first that shows the finding."`
-	ID     string `arg:"" help:"Finding, as in list; a unique beginning will do."`
+	Target  string `placeholder:"TARGET" help:"Where to run: engine, host (default: where it was found)."`
+	Times   int    `default:"10" help:"How many runs to try; it stops at the first that shows the finding."`
+	Verbose bool   `short:"v" help:"Draw the run that shows it, with why."`
+	ID      string `arg:"" help:"Finding, as in list; a unique beginning will do."`
 }
 
 func (reproCmd) Help() string {

@@ -126,6 +126,9 @@ func (r *reproCmd) Run(a *app) error {
 		}
 	} else {
 		fmt.Fprintln(a.out, res)
+		if r.Verbose && res.Shown {
+			fmt.Fprint(a.out, "\n", res.Lanes)
+		}
 	}
 	switch {
 	case res.Shown:

@@ -2,6 +2,7 @@ package actor
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -85,22 +86,47 @@ func (r *Run) Parked(a engine.ActorID) bool {
 // Leader is the leader of the process that an actor was created in.
 func (r *Run) Leader(a engine.ActorID) engine.ActorID { return r.code.leader[a] }
 
-// Execs is how often an actor went through an execve.
-func (r *Run) Execs(a engine.ActorID) int {
-	return int(atomic.LoadUint64(&r.arena.slot(r.region, actorSlot(a)).execs))
+// Executed is the ticket with which an actor's last execve that was made ended, 0 if it made none.
+func (r *Run) Executed(a engine.ActorID) uint64 {
+	if atomic.LoadUint64(&r.arena.slot(r.region, actorSlot(a)).execs) == 0 {
+		return 0 // a filter may let one that was not made return 0
+	}
+	for e := range r.backwards(a) {
+		if r.execve(a, e) && e.end != 0 && e.ret == 0 {
+			return e.end
+		}
+	}
+	return 0
 }
 
-// InExec says whether the last thing that an actor began is an execve that has not returned.
-func (r *Run) InExec(a engine.ActorID) bool {
-	parts := r.arena.used(r.region, actorSlot(a))
-	for p := len(parts) - 1; p >= 0; p-- {
-		for i := len(parts[p]) - 1; i >= 0; i-- {
-			if e := &parts[p][i]; e.kind == entryCall && e.begin != 0 {
-				return e.end == 0 && r.code.program.Actors[a].Code[e.instr].Call == engine.CallExecve
+// Executing is the ticket with which an actor began the execve that it is in, 0 if the last thing that it began is none, or
+// has returned.
+func (r *Run) Executing(a engine.ActorID) uint64 {
+	for e := range r.backwards(a) {
+		if r.execve(a, e) && e.end == 0 {
+			return e.begin
+		}
+		break
+	}
+	return 0
+}
+
+func (r *Run) execve(a engine.ActorID, e *entry) bool {
+	return r.code.program.Actors[a].Code[e.instr].Call == engine.CallExecve
+}
+
+// backwards are the calls that an actor began, the last first.
+func (r *Run) backwards(a engine.ActorID) iter.Seq[*entry] {
+	return func(yield func(*entry) bool) {
+		parts := r.arena.used(r.region, actorSlot(a))
+		for p := len(parts) - 1; p >= 0; p-- {
+			for i := len(parts[p]) - 1; i >= 0; i-- {
+				if e := &parts[p][i]; e.kind == entryCall && e.begin != 0 && !yield(e) {
+					return
+				}
 			}
 		}
 	}
-	return false
 }
 
 // Program is what runs.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"tracehammer/corpus"
 	"tracehammer/crashers"
@@ -21,6 +22,8 @@ type Reproduced struct {
 	Unknown int    `json:"unknown"` // runs that the checker could not decide
 	Other   string `json:"other,omitempty"`
 	Title   string `json:"title"`
+	// Lanes is the run that showed it, drawn, and why it is one.
+	Lanes string `json:"lanes,omitempty"`
 }
 
 // EventName implements Event.
@@ -48,7 +51,7 @@ func Repro(ctx context.Context, state, id, target string, times int) (*Reproduce
 	want := crashers.Finding{Kind: c.Kind, Title: c.Title, KnownBug: c.KnownBug}
 	plan := c.Plan
 	plan.Repeat = times
-	err = r.run(ctx, p, plan, func(_ *history.History, v *verdict) bool {
+	err = r.run(ctx, p, plan, func(h *history.History, v *verdict) bool {
 		res.Runs++
 		if v.Kind == oracle.Unknown {
 			res.Unknown++
@@ -59,13 +62,26 @@ func Repro(ctx context.Context, state, id, target string, times int) (*Reproduce
 		got := findingOf(v)
 		got.KnownBug = c.KnownBug // a known bug is one bug whatever way it shows
 		if got.SameAs(&want) {
-			res.Shown = true
+			res.Shown, res.Lanes = true, lanes(p, h, v.Explanation)
 			return false
 		}
 		res.Other = got.Title
 		return true
 	})
 	return res, errors.Join(err, r.close(), context.Cause(ctx))
+}
+
+// lanes draws a run, if there is one, below the explanation of what it shows.
+func lanes(p *engine.Program, h *history.History, explanation string) string {
+	var b strings.Builder
+	for line := range strings.Lines(explanation) {
+		b.WriteString(history.Printable(strings.TrimRight(line, "\n")) + "\n")
+	}
+	if h != nil {
+		b.WriteByte('\n')
+		history.WriteLanes(&b, p, h) //nolint:errcheck // a Builder takes everything
+	}
+	return b.String()
 }
 
 // loadCrasher reads a crasher with its lowered scenario. id may be the beginning of one.

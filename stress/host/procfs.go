@@ -56,23 +56,36 @@ func (p *procfs) status(tid int32) (f history.Final) {
 func dead(f history.Final) bool { return f.State == 0 || f.State == 'Z' || f.State == 'X' }
 
 // tidNow is the tid under which an actor is to be found: that of its creation, or its leader's once it took that over in
-// exec (R68). An actor that another thread's exec has killed has none: 0.
+// exec (R68). A leader that another thread's exec has killed has none: 0.
 func (p *procfs) tidNow(r *actor.Run, a engine.ActorID) int32 {
 	own, leader := r.Tid(a), r.Leader(a)
 	if own == 0 {
 		return 0
 	}
-	if a != leader && (r.Execs(a) > 0 || r.InExec(a) && p.read(own, "stat") == nil) {
+	switch a {
+	case p.owner(r, leader):
 		return r.Tid(leader)
-	}
-	if a == leader {
-		for x := range r.Program().Actors {
-			if x := engine.ActorID(x); x != a && r.Leader(x) == a && (r.Execs(x) > 0 || r.InExec(x) && p.read(r.Tid(x), "stat") == nil) {
-				return 0
-			}
-		}
+	case leader:
+		return 0
 	}
 	return own
+}
+
+// owner is who has the tid of a process: who executed an image last. An exec under way has taken it over when its own tid is
+// gone, unless another exec that ended later has killed it.
+func (p *procfs) owner(r *actor.Run, leader engine.ActorID) engine.ActorID {
+	last, at := leader, r.Executed(leader)
+	for x := range r.Program().Actors {
+		if x := engine.ActorID(x); r.Leader(x) == leader && r.Executed(x) > at {
+			last, at = x, r.Executed(x)
+		}
+	}
+	for x := range r.Program().Actors {
+		if x := engine.ActorID(x); x != leader && r.Leader(x) == leader && r.Executing(x) > at && p.read(r.Tid(x), "stat") == nil {
+			last = x
+		}
+	}
+	return last
 }
 
 // status of an actor, wherever it is.
@@ -96,6 +109,12 @@ func (p *procfs) running(r *actor.Run) bool {
 // cleaning says whether init, which ends and reaps the actors, or an actor is on a CPU or waits for one.
 func (p *procfs) cleaning(r *actor.Run) bool { return p.status(1).State == 'R' || p.running(r) }
 
+// contested says whether a leader and another of its threads are in exec, and one of them has lost: nobody can tell which
+// before the other has got through.
+func (p *procfs) contested(r *actor.Run, leader engine.ActorID) bool {
+	return r.Executing(leader) != 0 && p.owner(r, leader) != leader
+}
+
 // over says whether nothing will change any more: every actor that is not a victim is parked or dead, and those never
 // created have nobody left who could create them. A run that init has not begun is not over.
 func (p *procfs) over(r *actor.Run) bool {
@@ -110,6 +129,8 @@ func (p *procfs) over(r *actor.Run) bool {
 		case r.Parked(a):
 		case r.Tid(a) == 0:
 			missing = missing || !actors[i].Victim
+		case p.contested(r, a):
+			return false
 		default:
 			if _, f := p.actor(r, a); dead(f) {
 				continue
