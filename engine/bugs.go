@@ -32,6 +32,103 @@ const (
 	BugExitkillIgnored
 	BugDetachDropsSignal
 	BugInjectIgnoresMask
+	BugWnowaitConsumes
+	BugWnothreadIgnored
+	BugEchildWhileReaping
+	BugEchildForeignZombie
+	BugTraceeNeedsWall
+	BugStopNeedsWuntraced
+	BugContinuedTwice
+	BugGroupStopTwice
+	BugForeignReapLost
+	BugJctlNotHidden
+	BugOwnExitCode
+	BugWaitEintr
+	BugWaitedSignalSurvives
+	BugPdeathNotSent
+	BugSubreaperIgnored
+	BugOrphanNoHangup
+	BugVforkDoneEarly
+	BugExecLeaderWakeup
+	BugExecSiblingWakeup
+	BugExecSkipsZombie
+	BugTracerDeathNoWake
+	BugDetachNoWake
+	BugDetachForgetsStop
+	BugTrappingLost
+	BugDelayedLeaderLost
+	BugRetargetForgotten
+	BugTracedAutoreap
+	BugExitSignalKept
+	BugQuietNoWake
+	BugZombieThreadKept
+	BugExecSiblingCode
+	BugSigcontKeepsQueued
+	BugStopKeepsSigcont
+	BugSigcontWakesTraced
+	BugContinuedLost
+	BugStopCountTraced
+	BugStoppedTwice
+	BugTrapAfterSignals
+	BugSharedFirst
+	BugRealtimeCoalesce
+	BugInjectStaleInfo
+	BugInjectOriginal
+	BugSyscallStopInject
+	BugRestartLost
+	BugRestartLeaks
+	BugResethandTraced
+	BugSigkillNotWaking
+	BugFatalIgnoresTracer
+	BugIgnoredNotReported
+	BugExitEventKilled
+	BugForkIgnoresSignal
+	BugVforkDoneMessage
+	BugExecKeepsHandlers
+	BugExecEventHoldsGuard
+	BugKilledAtEntryRuns
+	BugStepOverSyscallLate
+	BugHandlerStepLost
+	BugSeccompNoRecheck
+	BugSeccompTraceRuns
+	BugSeccompFirst
+	BugAttachStopLost
+	BugAttachStopSender
+	BugAttachGuardEintr
+	BugAttachInExec
+	BugAttachNoTrapWait
+	BugAttachLeavesStopped
+	BugSuspendUnchecked
+	BugAttachForeign
+	BugAttachUndumpable
+	BugInterruptLost
+	BugInterruptListening
+	BugInterruptInStop
+	BugListenMissesNotify
+	BugNotifyForgotten
+	BugListenNotRetrapped
+	BugStepAfterDetach
+	BugContBadSignal
+	BugSyscallModeSticks
+	BugUntracedEvent
+	BugVforkIsFork
+	BugChildNotSeized
+	BugChildStopLost
+	BugExecTrapSeized
+	BugSysemuRuns
+	BugExitSysgoodMissing
+	BugExitMessage
+	BugStaleMessage
+	BugEventStopSigtrap
+	BugGateOtherThread
+	BugGateListening
+	BugKillNeedsStop
+	BugSetoptionsMerge
+	BugSetsiginfoIgnored
+	BugSiginfoGroupStop
+	BugPeekSharedIgnored
+	BugPeekUndumpable
+	BugSyscallInfoEntry
 	numKernelBugs // those of utrace follow, in bugs_utrace.go
 )
 
@@ -60,6 +157,103 @@ var kernelBugs = [numKernelBugs]bugRow{
 	BugExitkillIgnored:      {"exitkill-ignored", "R102", "EXITKILL does not kill"},
 	BugDetachDropsSignal:    {"detach-drops-signal", "R98", "DETACH from a signal-delivery-stop drops its signal argument"},
 	BugInjectIgnoresMask:    {"inject-ignores-mask", "H8", "an injected signal is delivered although it is blocked meanwhile"},
+	BugWnowaitConsumes:      {"wnowait-consumes", "R90", "WNOWAIT consumes the report of a stop"},
+	BugWnothreadIgnored:     {"wnothread-ignored", "S72", "__WNOTHREAD does not keep a wait from the children and tracees of other threads"},
+	BugEchildWhileReaping:   {"echild-while-reaping", "row 15", "while a tracer reaps a zombie its real parent's wait finds nobody and fails with ECHILD"},
+	BugEchildForeignZombie:  {"echild-foreign-zombie", "R82", "the real parent of a zombie that a foreign tracer holds gets ECHILD"},
+	BugTraceeNeedsWall:      {"tracee-needs-wall", "row 23", "waiting for a tracee made by clone without SIGCHLD needs __WALL"},
+	BugStopNeedsWuntraced:   {"stop-needs-wuntraced", "R89", "wait reports a tracee's stop only with WUNTRACED"},
+	BugContinuedTwice:       {"continued-twice", "R90", "wait does not consume the report that a group was continued"},
+	BugGroupStopTwice:       {"group-stop-twice", "S43", "wait does not consume the report of a group stop"},
+	BugForeignReapLost:      {"foreign-reap-lost", "R81", "a leader that a foreign tracer reaps is gone for its real parent, too"},
+	BugJctlNotHidden:        {"jctl-not-hidden", "R91", "a tracee's group stop shows to its tracer's process as its parent, beside the trap"},
+	BugOwnExitCode:          {"own-exit-code", "R77", "a thread reports its own exit code although its group was exiting"},
+	BugWaitEintr:            {"wait-eintr", "R95", "an interrupted wait returns EINTR even if no handler ran"},
+	BugWaitedSignalSurvives: {"waited-signal-survives", "S80", "a waited signal-delivery-stop whose tracer dies delivers its signal"},
+	BugPdeathNotSent:        {"pdeath-not-sent", "R85", "the death of a parent sends no pdeath_signal"},
+	BugSubreaperIgnored:     {"subreaper-ignored", "R85", "orphans go to init although an ancestor is a subreaper"},
+	BugOrphanNoHangup:       {"orphan-no-hangup", "R85", "the stopped members of a newly orphaned process group get neither SIGHUP nor SIGCONT"},
+	BugVforkDoneEarly:       {"vfork-done-early", "S48", "the parent of a vfork does not wait for its child"},
+	BugExecLeaderWakeup:     {"exec-lost-leader-wakeup", "L75", "the leader's death does not wake the exec that waits for it"},
+	BugExecSiblingWakeup:    {"exec-lost-sibling-wakeup", "L75", "the last sibling's release does not wake the exec that waits for it"},
+	BugExecSkipsZombie:      {"exec-skips-zombie-sibling", "R67", "exec does not wait for a sibling that is a zombie its tracer has not reaped"},
+	BugTracerDeathNoWake:    {"tracer-death-no-wake", "L76", "the death of a tracer leaves its stopped tracee in the tracing stop"},
+	BugDetachNoWake:         {"detach-no-wake", "row 51", "DETACH does not wake the tracee"},
+	BugDetachForgetsStop:    {"detach-forgets-group-stop", "R47", "a tracee of a stopped group runs after its detach"},
+	BugTrappingLost:         {"trapping-lost", "row 17", "an attacher that waits for a stopped target to trap is not woken"},
+	BugDelayedLeaderLost:    {"delayed-leader-lost", "R79", "nobody is told of a zombie leader when its last other thread is gone"},
+	BugRetargetForgotten:    {"retarget-forgotten", "R26", "a thread that exits or blocks a signal leaves the process's pending signals to nobody"},
+	BugTracedAutoreap:       {"traced-autoreap", "S70", "a tracee's death is not reported to a tracer that ignores SIGCHLD: it is reaped at once"},
+	BugExitSignalKept:       {"exit-signal-after-exec", "R84", "a child's exit signal reaches a parent that has executed another program since"},
+	BugQuietNoWake:          {"ignored-sigchld-no-wake", "R98", "a stop whose SIGCHLD is suppressed does not wake the waiters"},
+	BugZombieThreadKept:     {"zombie-thread-kept", "R103", "a zombie thread whose tracer dies is not released"},
+	BugExecSiblingCode:      {"exec-sibling-code", "R67", "a thread that an exec kills reports SIGKILL instead of exit code 0"},
+	BugSigcontKeepsQueued:   {"sigcont-keeps-queued", "S54", "SIGCONT leaves stop signals in the threads' own queues"},
+	BugStopKeepsSigcont:     {"stop-keeps-sigcont", "S54", "a stop signal leaves a pending SIGCONT in the queues"},
+	BugSigcontWakesTraced:   {"sigcont-wakes-traced", "S58", "SIGCONT ends a tracing stop"},
+	BugContinuedLost:        {"continued-lost", "R43", "SIGCONT leaves nothing for WCONTINUED to report"},
+	BugStopCountTraced:      {"stop-skips-traced", "R40", "a thread in a tracing stop is not counted in a group stop that begins"},
+	BugStoppedTwice:         {"cld-stopped-twice", "S53", "a stop of a group that is stopped already is told to the real parent again"},
+	BugTrapAfterSignals:     {"trap-after-signals", "R29", "pending signals are delivered before the trap of an INTERRUPT"},
+	BugSharedFirst:          {"shared-before-private", "R29", "the process's signals are taken before the thread's own"},
+	BugRealtimeCoalesce:     {"realtime-coalesce", "S79", "a real-time signal that is pending already is dropped"},
+	BugInjectStaleInfo:      {"inject-stale-siginfo", "R31", "a signal injected in place of another keeps the other's siginfo"},
+	BugInjectOriginal:       {"inject-original", "S38", "the signal reported is delivered whatever signal its stop was resumed with"},
+	BugSyscallStopInject:    {"syscall-stop-drops-signal", "R33", "the signal that a syscall-exit-stop is resumed with is ignored"},
+	BugRestartLost:          {"suppressed-signal-eintr", "R34", "a call that a suppressed signal interrupted fails with EINTR instead of being restarted"},
+	BugRestartLeaks:         {"erestart-leak", "row 48", "a call interrupted by a handler returns the kernel's own ERESTARTNOHAND"},
+	BugResethandTraced:      {"resethand-traced", "H8", "SA_RESETHAND has no effect on a tracee"},
+	BugSigkillNotWaking:     {"sigkill-not-waking", "L74", "SIGKILL does not wake a thread in a tracing stop"},
+	BugFatalIgnoresTracer:   {"fatal-ignores-tracer", "R27", "a fatal signal kills a tracee at once, without a signal-delivery-stop"},
+	BugIgnoredNotReported:   {"ignored-not-reported", "R24", "a signal that a tracee ignores is dropped at its generation"},
+	BugExitEventKilled:      {"exit-event-killed", "row 47", "SIGKILL ends an EVENT_EXIT stop of a group that is exiting"},
+	BugForkIgnoresSignal:    {"fork-ignores-signal", "R63", "fork makes its child although a signal is pending"},
+	BugVforkDoneMessage:     {"vfork-done-message", "R62", "the message of EVENT_VFORK_DONE is 0 instead of the child's tid"},
+	BugExecKeepsHandlers:    {"exec-keeps-handlers", "R73", "exec keeps the handlers of the old program"},
+	BugExecEventHoldsGuard:  {"exec-event-holds-mutex", "row 31", "EVENT_EXEC stops with the cred_guard_mutex held"},
+	BugKilledAtEntryRuns:    {"killed-at-entry-runs", "R55", "a call at whose entry stop the tracee is killed is executed all the same"},
+	BugStepOverSyscallLate:  {"step-over-syscall-late", "row 37", "single-stepping a system call traps one instruction late"},
+	BugHandlerStepLost:      {"handler-step-lost", "R58", "single-stepping into a handler does not stop at its first instruction"},
+	BugSeccompNoRecheck:     {"seccomp-no-recheck", "R57", "filters installed during an EVENT_SECCOMP stop do not apply to its call"},
+	BugSeccompTraceRuns:     {"seccomp-trace-runs", "R57", "a call that a filter gives to a tracer without TRACESECCOMP is executed"},
+	BugSeccompFirst:         {"seccomp-before-ptrace", "row 40", "filters decide about a call before its entry stop"},
+	BugAttachStopLost:       {"attach-stop-lost", "R9", "ATTACH to a stopped target queues no SIGSTOP"},
+	BugAttachStopSender:     {"attach-stop-sender", "R8", "ATTACH's SIGSTOP names the tracer as its sender"},
+	BugAttachGuardEintr:     {"attach-guard-eintr", "R5", "an attach that a signal interrupts while an exec holds it up fails with EINTR"},
+	BugAttachInExec:         {"attach-in-exec", "S64", "attach does not wait for an exec under way"},
+	BugAttachNoTrapWait:     {"attach-no-trap-wait", "row 53", "attach to a stopped target returns before that has trapped"},
+	BugAttachLeavesStopped:  {"attach-leaves-stopped", "R9", "attach leaves a stopped target in its job control stop: no trap"},
+	BugSuspendUnchecked:     {"suspend-seccomp-unchecked", "row 26", "SUSPEND_SECCOMP needs no capability"},
+	BugAttachForeign:        {"attach-foreign-uid", "R105", "any user may attach to the tasks of another"},
+	BugAttachUndumpable:     {"attach-undumpable", "row 4", "attach does not look at the dumpable mark of its target"},
+	BugInterruptLost:        {"interrupt-not-waking", "R48", "INTERRUPT does not wake its tracee from an interruptible sleep"},
+	BugInterruptListening:   {"interrupt-keeps-listening", "R48", "INTERRUPT does not make a LISTENing tracee trap again"},
+	BugInterruptInStop:      {"interrupt-lost-in-stop", "S44", "an INTERRUPT of a tracee that is in a stop is forgotten"},
+	BugListenMissesNotify:   {"listen-misses-notify", "R49", "LISTEN after a change of the group's stop state does not trap again"},
+	BugNotifyForgotten:      {"notify-forgotten", "R43", "a change of the group's stop state makes no trap of a seized tracee"},
+	BugListenNotRetrapped:   {"listen-not-retrapped", "R43", "SIGCONT does not make a LISTENing tracee trap again"},
+	BugStepAfterDetach:      {"step-after-detach", "4.2.28", "single-stepping stays armed after DETACH"},
+	BugContBadSignal:        {"cont-bad-signal-resumes", "S33", "CONT with a signal out of range fails and resumes all the same"},
+	BugSyscallModeSticks:    {"syscall-mode-sticks", "R53", "CONT does not end the tracing of system calls that SYSCALL began"},
+	BugUntracedEvent:        {"untraced-event", "S47", "CLONE_UNTRACED does not suppress the event"},
+	BugVforkIsFork:          {"vfork-is-fork", "R59", "vfork makes EVENT_FORK"},
+	BugChildNotSeized:       {"child-not-seized", "R52", "the auto-attached child of a seized tracee is attached as if by ATTACH"},
+	BugChildStopLost:        {"child-stop-lost", "R61", "an auto-attached child runs without its first stop"},
+	BugExecTrapSeized:       {"exec-trap-seized", "R52", "the exec of a seized tracee makes the SIGTRAP of old"},
+	BugSysemuRuns:           {"sysemu-runs", "R54", "SYSEMU executes the call"},
+	BugExitSysgoodMissing:   {"sysgood-missing-at-exit", "S35", "TRACESYSGOOD marks entry stops only"},
+	BugExitMessage:          {"exit-event-message", "R75", "the message of EVENT_EXIT is the exit code instead of the wait status"},
+	BugStaleMessage:         {"stale-message", "R111", "GETEVENTMSG in a stop without a message gives that of an earlier stop"},
+	BugEventStopSigtrap:     {"event-stop-sigtrap", "R51", "an EVENT_STOP of a stopped group names SIGTRAP instead of the stop signal"},
+	BugGateOtherThread:      {"gate-other-thread", "R1", "any thread of the tracer's process may make requests"},
+	BugGateListening:        {"gate-listening", "S45", "requests reach a LISTENing tracee"},
+	BugKillNeedsStop:        {"kill-needs-stop", "row 48", "KILL does nothing to a tracee that is not in a stop"},
+	BugSetoptionsMerge:      {"setoptions-merge", "R20", "SETOPTIONS adds to the options that are on"},
+	BugSetsiginfoIgnored:    {"setsiginfo-ignored", "R31", "SETSIGINFO changes nothing"},
+	BugSiginfoGroupStop:     {"siginfo-in-group-stop", "S37", "GETSIGINFO succeeds in the group-stop of an ATTACHed tracee"},
+	BugPeekSharedIgnored:    {"peeksiginfo-private-only", "R111", "PEEKSIGINFO shows the thread's own queue whatever its flags"},
+	BugPeekUndumpable:       {"peek-undumpable", "row 30", "PEEKDATA reads the memory of a tracee that is no longer dumpable"},
+	BugSyscallInfoEntry:     {"syscall-info-entry", "R56", "GET_SYSCALL_INFO takes an exit stop for an entry stop"},
 }
 
 func (b Bug) String() string {

@@ -17,7 +17,7 @@ func (w *World) clone(id TaskID, t *task, f *frame) bool {
 		return w.errno(t, f, EINVAL)
 	}
 	w.recalcSelf(t)
-	if t.is(tfSigPending) {
+	if t.is(tfSigPending) && !w.bug(BugForkIgnoresSignal) {
 		w.mark(63)
 		return w.sysRet(t, f, -ERESTARTNOINTR)
 	}
@@ -245,6 +245,9 @@ func (w *World) cloneVforked(_ TaskID, t *task, f *frame) bool {
 	switch {
 	case f.b == 1:
 		f.stage = stCloneDone
+	case w.bug(BugVforkDoneEarly):
+		w.tasks[f.a].vforkDone = NoTask
+		f.stage = stCloneDone
 	case t.fatalPending():
 		w.tasks[f.a].vforkDone = NoTask
 		f.stage = stCloneLast
@@ -257,6 +260,9 @@ func (w *World) cloneVforked(_ TaskID, t *task, f *frame) bool {
 
 func (w *World) cloneDone(id TaskID, t *task, f *frame) bool {
 	f.stage = stCloneLast
+	if w.bug(BugVforkDoneMessage) {
+		return w.reportExtra(id, t, ExtraVforkDone, 0)
+	}
 	return w.reportExtra(id, t, ExtraVforkDone, uint16(f.a+1))
 }
 

@@ -35,8 +35,10 @@ func (w *World) settle(id TaskID, t *task, f *frame, sig uint8) {
 			restart = sig == 0 || w.sighandOf(t).restart&bit(sig) != 0
 			t.ret = -EINTR
 		case -ERESTARTNOHAND, -ERESTART_RESTARTBLOCK:
-			restart = sig == 0
-			t.ret = -EINTR
+			restart = sig == 0 && !w.bug(BugRestartLost)
+			if !w.bug(BugRestartLeaks) {
+				t.ret = -EINTR
+			}
 		}
 	}
 	if t.call != CallSigreturn {
@@ -76,7 +78,7 @@ func (w *World) getSignal(id TaskID, t *task, f *frame) bool {
 		if t.jobctl&jcStopPending != 0 && w.groupStop(id, t, f, 0) {
 			return false
 		}
-		if t.jobctl&jcTrapMask != 0 {
+		if t.jobctl&jcTrapMask != 0 && !(w.bug(BugTrapAfterSignals) && (t.pending.mask|p.shared.mask)&^t.blocked != 0) {
 			w.mark(29)
 			return w.jobctlTrap(id, t, f)
 		}
@@ -118,6 +120,9 @@ func (w *World) dequeue(t *task) uint8 {
 		}
 	}
 	sig := nextSignal(&t.pending, t.blocked)
+	if w.bug(BugSharedFirst) && nextSignal(&p.shared, t.blocked) != 0 {
+		sig = 0
+	}
 	if sig != 0 {
 		t.info = t.pending.collect(sig)
 	} else if sig = nextSignal(&p.shared, t.blocked); sig != 0 {
@@ -167,7 +172,7 @@ func (w *World) handle(id TaskID, t *task, f *frame, sig uint8) bool {
 	h := w.sighandOf(t)
 	w.settle(id, t, f, sig)
 	nodefer := h.nodefer&bit(sig) != 0
-	if h.resethand&bit(sig) != 0 {
+	if h.resethand&bit(sig) != 0 && !(w.bug(BugResethandTraced) && t.is(tfTraced)) {
 		h.setDefault(sig)
 	}
 	info := t.info
@@ -188,7 +193,7 @@ func (w *World) handle(id TaskID, t *task, f *frame, sig uint8) bool {
 	}
 	w.setBlocked(id, mask)
 	f.stage = stUser
-	if step {
+	if step && !w.bug(BugHandlerStepLost) {
 		w.mark(58)
 		return w.reportExtra(id, t, ExtraHandler, 0)
 	}
@@ -205,10 +210,17 @@ func (w *World) afterSignalStop(id TaskID, t *task, f *frame) bool {
 		t.info = SigInfo{}
 		return true
 	}
+	if w.bug(BugInjectOriginal) {
+		sig = t.info.Signo
+	}
 	if sig != t.info.Signo {
 		w.mark(32)
 		tracer := &w.tasks[t.parent]
-		t.info = NewSigInfo(sig, SI_USER, Tid(w.number(t, tracer.tid)), tracer.uid)
+		if w.bug(BugInjectStaleInfo) {
+			t.info.Signo = sig
+		} else {
+			t.info = NewSigInfo(sig, SI_USER, Tid(w.number(t, tracer.tid)), tracer.uid)
+		}
 	}
 	if t.blocked&bit(sig) != 0 && !w.bug(BugInjectIgnoresMask) || t.fatalPending() {
 		w.mark(31)

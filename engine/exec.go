@@ -70,7 +70,7 @@ func (w *World) execSiblings(id TaskID, t *task, f *frame) bool {
 	switch {
 	case f.a == 1 && t.fatalPending():
 		return w.execKilled(p, f)
-	case p.notify != 0:
+	case p.notify != 0 && !(w.bug(BugExecSkipsZombie) && w.othersDead(id, p)):
 		f.a = 1
 		t.state = Killable
 		return false
@@ -78,6 +78,16 @@ func (w *World) execSiblings(id TaskID, t *task, f *frame) bool {
 	f.a = 0
 	f.stage = stExecLeader
 	return !w.isLeader(id) || w.execThreaded(p, f)
+}
+
+// othersDead says that all other threads but the leader are zombies at least.
+func (w *World) othersDead(id TaskID, p *proc) bool {
+	for _, i := range w.threads(p) {
+		if i != id && i != p.leader && !w.tasks[i].dead() {
+			return false
+		}
+	}
+	return true
 }
 
 func (w *World) execThreaded(p *proc, f *frame) bool {
@@ -147,11 +157,15 @@ func (w *World) execCommit(id TaskID, t *task, f *frame) bool {
 	t.regs = [NumRegs]int64{}
 	w.unshareSighand(p)
 	h := &w.sighands[p.sighand]
-	*h = sighand{ignore: h.ignore} // R73
+	if !w.bug(BugExecKeepsHandlers) {
+		*h = sighand{ignore: h.ignore} // R73
+	}
 	t.execID++
 	t.exitSignal = SIGCHLD
 	w.mark(73)
-	w.unlockGuard(t.proc)
+	if !w.bug(BugExecEventHoldsGuard) {
+		w.unlockGuard(t.proc)
+	}
 	f.m |= frameExeced
 	f.stage = stExecEvent
 	return t.utrace.n == 0 && !w.attachable(id) // the mutex is free: a tracer that comes now sees the event

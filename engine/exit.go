@@ -16,8 +16,9 @@ func (w *World) groupExit(id TaskID, t *task, f *frame, code uint16) bool {
 	switch {
 	case p.flags&gfGroupExit != 0:
 		code = p.exitCode
-	case p.execTask != NoTask:
+	case p.execTask != NoTask && !w.bug(BugExecSiblingCode):
 		code = 0
+	case p.execTask != NoTask:
 	default:
 		p.beginGroupExit()
 		p.exitCode = code
@@ -138,7 +139,7 @@ func (w *World) exitNotify(id TaskID, t *task, f *frame) bool {
 		t.exitState = ExitDead
 		f.m |= 1 << id
 	}
-	if p.notify < 0 && p.execTask != NoTask {
+	if p.notify < 0 && p.execTask != NoTask && !w.bug(BugExecLeaderWakeup) {
 		w.tasks[p.execTask].wakeState(Killable)
 	}
 	f.stage = stExitReap
@@ -223,7 +224,7 @@ func (w *World) forgetChildren(id TaskID, t *task, f *frame) {
 			} else {
 				w.mark(3)
 			}
-			if c.pdeath != 0 {
+			if c.pdeath != 0 && !w.bug(BugPdeathNotSent) {
 				me := &w.tasks[id]
 				if w.killPermission(me, int64(c.pdeath), c) == 0 {
 					w.send(NewSigInfo(c.pdeath, SI_USER, Tid(w.tgid(me)), me.uid), j, false, false)
@@ -256,7 +257,7 @@ func (w *World) newReaper(id TaskID, t *task) TaskID {
 	if i := w.aliveThread(w.procOf(t)); i != NoTask {
 		return i
 	}
-	if w.procOf(t).flags&gfHasSubreaper != 0 {
+	if w.procOf(t).flags&gfHasSubreaper != 0 && !w.bug(BugSubreaperIgnored) {
 		for r := t.realParent; r != initTask; r = w.tasks[r].realParent {
 			if w.procOf(&w.tasks[r]).flags&gfSubreaper != 0 {
 				if i := w.aliveThread(w.procOf(&w.tasks[r])); i != NoTask {
@@ -292,7 +293,7 @@ func (w *World) aliveThread(p *proc) TaskID {
 func (w *World) notifyParent(id TaskID, sig int8) bool {
 	t := &w.tasks[id]
 	parent := &w.tasks[t.parent]
-	if sig != SIGCHLD && t.parExecID != parent.execID {
+	if sig != SIGCHLD && t.parExecID != parent.execID && !w.bug(BugExitSignalKept) {
 		sig = SIGCHLD
 	}
 	s := NewSigInfo(SIGCHLD, CLD_EXITED, Tid(t.tid), t.uid)
@@ -303,7 +304,7 @@ func (w *World) notifyParent(id TaskID, sig int8) bool {
 	}
 	h := w.sighandOf(parent)
 	reap := false
-	if !t.is(tfTraced) && sig == SIGCHLD && (h.ignored(SIGCHLD) || h.noCldWait) {
+	if (!t.is(tfTraced) || w.bug(BugTracedAutoreap)) && sig == SIGCHLD && (h.ignored(SIGCHLD) || h.noCldWait) {
 		w.mark(81)
 		reap = true
 		if h.ignored(SIGCHLD) {
@@ -333,7 +334,7 @@ func (w *World) releaseTask(id TaskID) TaskID {
 		p.shared = queue{}
 	} else {
 		if p.notify > 0 {
-			if p.notify--; p.notify == 0 {
+			if p.notify--; p.notify == 0 && !w.bug(BugExecSiblingWakeup) {
 				w.tasks[p.execTask].wakeState(Killable)
 			}
 		}
@@ -351,7 +352,7 @@ func (w *World) releaseTask(id TaskID) TaskID {
 	w.at[t.tid] = NoTask
 	w.tasks[id].exitState = ExitDead
 	zap := NoTask
-	if l := &w.tasks[leader]; leader != id && w.groupEmpty(l) && l.exitState == ExitZombie {
+	if l := &w.tasks[leader]; leader != id && w.groupEmpty(l) && l.exitState == ExitZombie && !w.bug(BugDelayedLeaderLost) {
 		w.mark(79)
 		if w.notifyParent(leader, l.exitSignal) {
 			l.exitState = ExitDead
@@ -396,11 +397,15 @@ func (w *World) unlink(id TaskID) {
 			a.state = Running
 		}
 	}
-	if !t.is(tfExiting) && w.groupStopping(t) {
+	if !t.is(tfExiting) && w.groupStopping(t) && !w.bug(BugDetachForgetsStop) {
 		w.mark(47)
 		t.jobctl |= jcStopPending
 	}
-	if t.jobctl&jcStopPending != 0 || t.state == Traced {
+	forgotten := BugDetachNoWake
+	if w.tasks[tracer].is(tfExiting) {
+		forgotten = BugTracerDeathNoWake
+	}
+	if (t.jobctl&jcStopPending != 0 || t.state == Traced) && !w.bug(forgotten) {
 		w.ptraceWake(t, !t.utrace.wanted())
 	}
 }
@@ -414,6 +419,9 @@ func (w *World) detach(tracer, id TaskID) bool {
 	}
 	w.mark(103)
 	dead := !w.isLeader(id)
+	if dead && w.bug(BugZombieThreadKept) {
+		return false
+	}
 	if !dead && w.groupEmpty(t) {
 		if !w.sameGroup(t.realParent, tracer) {
 			dead = w.notifyParent(id, t.exitSignal)

@@ -40,6 +40,9 @@ func (w *World) clearTrapping(t *task) {
 		return
 	}
 	t.jobctl &^= jcTrapping
+	if w.bug(BugTrappingLost) {
+		return
+	}
 	if a := &w.tasks[t.parent]; a.state == Killable && a.depth > 0 && a.top().stage == stClient {
 		a.state = Running
 	}
@@ -54,7 +57,7 @@ func (w *World) participate(t *task) bool {
 		return false
 	}
 	p.stopCount--
-	if p.stopCount == 0 && p.flags&gfStopStopped == 0 {
+	if p.stopCount == 0 && (p.flags&gfStopStopped == 0 || w.bug(BugStoppedTwice)) {
 		p.setStop(gfStopStopped)
 		return true
 	}
@@ -102,7 +105,7 @@ func (w *World) groupStop(id TaskID, t *task, f *frame, signo uint8) bool {
 		}
 		for _, i := range w.threads(p) {
 			u := &w.tasks[i]
-			if i == id || u.state == Stopped || !w.setPending(u, jcStopPending|jcStopConsume, signo) {
+			if i == id || u.state == Stopped || u.state == Traced && w.bug(BugStopCountTraced) || !w.setPending(u, jcStopPending|jcStopConsume, signo) {
 				continue
 			}
 			p.stopCount++
@@ -171,6 +174,9 @@ func (w *World) notifyStop(id TaskID, tracer bool, why int32) {
 		w.send(s, parent, false, false)
 	} else {
 		w.mark(98)
+		if w.bug(BugQuietNoWake) {
+			return
+		}
 	}
 	if !(w.bug(BugStopNotWaking) && tracer) {
 		w.wakeParent(id, parent)
@@ -229,7 +235,7 @@ func (w *World) killOrphaned(id TaskID, parent TaskID) {
 		parent, ignored = t.realParent, id
 	}
 	pp := w.procOf(&w.tasks[parent])
-	if pp.pgid == p.pgid || pp.sid != p.sid || !w.orphanedGroup(p.pgid, ignored) || !w.stoppedJobs(p.pgid) {
+	if pp.pgid == p.pgid || pp.sid != p.sid || !w.orphanedGroup(p.pgid, ignored) || !w.stoppedJobs(p.pgid) || w.bug(BugOrphanNoHangup) {
 		return
 	}
 	w.mark(85)

@@ -170,7 +170,7 @@ func (w *World) signalWake(t *task, kill bool) {
 	switch {
 	case t.state == Interruptible:
 		t.state = Running
-	case kill && (t.state == Killable || t.state == Stopped || t.state == Traced):
+	case kill && (t.state == Killable || t.state == Stopped || t.state == Traced && !w.bug(BugSigkillNotWaking)):
 		w.mark(28)
 		t.state = Running
 	}
@@ -189,7 +189,7 @@ func (w *World) ignoredAtGeneration(t *task, sig uint8, force bool) bool {
 	if t.blocked&bit(sig) != 0 {
 		return false
 	}
-	if t.is(tfTraced) && sig != SIGKILL {
+	if t.is(tfTraced) && sig != SIGKILL && !w.bug(BugIgnoredNotReported) {
 		w.mark(24)
 		return false
 	}
@@ -208,16 +208,26 @@ func (w *World) prepareSignal(sig uint8, t *task, force bool) bool {
 		w.mark(22)
 		if sig == SIGKILL && t.state == Traced {
 			w.mark(76)
+			if w.bug(BugExitEventKilled) {
+				t.pending.mask |= bit(SIGKILL)
+				w.signalWake(t, true)
+			}
 		}
 		return false
 	}
 	switch {
 	case stopSignals&bit(sig) != 0:
 		w.mark(23)
-		w.flushGroup(p, bit(SIGCONT))
+		if !w.bug(BugStopKeepsSigcont) {
+			w.flushGroup(p, bit(SIGCONT))
+		}
 	case sig == SIGCONT:
 		w.mark(23)
-		w.flushGroup(p, stopSignals)
+		if w.bug(BugSigcontKeepsQueued) {
+			p.shared.flush(stopSignals)
+		} else {
+			w.flushGroup(p, stopSignals)
+		}
 		for _, i := range p.threads.at[:p.threads.n] {
 			u := &w.tasks[i]
 			if !w.bug(BugSigcontKeepsStop) {
@@ -227,6 +237,9 @@ func (w *World) prepareSignal(sig uint8, t *task, force bool) bool {
 				continue // seized: it traps, and is never woken from a stop here (R43)
 			}
 			u.wakeState(Stopped)
+			if w.bug(BugSigcontWakesTraced) {
+				u.wakeState(Traced)
+			}
 		}
 		why := uint16(0)
 		switch {
@@ -238,6 +251,9 @@ func (w *World) prepareSignal(sig uint8, t *task, force bool) bool {
 		if why != 0 {
 			w.mark(43)
 			p.setStop(why | gfStopContinued)
+			if w.bug(BugContinuedLost) {
+				p.flags &^= gfStopContinued
+			}
 			p.stopCount = 0
 			p.exitCode = 0
 		}
@@ -321,7 +337,7 @@ func (w *World) completeSignal(sig uint8, nominal *task, private bool) {
 			return
 		}
 	}
-	if w.fatal(p, sig) && p.flags&gfGroupExit == 0 && (sig == SIGKILL || !nominal.is(tfTraced)) && coreSignals&bit(sig) == 0 {
+	if w.fatal(p, sig) && p.flags&gfGroupExit == 0 && (sig == SIGKILL || !nominal.is(tfTraced) || w.bug(BugFatalIgnoresTracer)) && coreSignals&bit(sig) == 0 {
 		w.mark(27)
 		p.beginGroupExit()
 		p.exitCode = uint16(sig)
@@ -352,7 +368,7 @@ func (w *World) send(s SigInfo, id TaskID, private, force bool) bool {
 	if private {
 		q = &t.pending
 	}
-	if s.Signo < SIGRTMIN && q.mask&bit(s.Signo) != 0 {
+	if (s.Signo < SIGRTMIN || w.bug(BugRealtimeCoalesce)) && q.mask&bit(s.Signo) != 0 {
 		w.mark(25)
 		return true
 	}
@@ -419,7 +435,7 @@ func (w *World) zapOthers(id TaskID) int8 {
 func (w *World) retarget(id TaskID, set uint64) {
 	p := w.procOf(&w.tasks[id])
 	set &= p.shared.mask
-	if p.flags&gfGroupExit != 0 || set == 0 {
+	if p.flags&gfGroupExit != 0 || set == 0 || w.bug(BugRetargetForgotten) {
 		return
 	}
 	for _, i := range p.threads.at[:p.threads.n] {

@@ -17,6 +17,11 @@ func (w *World) sysEntry(id TaskID, t *task, f *frame) bool {
 	if t.filter != 0 {
 		f.b = 1 // work flags as read at entry
 	}
+	if w.bug(BugSeccompFirst) && f.b == 1 && t.seccomp&seccompSuspended == 0 {
+		if action, data := w.seccompRun(t); action == SeccompErrno {
+			return w.sysRet(t, f, -int64(min(data, 4095)))
+		}
+	}
 	if t.utrace.events&EvSyscallEntry != 0 {
 		w.mark(53)
 		return w.begin(id, t, passEntry, 0)
@@ -35,7 +40,7 @@ func (w *World) sysAfterEntry(id TaskID, t *task, f *frame) bool {
 		t.resume = 0
 	}
 	switch {
-	case t.fatalPending():
+	case t.fatalPending() && !w.bug(BugKilledAtEntryRuns):
 		w.mark(55)
 		return w.sysRet(t, f, -ENOSYS)
 	case f.m&(frameAbort|frameSkip) != 0:
@@ -75,8 +80,11 @@ func (w *World) errno(t *task, f *frame, e int64) bool {
 }
 
 // sysExit is syscall_exit_work's decision.
-func (w *World) sysExit(_ TaskID, t *task, f *frame) bool {
-	if t.utrace.events&EvSyscallExit != 0 || t.is(tfStep) {
+func (w *World) sysExit(id TaskID, t *task, f *frame) bool {
+	if w.bug(BugExecEventHoldsGuard) && t.call == CallExecve && w.procOf(t).guard == id {
+		w.unlockGuard(t.proc)
+	}
+	if t.utrace.events&EvSyscallExit != 0 || t.is(tfStep) && !w.bug(BugStepOverSyscallLate) {
 		f.stage = stExitReport
 		return false
 	}
@@ -105,7 +113,7 @@ func (w *World) emulated(id TaskID) bool {
 func (w *World) sysAfterExit(id TaskID, t *task, f *frame) bool {
 	if t.resume != 0 {
 		w.mark(33)
-		if t.resume <= NSIG {
+		if t.resume <= NSIG && !w.bug(BugSyscallStopInject) {
 			w.sendKernel(t.resume, id)
 		}
 		t.resume = 0

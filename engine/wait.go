@@ -176,6 +176,9 @@ func (w *World) wait(id TaskID, t *task, f *frame) bool {
 		return w.errno(t, f, EAGAIN)
 	case t.signalPending():
 		w.mark(95)
+		if w.bug(BugWaitEintr) {
+			return w.errno(t, f, EINTR)
+		}
 		return w.sysRet(t, f, -ERESTARTSYS)
 	}
 	t.state = Interruptible
@@ -215,7 +218,7 @@ func (w *World) waitScan(id TaskID, t *task, f *frame, o *waitWhat) (hope bool, 
 				return
 			}
 		}
-		if o.flags&WNOTHREAD != 0 {
+		if o.flags&WNOTHREAD != 0 && !w.bug(BugWnothreadIgnored) {
 			w.mark(1)
 			break
 		}
@@ -225,7 +228,7 @@ func (w *World) waitScan(id TaskID, t *task, f *frame, o *waitWhat) (hope bool, 
 
 // waitOwns is is_effectively_child.
 func (w *World) waitOwns(id, parent TaskID, o *waitWhat) bool {
-	return id == parent || o.flags&WNOTHREAD == 0 && w.sameGroup(id, parent)
+	return id == parent || (o.flags&WNOTHREAD == 0 || w.bug(BugWnothreadIgnored)) && w.sameGroup(id, parent)
 }
 
 // consider is wait_consider_task.
@@ -234,17 +237,17 @@ func (w *World) consider(t *task, f *frame, o *waitWhat, ptrace bool, i TaskID, 
 	if c.exitState == ExitDead || !w.eligiblePid(o, c) {
 		return foundNone
 	}
-	if !ptrace && o.flags&WALL == 0 && (c.exitSignal != SIGCHLD) != (o.flags&WCLONE != 0) {
+	if (!ptrace || w.bug(BugTraceeNeedsWall)) && o.flags&WALL == 0 && (c.exitSignal != SIGCHLD) != (o.flags&WCLONE != 0) {
 		w.mark(88)
 		return foundNone
 	}
 	if c.exitState == ExitTrace {
-		if !ptrace {
+		if !ptrace && !w.bug(BugEchildWhileReaping) {
 			*hope = true
 		}
 		return foundNone
 	}
-	if !ptrace && c.is(tfTraced) && !w.reparented(c) {
+	if !ptrace && c.is(tfTraced) && !w.reparented(c) && (c.dead() || !w.bug(BugJctlNotHidden)) {
 		w.mark(91)
 		ptrace = true
 	}
@@ -260,7 +263,7 @@ func (w *World) consider(t *task, f *frame, o *waitWhat, ptrace bool, i TaskID, 
 		} else {
 			w.mark(79)
 		}
-		if !ptrace || o.flags&(WCONTINUED|WEXITED) != 0 {
+		if (!ptrace || o.flags&(WCONTINUED|WEXITED) != 0) && (w.delayedLeader(i) || !w.bug(BugEchildForeignZombie)) {
 			*hope = true
 		}
 	} else {
@@ -286,7 +289,7 @@ func (w *World) waitResult(t *task, i TaskID, status, code, codeStatus int64) {
 
 // status is the wait status of a dead task (R77).
 func (w *World) status(t *task) uint16 {
-	if p := w.procOf(t); p.flags&gfGroupExit != 0 {
+	if p := w.procOf(t); p.flags&gfGroupExit != 0 && !w.bug(BugOwnExitCode) {
 		w.mark(77)
 		return p.exitCode
 	}
@@ -310,7 +313,7 @@ func (w *World) takeZombie(t *task, f *frame, o *waitWhat, i TaskID) found {
 		return foundDone
 	}
 	f.a = i
-	if w.reparented(c) && w.isLeader(i) {
+	if w.reparented(c) && w.isLeader(i) && !w.bug(BugForeignReapLost) {
 		c.exitState = ExitTrace
 		return foundTrace
 	}
@@ -334,6 +337,9 @@ func (w *World) takeStopped(t *task, o *waitWhat, ptrace bool, i TaskID) bool {
 			return false
 		}
 		st, code = c.exitCode, CLD_TRAPPED
+		if w.bug(BugStopNeedsWuntraced) && t.call == CallWait4 && o.flags&WUNTRACED == 0 {
+			return false
+		}
 		w.mark(89)
 	case o.flags&WUNTRACED == 0 || p.flags&gfStopStopped == 0:
 		return false
@@ -346,12 +352,16 @@ func (w *World) takeStopped(t *task, o *waitWhat, ptrace bool, i TaskID) bool {
 	if st == 0 {
 		return false
 	}
-	if o.flags&WNOWAIT == 0 {
+	if o.flags&WNOWAIT == 0 || w.bug(BugWnowaitConsumes) {
 		w.mark(90)
 		if !ptrace {
-			p.exitCode = 0
+			if !w.bug(BugGroupStopTwice) {
+				p.exitCode = 0
+			}
 		} else if !w.bug(BugDoubleStopReport) {
-			c.exitCode = 0
+			if !w.bug(BugWaitedSignalSurvives) {
+				c.exitCode = 0
+			}
 			c.flags &^= tfReport
 		}
 	}
@@ -366,7 +376,7 @@ func (w *World) takeContinued(t *task, o *waitWhat, i TaskID) bool {
 		return false
 	}
 	w.mark(90)
-	if o.flags&WNOWAIT == 0 {
+	if o.flags&WNOWAIT == 0 && !w.bug(BugContinuedTwice) {
 		p.flags &^= gfStopContinued
 	}
 	w.waitResult(t, i, 0xffff, CLD_CONTINUED, SIGCONT)

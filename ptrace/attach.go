@@ -16,7 +16,7 @@ func checkOptions(w *engine.World, t engine.TaskID, o Option) int64 {
 	if o&^OMask != 0 {
 		return engine.EINVAL
 	}
-	if o&OSuspendSeccomp != 0 && (!w.CapableInit(t) || w.Filtered(t) || w.SeccompSuspended(t)) {
+	if o&OSuspendSeccomp != 0 && !w.HasBug(engine.BugSuspendUnchecked) && (!w.CapableInit(t) || w.Filtered(t) || w.SeccompSuspended(t)) {
 		w.Mark(5)
 		return engine.EPERM
 	}
@@ -44,21 +44,27 @@ func attach(w *engine.World, t engine.TaskID, s *engine.CallState) engine.CallRe
 		s.Stage = stageGuard
 		fallthrough
 	case stageGuard:
-		if !w.LockGuard(t, s.Target) {
+		inExec := !w.LockGuard(t, s.Target)
+		if inExec && !w.HasBug(engine.BugAttachInExec) {
 			w.Mark(7)
+			if w.SignalPending(t) && w.HasBug(engine.BugAttachGuardEintr) {
+				return fail(engine.EINTR)
+			}
 			if w.SignalPending(t) {
 				return fail(engine.ERESTARTNOINTR)
 			}
 			return engine.CallResult{Kind: engine.CallSleep}
 		}
 		e := link(w, t, s, seize)
-		w.UnlockGuard(s.Target)
+		if !inExec {
+			w.UnlockGuard(s.Target)
+		}
 		if e != 0 {
 			return fail(e)
 		}
 		s.Stage = stageTrapping
 	}
-	if w.Trapping(s.Target) && !w.FatalPending(t) {
+	if w.Trapping(s.Target) && !w.FatalPending(t) && !w.HasBug(engine.BugAttachNoTrapWait) {
 		return engine.CallResult{Kind: engine.CallKilled}
 	}
 	return engine.CallResult{}
@@ -94,9 +100,17 @@ func link(w *engine.World, t engine.TaskID, s *engine.CallState, seize bool) int
 		setOptions(w, target, c, Option(s.Args[3]))
 	} else {
 		w.Mark(8)
-		w.SendKernel(target, uint8(SIGSTOP))
+		switch {
+		case w.HasBug(engine.BugAttachStopLost) && w.GroupStopping(target):
+		case w.HasBug(engine.BugAttachStopSender):
+			w.SendUser(t, target, uint8(SIGSTOP))
+		default:
+			w.SendKernel(target, uint8(SIGSTOP))
+		}
 	}
-	w.TrapStopped(target)
+	if !w.HasBug(engine.BugAttachLeavesStopped) {
+		w.TrapStopped(target)
+	}
 	return 0
 }
 
@@ -134,11 +148,11 @@ func mayAccess(w *engine.World, t, target engine.TaskID) bool {
 	if w.Capable(t) {
 		return w.Profile().Yama != engine.YamaNoAttach
 	}
-	if w.Uid(t) != w.Uid(target) {
+	if w.Uid(t) != w.Uid(target) && !w.HasBug(engine.BugAttachForeign) {
 		w.Mark(105)
 		return false
 	}
-	if !w.Dumpable(target) {
+	if !w.Dumpable(target) && !w.HasBug(engine.BugAttachUndumpable) {
 		w.Mark(106)
 		return false
 	}

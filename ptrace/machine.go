@@ -92,8 +92,11 @@ func (client) NotifyJctl(w *engine.World, t engine.TaskID) bool {
 		return false
 	}
 	w.Mark(43)
+	if w.HasBug(engine.BugNotifyForgotten) {
+		return true
+	}
 	w.ScheduleNotify(t)
-	w.WakeTracee(t, w.Listening(t))
+	w.WakeTracee(t, w.Listening(t) && !w.HasBug(engine.BugListenNotRetrapped))
 	return true
 }
 

@@ -27,7 +27,7 @@ func memory(w *engine.World, s *engine.CallState, r Request, addr, data int64) i
 	w.Mark(110)
 	switch r {
 	case Peektext, Peekdata, Poketext, Pokedata:
-		if !w.Dumpable(target) && !w.TracerCap(target) {
+		if !w.Dumpable(target) && !w.TracerCap(target) && !w.HasBug(engine.BugPeekUndumpable) {
 			w.Mark(109)
 			return -engine.EIO
 		}
@@ -106,7 +106,7 @@ func callInfo(w *engine.World, s *engine.CallState, c context) int64 {
 	call, ret, tid := w.SyscallInfo(s.Target)
 	switch code := w.SigInfo(s.Target).Code(); {
 	case !c.stop(stopInfo):
-	case code == int32(SIGTRAP)|0x80 && c.message() == MessageSyscallEntry:
+	case code == int32(SIGTRAP)|0x80 && (c.message() == MessageSyscallEntry || w.HasBug(engine.BugSyscallInfoEntry)):
 		s.Out = [3]int64{SyscallInfoEntry, int64(call)}
 		return 80
 	case code == int32(SIGTRAP)|0x80 && c.message() == MessageSyscallExit:

@@ -46,7 +46,7 @@ func (client) Syscall(w *engine.World, t engine.TaskID, s *engine.CallState) eng
 
 // gate is ptrace_check_attach (R13 to R16, R72).
 func gate(w *engine.World, t, target engine.TaskID, anyState bool) bool {
-	if !w.IsTraced(target) || w.Parent(target) != t {
+	if !w.IsTraced(target) || w.Parent(target) != t && !(w.HasBug(engine.BugGateOtherThread) && w.SameGroup(w.Parent(target), t)) {
 		w.Mark(1)
 		return false
 	}
@@ -57,7 +57,7 @@ func gate(w *engine.World, t, target engine.TaskID, anyState bool) bool {
 		return true
 	}
 	c, _, ok := of(w, target)
-	if !ok || w.Listening(target) || !w.Traced(target) || !c.stopped() {
+	if !ok || w.Listening(target) && !w.HasBug(engine.BugGateListening) || !w.Traced(target) || !c.stopped() {
 		return false
 	}
 	if w.FatalPending(target) {
@@ -79,6 +79,9 @@ func request(w *engine.World, t engine.TaskID, s *engine.CallState, r Request, c
 	switch r {
 	case Kill:
 		w.Mark(19)
+		if w.HasBug(engine.BugKillNeedsStop) && !w.Traced(target) {
+			return 0
+		}
 		w.SendUser(t, target, uint8(SIGKILL))
 		return 0
 	case Interrupt:
@@ -133,6 +136,9 @@ func setoptions(w *engine.World, t, target engine.TaskID, o Option, c context) i
 			setOptions(w, target, c, o&OMask)
 		}
 		return -e
+	}
+	if w.HasBug(engine.BugSetoptionsMerge) {
+		o |= c.options()
 	}
 	setOptions(w, target, c, o)
 	return 0

@@ -8,6 +8,9 @@ import "tracehammer/engine"
 func resume(w *engine.World, target engine.TaskID, r Request, data int64, c context, e engine.EngineID) int64 {
 	if uint64(data) > engine.NSIG {
 		w.Mark(17)
+		if w.HasBug(engine.BugContBadSignal) {
+			resume(w, target, r, 0, c, e)
+		}
 		return -engine.EIO
 	}
 	events, action := baseEvents, engine.ActResume
@@ -34,6 +37,9 @@ func resume(w *engine.World, target engine.TaskID, r Request, data int64, c cont
 		w.Mark(41)
 	}
 	c.setFlag(flagEmulate, r == Sysemu || r == SysemuSinglestep)
+	if w.HasBug(engine.BugSyscallModeSticks) && c.message() == MessageSyscallEntry {
+		events |= engine.EvSyscallEntry | engine.EvSyscallExit
+	}
 	w.SetEvents(target, e, events)
 	if !c.stop(stopSignal) && data != 0 {
 		w.Mark(33)
@@ -53,7 +59,9 @@ func detach(w *engine.World, t, target engine.TaskID, data int64) int64 {
 	if w.HasBug(engine.BugDetachDropsSignal) {
 		data = 0
 	}
-	w.ClearStep(target)
+	if !w.HasBug(engine.BugStepAfterDetach) {
+		w.ClearStep(target)
+	}
 	w.SetResumeSignal(target, uint8(data))
 	w.Detach(t, target)
 	return 0
@@ -65,8 +73,11 @@ func interrupt(w *engine.World, target engine.TaskID, c context) int64 {
 	if !c.seized() {
 		return -engine.EIO
 	}
-	if w.ScheduleTrap(target) {
-		w.WakeTracee(target, w.Listening(target))
+	if w.HasBug(engine.BugInterruptInStop) && w.Traced(target) && !w.Listening(target) {
+		return 0
+	}
+	if w.ScheduleTrap(target) && !w.HasBug(engine.BugInterruptLost) {
+		w.WakeTracee(target, w.Listening(target) && !w.HasBug(engine.BugInterruptListening))
 	}
 	return 0
 }
@@ -81,7 +92,7 @@ func listen(w *engine.World, target engine.TaskID, c context) int64 {
 		return -engine.EIO
 	}
 	w.SetListening(target)
-	if w.NotifyPending(target) {
+	if w.NotifyPending(target) && !w.HasBug(engine.BugListenMissesNotify) {
 		w.Mark(50)
 		w.WakeTracee(target, true)
 	}

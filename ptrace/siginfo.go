@@ -19,7 +19,7 @@ func siginfo(w *engine.World, t engine.TaskID, s *engine.CallState, r Request, a
 	w.Mark(111)
 	switch r {
 	case Getsiginfo, Setsiginfo:
-		if !c.stop(stopInfo) {
+		if !c.stop(stopInfo) && !(w.HasBug(engine.BugSiginfoGroupStop) && r == Getsiginfo) {
 			return -engine.EINVAL
 		}
 		if r == Getsiginfo && data != 0 {
@@ -27,6 +27,9 @@ func siginfo(w *engine.World, t engine.TaskID, s *engine.CallState, r Request, a
 		}
 		if r == Getsiginfo {
 			putInfo(s, *w.SigInfo(target))
+			return 0
+		}
+		if w.HasBug(engine.BugSetsiginfoIgnored) {
 			return 0
 		}
 		*w.SigInfo(target) = engine.NewSigInfo(uint8(data), int32(addr), w.Tgid(t), 0)
@@ -51,7 +54,7 @@ func siginfo(w *engine.World, t engine.TaskID, s *engine.CallState, r Request, a
 	}
 	n := int64(0)
 	for ; n < nr; n++ {
-		si, ok := w.Pending(target, flags&peekShared != 0, off+n)
+		si, ok := w.Pending(target, flags&peekShared != 0 && !w.HasBug(engine.BugPeekSharedIgnored), off+n)
 		if !ok {
 			break
 		}

@@ -35,12 +35,12 @@ func (client) ReportSignal(w *engine.World, t engine.TaskID, e engine.EngineID, 
 // CloneEvent is the event that a clone with these flags is to make, 0 for none (R59).
 func (client) CloneEvent(w *engine.World, t engine.TaskID, flags int64) uint16 {
 	c, _, ok := of(w, t)
-	if !ok || flags&engine.CLONE_UNTRACED != 0 {
+	if !ok || flags&engine.CLONE_UNTRACED != 0 && !w.HasBug(engine.BugUntracedEvent) {
 		return 0
 	}
 	kind := EventFork
 	switch {
-	case flags&engine.CLONE_VFORK != 0:
+	case flags&engine.CLONE_VFORK != 0 && !w.HasBug(engine.BugVforkIsFork):
 		kind = EventVfork
 	case flags&engine.CSIGNAL != int64(SIGCHLD):
 		kind = EventClone
@@ -67,14 +67,16 @@ func (client) Inherit(w *engine.World, t engine.TaskID, e engine.EngineID, child
 	if !w.HasBug(engine.BugOptionsNotInherited) {
 		cc.setOptions(c.options())
 	}
-	cc.setFlag(flagSeized, c.seized())
+	cc.setFlag(flagSeized, c.seized() && !w.HasBug(engine.BugChildNotSeized))
 	w.SetEvents(child, ce, baseEvents)
 	w.Link(child, w.Parent(t), w.TracerCap(t))
 	w.SuspendSeccomp(child, cc.has(OSuspendSeccomp))
 	w.Mark(61)
-	if c.seized() {
+	switch {
+	case w.HasBug(engine.BugChildStopLost):
+	case c.seized():
 		w.ScheduleTrap(child)
-	} else {
+	default:
 		w.PendSigstop(child)
 	}
 }
@@ -95,7 +97,7 @@ func (client) ReportExec(w *engine.World, t engine.TaskID, e engine.EngineID, fo
 	case c.has(OTraceexec):
 		w.Mark(70)
 		return c.eventStop(w, t, EventExec, int64(former))
-	case !c.seized():
+	case !c.seized() || w.HasBug(engine.BugExecTrapSeized):
 		w.Mark(71)
 		w.SendUser(t, t, uint8(SIGTRAP))
 	default:
@@ -108,7 +110,7 @@ func (client) ReportExec(w *engine.World, t engine.TaskID, e engine.EngineID, fo
 func (c context) syscallStop(w *engine.World, t engine.TaskID, message int64) engine.Action {
 	w.Mark(56)
 	code := uint16(SIGTRAP)
-	if c.has(OTracesysgood) {
+	if c.has(OTracesysgood) && !(w.HasBug(engine.BugExitSysgoodMissing) && message == MessageSyscallExit) {
 		code |= 0x80
 	} else {
 		w.CommitStop(code) // a tracer that dies just now leaves a SIGTRAP behind (known bug list, row 49)
@@ -119,7 +121,7 @@ func (c context) syscallStop(w *engine.World, t engine.TaskID, message int64) en
 // ReportSyscallEntry stops before the call; in SYSEMU mode the call is not executed, whatever happens at the stop (R54).
 func (client) ReportSyscallEntry(w *engine.World, t engine.TaskID, e engine.EngineID) (engine.Action, bool) {
 	c := at(w, t, e)
-	return c.syscallStop(w, t, MessageSyscallEntry), c.emulate()
+	return c.syscallStop(w, t, MessageSyscallEntry), c.emulate() && !w.HasBug(engine.BugSysemuRuns)
 }
 
 // ReportSyscallExit stops after the call.
@@ -134,6 +136,9 @@ func (client) ReportExit(w *engine.World, t engine.TaskID, e engine.EngineID, co
 		return engine.ActResume
 	}
 	w.Mark(75)
+	if w.HasBug(engine.BugExitMessage) {
+		code >>= 8
+	}
 	return c.eventStop(w, t, EventExit, int64(code))
 }
 
@@ -166,7 +171,7 @@ func (client) ReportExtra(w *engine.World, t engine.TaskID, e engine.EngineID, x
 			return engine.ActStop
 		}
 		w.Mark(51)
-		if !w.GroupStopping(t) {
+		if !w.GroupStopping(t) || w.HasBug(engine.BugEventStopSigtrap) {
 			arg = uint16(SIGTRAP)
 		}
 		return c.notify(w, t, uint8(arg), uint16(EventStop)<<8|arg, stopJctl, 0)
@@ -200,5 +205,8 @@ func (client) Left(w *engine.World, t engine.TaskID, e engine.EngineID) {
 	if c.code() != 0 && !c.stop(stopSignal) {
 		*w.SigInfo(t) = engine.SigInfo{}
 	}
-	c.d[wordStop], c.d[wordMessage] = 0, 0
+	c.d[wordStop] = 0
+	if !w.HasBug(engine.BugStaleMessage) {
+		c.d[wordMessage] = 0
+	}
 }
