@@ -293,6 +293,15 @@ func (s BugSet) Or(o BugSet) BugSet {
 	return s
 }
 
+// Bugs lists all planted bugs.
+func Bugs() []Bug {
+	all := make([]Bug, NumBugs)
+	for b := range all {
+		all[b] = Bug(b)
+	}
+	return all
+}
+
 // ParseBug finds a bug by its name.
 func ParseBug(name string) (Bug, error) {
 	for b := range NumBugs {

@@ -384,7 +384,7 @@ func (w *World) reapEngines(id TaskID) {
 // unlink is __ptrace_unlink: the task has no tracer any more, and its stop state conforms to its group's (R47, R100).
 func (w *World) unlink(id TaskID) {
 	t := &w.tasks[id]
-	tracer := t.parent
+	tracer, was := t.parent, t.state
 	t.parent = t.realParent
 	w.tasks[tracer].ptraced.remove(id)
 	t.flags &^= tfTraced | tfTracerCap
@@ -397,16 +397,19 @@ func (w *World) unlink(id TaskID) {
 			a.state = Running
 		}
 	}
-	if !t.is(tfExiting) && w.groupStopping(t) && !w.bug(BugDetachForgetsStop) {
+	if !t.is(tfExiting) && w.groupStopping(t) {
 		w.mark(47)
 		t.jobctl |= jcStopPending
 	}
-	forgotten := BugDetachNoWake
-	if w.tasks[tracer].is(tfExiting) {
-		forgotten = BugTracerDeathNoWake
-	}
-	if (t.jobctl&jcStopPending != 0 || t.state == Traced) && !w.bug(forgotten) {
+	if t.jobctl&jcStopPending != 0 || t.state == Traced {
 		w.ptraceWake(t, !t.utrace.wanted())
+	}
+	switch {
+	case was != Traced:
+	case w.bug(BugDetachForgetsStop) && t.jobctl&jcStopConsume == 0:
+		t.jobctl &^= jcStopPending
+	case w.bug(BugDetachNoWake) && !w.tasks[tracer].is(tfExiting), w.bug(BugTracerDeathNoWake) && w.tasks[tracer].is(tfExiting):
+		t.state = was
 	}
 }
 

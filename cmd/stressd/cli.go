@@ -38,6 +38,7 @@ type cli struct {
 	Minimize minimizeCmd `cmd:"" help:"Go on making a filed finding's scenario smaller."`
 	List     listCmd     `cmd:"" help:"List what was filed."`
 	Show     showCmd     `cmd:"" help:"Show a finding: scenario, history, explanation, how to run it again."`
+	Bugs     bugsCmd     `cmd:"" help:"List the engine's planted bugs, or measure which of them the oracles see."`
 	Doctor   doctorCmd   `cmd:"" help:"Say what this machine can run, and what to do about what it cannot."`
 }
 
@@ -139,6 +140,29 @@ type showCmd struct {
 	stateFlag
 	jsonFlag
 	ID string `arg:"" help:"Finding, as in list; a unique beginning will do."`
+}
+
+type bugsCmd struct {
+	jsonFlag
+	Hunt    bool          `name:"run" help:"Hunt each bug with every oracle."`
+	For     time.Duration `default:"5m" help:"With --run: how long in total, shared out over the bugs."`
+	Seed    *uint64       `help:"With --run: seed of everything random (default: drawn; the summary prints it)."`
+	Workers int           `help:"With --run: bugs hunted at a time (default: one for each CPU)."`
+	Bugs    []string      `arg:"" optional:"" name:"bug" help:"Bugs, by name (default: all)."`
+}
+
+func (bugsCmd) Help() string {
+	return `A planted bug is a mistake that a kernel has made or that the rules forbid, which the engine makes when it is told to: the oracles are measured by how many of these they see. Without --run, lists their names, where they come from (row: list of known bugs; R rule, S and L invariant, H quirk of utrace) and what they do.
+
+With --run, an engine with the bug runs the built-in seeds and variations of them; every run is judged by three oracles of the engine without it: invariants (a broken state), liveness (a run that stands still where it could go on), history (what actors logged is what no execution shows). For each bug: who saw it first and who else, after how many schedules and how much time of one CPU, and the size of the minimal scenario. Nothing is filed.
+
+Exit codes: 0 every bug was seen, 1 some were missed.
+
+Examples:
+
+    stressd bugs
+    stressd bugs --run --for 5m
+    stressd bugs --run --for 10s --json exitkill-ignored`
 }
 
 type doctorCmd struct {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"math/rand/v2"
 
+	"tracehammer/engine"
 	"tracehammer/stress"
 	"tracehammer/stress/campaign"
 )
@@ -175,6 +176,44 @@ func (s *showCmd) Run(a *app) error {
 		return err
 	}
 	return campaign.Show(dir, s.ID, s.JSON, a.out)
+}
+
+// Run implements kong's command.
+func (b *bugsCmd) Run(a *app) error {
+	var bugs []engine.Bug
+	for _, name := range b.Bugs {
+		bug, err := engine.ParseBug(name)
+		if err != nil {
+			return fmt.Errorf("%w: stressd bugs lists them", err)
+		}
+		bugs = append(bugs, bug)
+	}
+	if len(bugs) == 0 {
+		bugs = engine.Bugs()
+	}
+	out := a.reporter(b.JSON, campaign.BugsText{Out: a.out})
+	if !b.Hunt {
+		return campaign.ListBugs(bugs, out)
+	}
+	if b.For <= 0 || b.Workers < 0 {
+		return errors.New("--for must be positive, and --workers not negative")
+	}
+	cfg := campaign.BugsConfig{Bugs: bugs, For: b.For, Workers: b.Workers, Seed: rand.Uint64(), Reporter: out}
+	if b.Seed != nil {
+		cfg.Seed = *b.Seed
+	}
+	var err error
+	if cfg.Scenarios, err = campaign.Load(nil); err != nil {
+		return err
+	}
+	sum, err := campaign.HuntBugs(a.ctx, cfg)
+	if err != nil {
+		return err
+	}
+	if len(sum.Missed) > 0 {
+		return status(exitError)
+	}
+	return nil
 }
 
 // Run implements kong's command.

@@ -53,7 +53,7 @@ func (s *search) judgeHang(v Verdict) Verdict {
 		v.Explanation = "the engine admits that this run never ends, and no task waits for another in a cycle\n" + v.Explanation
 		return v
 	}
-	v.Kind = Hang
+	v.Kind, v.Predicted = Hang, true
 	v.Title = "hang: " + cycleTitle(cycle)
 	v.Rules = hangRules(cycle)
 	v.Explanation = "tasks wait for each other, and not only for peers that the interface lets them wait for\n" + v.Explanation

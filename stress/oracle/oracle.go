@@ -45,6 +45,9 @@ type Verdict struct {
 	Explanation string
 	// Rules are the R rules concerned, ascending.
 	Rules []int
+	// Predicted says of a Hang that the engine, too, has an execution that stands still like this: it is a bug that the rules
+	// describe, not one that the target has beyond them.
+	Predicted bool
 	// States is the number of engine states that the search visited.
 	States int
 	// Actor and Instr are the call at which the history left the engine (NotAdmitted), or one that never returned (Hang).
