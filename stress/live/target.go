@@ -1,0 +1,123 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"time"
+
+	"github.com/sourcegraph/conc/pool"
+
+	"tracehammer/engine"
+	"tracehammer/stress"
+	"tracehammer/stress/history"
+)
+
+// Target runs programs on a live kernel: a goroutine for each actor, which logs what its actor sees as an actor on a real
+// kernel does. It implements stress.Target; a plan's seed decides among the outcomes of single steps, but the order of steps
+// is that of the goroutines, so no run repeats another.
+type Target struct {
+	name    string
+	options engine.Options
+	machine *engine.Machine
+	hist    history.History
+}
+
+// NewTarget returns a target of that name that runs the engine with the given options; Options.Check makes a broken invariant
+// an *engine.InvariantError from Run.
+func NewTarget(name string, o engine.Options) *Target { return &Target{name: name, options: o} }
+
+func (t *Target) Name() string            { return t.name }
+func (t *Target) Profile() engine.Profile { return t.options.Profile }
+
+// Close implements stress.Target: nothing outlives a run.
+func (t *Target) Close() error { return nil }
+
+// Run implements stress.Target. It knows no strategies, delays or CPUs.
+func (t *Target) Run(ctx context.Context, p *engine.Program, plan stress.Plan, yield func(*history.History) bool) error {
+	if t.machine == nil || t.machine.Program() != p {
+		t.machine = NewMachine(p, t.options)
+	}
+	for i := range max(plan.Repeat, 1) {
+		if err := t.one(ctx, p, plan.Seed+uint64(i)*0x9e3779b97f4a7c15); err != nil {
+			var broken *BrokenError
+			if errors.As(err, &broken) && broken.Invariant == nil {
+				panic(broken.Panic)
+			}
+			return err
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		t.hist.Run = i
+		if !yield(&t.hist) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// one runs the program once. The history that it leaves says nothing if ctx was done meanwhile.
+func (t *Target) one(ctx context.Context, p *engine.Program, seed uint64) error {
+	start := time.Now()
+	k := Boot(t.machine, seed)
+	defer k.Close()
+	defer context.AfterFunc(ctx, k.Close)()
+	t.hist = history.History{Target: t.name, Kernel: "engine " + t.options.Profile.Name, Arch: runtime.GOARCH, Actors: make([]history.Actor, len(p.Actors))}
+	actors := pool.New().WithErrors().WithFirstError()
+	for a := range p.Actors {
+		actors.Go(func() error { return act(k, engine.ActorID(a), &t.hist.Actors[a]) })
+	}
+	err := actors.Wait()
+	if err != nil {
+		return err
+	}
+	t.hist.Elapsed, t.hist.Cut = time.Since(start), k.Ticket()
+	k.Inspect(func(w *engine.World) { t.finish(w) })
+	return nil
+}
+
+// act is the life of an actor: it drives its task and logs what its user code shows.
+func act(k *Kernel, a engine.ActorID, log *history.Actor) error {
+	for {
+		ev, err := k.Next(a)
+		var broken *BrokenError
+		switch {
+		case errors.As(err, &broken):
+			return err
+		case err != nil:
+			return nil
+		}
+		switch ev.Kind {
+		case engine.EvBegin:
+			log.Entries = append(log.Entries, history.Entry{Kind: history.Call, Instr: ev.Instr, Begin: ev.Before})
+		case engine.EvEnd:
+			for i := len(log.Entries) - 1; i >= 0; i-- {
+				if e := &log.Entries[i]; e.Kind == history.Call && !e.Done {
+					e.Done, e.End, e.Res = true, ev.After, ev.Res
+					break
+				}
+			}
+		case engine.EvHandler:
+			log.Entries = append(log.Entries, history.Entry{Kind: history.Handler, Done: true, Begin: ev.Before, End: ev.After,
+				Res: engine.Result{Out: [3]int64{int64(ev.Signo), int64(ev.Code), int64(ev.Pid)}}})
+		}
+	}
+}
+
+// finish says how the run ended and where each actor is.
+func (t *Target) finish(w *engine.World) {
+	if !w.Done() {
+		t.hist.Outcome = history.Stuck
+	}
+	for i := range t.hist.Actors {
+		a, id := &t.hist.Actors[i], engine.ActorID(i)
+		a.Parked = w.Parked(id)
+		if w.Created(id) {
+			a.Tid = int32(id.Tid())
+		}
+		if t.hist.Outcome == history.Stuck && w.Dead(id) {
+			a.Final = &history.Final{State: 'Z'}
+		}
+	}
+}
