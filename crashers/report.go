@@ -7,6 +7,7 @@ import (
 
 	"tracehammer/corpus"
 	"tracehammer/engine"
+	"tracehammer/stress"
 	"tracehammer/stress/history"
 )
 
@@ -36,7 +37,7 @@ func New(m *Minimal, known int, o Origin) (*Crasher, error) {
 			Minimised: m.Complete, Command: Command(o.Program, o.State, id)},
 		Scenario: m.Scenario.Print(), Plan: m.Plan, History: m.History, Explanation: f.Explanation,
 	}
-	if ev, ok := EvidenceOf(p, m.History, &f); ok && o.Target != engineTarget && o.Arch == "amd64" {
+	if ev, ok := EvidenceOf(p, m.History, &f); ok && !stress.Simulated(o.Target) && o.Arch == "amd64" {
 		r := Reproducer{Title: f.Title, Kernel: o.Kernel, Scenario: c.Scenario, Program: p, Plan: m.Plan, Evidence: ev}
 		if c.Repro, err = r.C(); err != nil && !errors.Is(err, ErrNoReproducer) {
 			return nil, fmt.Errorf("file %s: %w", f.Title, err)
@@ -45,9 +46,6 @@ func New(m *Minimal, known int, o Origin) (*Crasher, error) {
 	c.Report, err = c.report(p)
 	return c, err
 }
-
-// engineTarget is no kernel: no C program can show what it does.
-const engineTarget = "engine"
 
 // report is report.md: what somebody wants to know who is woken by this finding, in the order in which they ask.
 func (c *Crasher) report(p *engine.Program) ([]byte, error) {

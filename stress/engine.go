@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
-	"strings"
 
 	"tracehammer/engine"
 	"tracehammer/ptrace"
@@ -146,19 +145,6 @@ func (r *Recorder) Finish(w *engine.World) {
 			a.Final = &history.Final{State: 'Z'}
 		}
 	}
-}
-
-// TargetName splits what users write after --target into a kind and an argument: "engine", "host".
-func TargetName(s string) (kind, arg string, err error) {
-	kind, arg, _ = strings.Cut(s, ":")
-	switch kind {
-	case "engine", "host":
-		if arg != "" {
-			return "", "", fmt.Errorf("target %q: %q takes no argument", s, kind)
-		}
-		return kind, arg, nil
-	}
-	return "", "", fmt.Errorf("unknown target %q: known targets are engine and host", s)
 }
 
 // IsEnv says whether err is a problem of the environment rather than of the program.

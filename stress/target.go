@@ -7,6 +7,7 @@ package stress
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"tracehammer/engine"
@@ -16,7 +17,7 @@ import (
 // Target is anything that can run a program and say what happened. A Target serves one goroutine at a time; open one per
 // worker.
 type Target interface {
-	// Name is the target as users write it: "engine", "host".
+	// Name is the target as users write it: "engine", "live", "host".
 	Name() string
 	// Profile says which behaviours the engine must show to be compared with this target.
 	Profile() engine.Profile
@@ -48,6 +49,40 @@ type DelayRange struct {
 // DefaultDeadline is how long a real kernel may stay without progress before the run counts as stuck. Machines that are
 // slower than this host scale it by their slowdown.
 const DefaultDeadline = 300 * time.Millisecond
+
+// Kinds of targets, as users write them.
+const (
+	KindEngine = "engine" // the engine, under seeded schedules
+	KindLive   = "live"   // the engine, under Go's: see package live
+	KindHost   = "host"   // this machine's kernel
+)
+
+// TargetName splits what users write after --target into a kind and an argument. Only live takes one, which no user needs:
+// the planted bugs that it is to have, so that what becomes of a finding on it can be tested.
+func TargetName(s string) (kind, arg string, err error) {
+	kind, arg, colon := strings.Cut(s, ":")
+	switch kind {
+	case KindEngine, KindHost:
+		if colon {
+			return "", "", fmt.Errorf("target %q: %q takes no argument", s, kind)
+		}
+		return kind, "", nil
+	case KindLive:
+		arg = strings.ReplaceAll(arg, "+", ",") // a comma would end the target on a command line
+		if _, err := engine.ParseBugs(arg); err != nil || colon && arg == "" {
+			return "", "", fmt.Errorf("target %q: %q takes no such argument", s, kind)
+		}
+		return kind, arg, nil
+	}
+	return "", "", fmt.Errorf("unknown target %q: known targets are engine, live and host", s)
+}
+
+// Simulated says that a target, named as users write it, is the engine and no kernel: no machine's properties matter to it, it
+// has no known bugs, and no C program can show what it does.
+func Simulated(target string) bool {
+	kind, _, err := TargetName(target)
+	return err == nil && kind != KindHost
+}
 
 // EnvError is a problem of the environment: the target cannot run here. Hint says what to do about it.
 type EnvError struct {

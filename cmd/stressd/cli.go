@@ -53,7 +53,7 @@ type jsonFlag struct {
 
 type runCmd struct {
 	For     time.Duration `default:"60s" help:"How long; 0 until interrupted."`
-	Target  []string      `placeholder:"TARGET" help:"Where to run: engine, host. Repeat it for several (default: both)."`
+	Target  []string      `placeholder:"TARGET" help:"Where to run: engine, live, host. Repeat it for several (default: engine and host)."`
 	Seed    *uint64       `help:"Seed of everything random (default: drawn; the summary prints it)."`
 	Workers int           `help:"Workers per target (default: one for each two CPUs)."`
 	Strict  bool          `help:"Exit with 4 when something was skipped."`
@@ -73,6 +73,8 @@ Examples:
     stressd run --for 10m --target host --json > events.jsonl
     stressd run --for 0 --target engine corpus/seeds/exec-*.scn
 
+Target live is the engine with a goroutine for each actor in place of a drawn schedule: what it shows is a bug of ours.
+
 A finding that was fixed is closed by a file named closed in its directory; when it shows again, that is a regression (exit 5).
 
 On stderr, a status line: time and end, runs and rate of each target, distinct outcomes with the age of the last new one, share of runs that the checker could not decide (unknown), findings. On stdout, findings and the summary.`
@@ -80,7 +82,7 @@ On stderr, a status line: time and end, runs and rate of each target, distinct o
 
 type checkCmd struct {
 	jsonFlag
-	Target []string `placeholder:"TARGET" help:"Where to check: engine, host. Repeat it for several (default: engine)."`
+	Target []string `placeholder:"TARGET" help:"Where to check: engine, live, host. Repeat it for several (default: engine)."`
 	Files  []string `arg:"" help:"Scenario files."`
 }
 
@@ -110,7 +112,7 @@ Example:
 type reproCmd struct {
 	stateFlag
 	jsonFlag
-	Target  string `placeholder:"TARGET" help:"Where to run: engine, host (default: where it was found)."`
+	Target  string `placeholder:"TARGET" help:"Where to run: engine, live, host (default: where it was found)."`
 	Times   int    `default:"10" help:"How many runs to try; it stops at the first that shows the finding."`
 	Verbose bool   `short:"v" help:"Draw the run that shows it, with why."`
 	ID      string `arg:"" help:"Finding, as in list; a unique beginning will do."`

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 
 	"tracehammer/stress"
 	"tracehammer/stress/history"
@@ -54,6 +55,7 @@ func symptoms(d host.Details, err error) []Symptom {
 	list := []Symptom{
 		{Name: "kernel", State: symptomOK, Detail: d.Kernel + " " + d.Arch},
 		{Name: "engine target", State: symptomOK, Detail: "needs nothing"},
+		{Name: "live target", State: symptomOK, Detail: fmt.Sprintf("needs nothing; %d goroutines run at a time", runtime.GOMAXPROCS(0))},
 		target, cpus(d), user(d),
 	}
 	if !d.Root {

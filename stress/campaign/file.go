@@ -114,7 +114,7 @@ func found(store *crashers.Store, c *crashers.Crasher, isNew bool) Found {
 // still one: its history is there to be judged.
 func (r *runner) minimise(ctx context.Context, s *sighting, limit time.Duration) (*crashers.Minimal, error) {
 	as := &crashers.Minimal{Trial: crashers.Trial{Hits: 1, Runs: 1, History: s.hist, Finding: s.finding}, Scenario: s.item.scenario, Plan: s.plan}
-	if s.hist == nil || ctx.Err() != nil {
+	if s.hist == nil && r.real || ctx.Err() != nil {
 		return as, nil
 	}
 	m := crashers.Minimiser{Check: checker{r}, CPUs: firstCPU(), Need: need, Of: trials, Time: limit, Measure: measured}
@@ -140,8 +140,8 @@ func (c checker) Run(ctx context.Context, s *corpus.Scenario, plan stress.Plan, 
 	if need > 0 {
 		plan.Deadline = shortDeadline
 	}
-	predicted := 0
-	err = c.run(ctx, p, plan, func(h *history.History, v *verdict) bool {
+	predicted, enough := 0, false
+	see := func(h *history.History, v *verdict) bool {
 		t.Runs++
 		if v.Kind.Finding() {
 			if f := findingOf(v); f.SameAs(want) {
@@ -156,8 +156,18 @@ func (c checker) Run(ctx context.Context, s *corpus.Scenario, plan stress.Plan, 
 		if v.Kind == oracle.HangPredicted {
 			predicted++
 		}
-		return need == 0 || t.Hits < need && predicted < maxPredicted
-	})
+		enough = need != 0 && (t.Hits >= need || predicted >= maxPredicted)
+		return !enough
+	}
+	for runs := max(plan.Repeat, 1); t.Runs < runs && !enough && ctx.Err() == nil && err == nil; {
+		plan.Repeat = runs - t.Runs
+		before := t.Runs
+		err = c.run(ctx, p, plan, see)
+		if c.real || t.Runs == before {
+			break
+		}
+		plan.Seed += uint64(t.Runs - before) // a broken invariant ends the target's work early: on with the rest of it
+	}
 	return t, err
 }
 

@@ -10,6 +10,7 @@ import (
 	"tracehammer/engine"
 	"tracehammer/stress"
 	"tracehammer/stress/host"
+	"tracehammer/stress/live"
 )
 
 // Opener opens a target by the name that users write.
@@ -17,12 +18,19 @@ type Opener func(name string) (stress.Target, error)
 
 // Open opens the targets of this program.
 func Open(name string) (stress.Target, error) {
-	kind, _, err := stress.TargetName(name)
+	kind, arg, err := stress.TargetName(name)
 	if err != nil {
 		return nil, err
 	}
-	if kind == "host" {
+	switch kind {
+	case stress.KindHost:
 		return host.New()
+	case stress.KindLive:
+		bugs, err := engine.ParseBugs(arg)
+		if err != nil {
+			return nil, fmt.Errorf("target %s: %w", name, err)
+		}
+		return live.NewTarget(name, engine.Options{Check: true, Bugs: bugs}), nil
 	}
 	return stress.NewEngineTarget(engine.Options{Check: true}), nil
 }
@@ -53,7 +61,7 @@ func (k kernel) machine() corpus.Machine {
 // unfit says why a scenario is not for a target; "" if it is. The engine runs all of them.
 func (k kernel) unfit(s *corpus.Scenario, target string) string {
 	m := k.machine()
-	if target == "engine" || s.RunsOn(m) {
+	if stress.Simulated(target) || s.RunsOn(m) {
 		return ""
 	}
 	if m.Root = true; s.RunsOn(m) {
@@ -64,7 +72,7 @@ func (k kernel) unfit(s *corpus.Scenario, target string) string {
 
 // knownBugs lists what a scenario is marked to show on a target. The engine has none of the bugs.
 func (k kernel) knownBugs(s *corpus.Scenario, target string) []corpus.KnownBug {
-	if target == "engine" {
+	if stress.Simulated(target) {
 		return nil
 	}
 	return s.Known(k.machine())

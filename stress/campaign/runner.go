@@ -34,7 +34,7 @@ func newRunner(open Opener, name string) (*runner, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open target %s: %w", name, err)
 	}
-	return &runner{open: open, target: t, oracle: oracle.New(t.Profile()), real: t.Name() != "engine"}, nil
+	return &runner{open: open, target: t, oracle: oracle.New(t.Profile()), real: !stress.Simulated(t.Name())}, nil
 }
 
 func (r *runner) close() error {
@@ -93,7 +93,7 @@ func (r *runner) judge(p *engine.Program, h *history.History) (v verdict) {
 		return v
 	}
 	switch {
-	case !r.real:
+	case !r.real && v.Predicted:
 		v.Kind = oracle.HangPredicted // the engine is the reference: what it may run into is no finding about it
 	case starved(h):
 		v.Kind = oracle.Unknown
