@@ -75,6 +75,8 @@ type seat struct {
 	cond   sync.Cond
 	driven bool // by a user's goroutine
 	asleep bool // which waits for cond
+	// reserved is for a clone that is under way.
+	reserved bool
 }
 
 // maxSteps bounds what a program may do: longer ones are stuck in loops of user code.
@@ -252,7 +254,7 @@ func (k *Kernel) guard(f func()) (err error) {
 // refresh looks at what can happen now, and wakes who sleeps although there is something for him.
 func (k *Kernel) refresh() {
 	k.choices = k.world.Choices(k.choices[:0])
-	k.over = k.over || k.world.Done()
+	k.over = k.over || !k.shell && k.world.Done()
 	if k.over || len(k.choices) == 0 {
 		k.wakeAll()
 		return
@@ -330,6 +332,13 @@ func (k *Kernel) Snapshot(to *engine.World) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	to.CopyFrom(&k.world)
+}
+
+// Stalled says that nothing can happen until somebody outside does something: every task is dead or sleeps for good.
+func (k *Kernel) Stalled() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return len(k.choices) == 0
 }
 
 // Signal sends a signal to an actor's process in the name of the kernel. It returns false if there is no such process.

@@ -93,25 +93,33 @@ func (k *Kernel) leave(a engine.ActorID) {
 // Clone makes a new actor, as CallClone with these flags and exit signal, and returns it. errno is that of the call, EAGAIN if
 // there is no place.
 func (k *Kernel) Clone(a engine.ActorID, flags int64) (child engine.ActorID, errno int64, err error) {
-	child = k.free()
+	child = k.reserve()
 	if child == engine.NoActor {
 		return child, engine.EAGAIN, nil
 	}
 	res, err := k.Call(a, engine.CallClone, flags, int64(child))
+	k.release(child)
 	if err != nil || res.Ret < 0 {
 		return engine.NoActor, -res.Ret, err
 	}
 	return child, 0, nil
 }
 
-// free is a place that nobody has taken yet. Two callers may get the same; the engine refuses the second.
-func (k *Kernel) free() engine.ActorID {
+// reserve takes a place that nobody has, for a clone under way: the engine expects that no two want the same.
+func (k *Kernel) reserve() engine.ActorID {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for a := range k.program.Actors {
-		if !k.world.Created(engine.ActorID(a)) {
-			return engine.ActorID(a)
+	for i := range k.program.Actors {
+		if a := engine.ActorID(i); !k.world.Created(a) && !k.actors[a].reserved {
+			k.actors[a].reserved = true
+			return a
 		}
 	}
 	return engine.NoActor
+}
+
+func (k *Kernel) release(a engine.ActorID) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.actors[a].reserved = false
 }
