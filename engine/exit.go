@@ -139,7 +139,7 @@ func (w *World) exitNotify(id TaskID, t *task, f *frame) bool {
 		t.exitState = ExitDead
 		f.m |= 1 << id
 	}
-	if p.notify < 0 && p.execTask != NoTask && !w.bug(BugExecLeaderWakeup) {
+	if (p.notify < 0 && !w.bug(BugExecLeaderWakeup) || w.bug(BugExecSkipsZombie)) && p.execTask != NoTask {
 		w.tasks[p.execTask].wakeState(Killable)
 	}
 	f.stage = stExitReap
