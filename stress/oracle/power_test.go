@@ -3,14 +3,21 @@ package oracle_test
 import (
 	"context"
 	"flag"
+	"fmt"
+	"runtime"
 	"slices"
+	"strings"
 	"testing"
+	"time"
+
+	"github.com/sourcegraph/conc/pool"
 
 	"tracehammer/corpus"
 	"tracehammer/engine"
 	"tracehammer/stress"
 	"tracehammer/stress/history"
 	"tracehammer/stress/oracle"
+	"tracehammer/stress/power"
 )
 
 var clean = flag.Int("clean", 10_000, "number of clean engine histories that the checker must admit")
@@ -44,46 +51,59 @@ func TestCleanHistoriesAdmitted(t *testing.T) {
 	t.Logf("%d clean histories, %d states a history", total, states/max(total, 1))
 }
 
-// TestPower measures the checker: histories of an engine with a planted bug, seen as actors see them, are judged by the
-// clean engine. Schedules are seeded, so the shares are the same in every run.
+// huntSchedules bounds the hunt of one planted bug. Most are seen within a few hundred schedules.
+const huntSchedules = 60_000
+
+// TestPower hunts every planted bug with all oracles: each has to be seen by one of them. Schedules are seeded, so it goes the
+// same way every time.
 func TestPower(t *testing.T) {
-	perSeed := 40
-	if testing.Short() {
-		perSeed = 5
+	q, err := power.NewQuarry(corpus.Seeds())
+	if err != nil {
+		t.Fatal(err)
 	}
-	seeds := corpus.Seeds()
-	for bug := range engine.NumBugs {
+	for _, bug := range engine.Bugs() {
 		t.Run(bug.String(), func(t *testing.T) {
-			o := oracle.New(engine.Profile{})
-			runs, hits, best, bestName := 0, 0, 0, ""
-			for _, s := range seeds {
-				p, err := corpus.Lower(s)
-				if err != nil {
-					t.Fatal(err)
-				}
-				n := 0
-				target := stress.NewEngineTarget(engine.Options{Bugs: bug.Set()})
-				err = target.Run(context.Background(), p, stress.Plan{Seed: 7, Repeat: perSeed}, func(h *history.History) bool {
-					runs++
-					if v := o.Judge(p, h); v.Kind.Finding() && !(v.Kind == oracle.Hang && hangs(s)) {
-						n++
-					}
-					return true
-				})
-				if err != nil {
-					t.Fatalf("%s: %v", s.Name, err)
-				}
-				hits += n
-				if n > best {
-					best, bestName = n, s.Name
-				}
+			t.Parallel()
+			r, err := power.NewHunter(bug).Hunt(context.Background(), q, power.Limits{Time: time.Hour, Schedules: huntSchedules, Seed: 1})
+			if err != nil {
+				t.Fatal(err)
 			}
-			t.Logf("%d of %d histories detected; best scenario %s: %d of %d", hits, runs, bestName, best, perSeed)
-			if hits == 0 {
-				t.Errorf("no seed scenario shows %v to the checker", bug)
+			if !r.Found {
+				t.Fatalf("no oracle saw it in %d schedules", r.Schedules)
 			}
+			t.Logf("%v saw it first, after %d schedules, in %s: %s", r.First, r.Schedules, r.Seed, r.Title)
 		})
 	}
+}
+
+// perSeed is how many schedules of each seed TestPowerTable counts.
+var perSeed = flag.Int("power.table", 0, "print a table of how often each oracle sees each planted bug, with this many schedules of each seed")
+
+// TestPowerTable prints the table of docs/checker.md.
+func TestPowerTable(t *testing.T) {
+	if *perSeed == 0 {
+		t.Skip("no -power.table")
+	}
+	q, err := power.NewQuarry(corpus.Seeds())
+	if err != nil {
+		t.Fatal(err)
+	}
+	bugs := engine.Bugs()
+	rows := make([]string, len(bugs))
+	workers := pool.New().WithErrors().WithMaxGoroutines(runtime.GOMAXPROCS(0))
+	for i, bug := range bugs {
+		workers.Go(func() error {
+			n, err := power.NewHunter(bug).Tally(context.Background(), q, *perSeed)
+			rows[i] = fmt.Sprintf("| %v | %s | %d | %d | %d | %s | %d of %d |\n", bug, bug.Source(), n.By[power.Invariants], n.By[power.Liveness],
+				n.By[power.History], n.BestSeed, n.Best, n.PerSeed)
+			return err
+		})
+	}
+	if err := workers.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("of %d schedules of each bug:\n| planted bug | source | invariants | liveness | history | best seed | there |\n|---|---|---|---|---|---|---|\n%s",
+		len(corpus.Seeds())**perSeed, strings.Join(rows, ""))
 }
 
 // hangs says that a known bug of real kernels shows as a hang here that the engine has too (row 54).

@@ -1,7 +1,6 @@
 package power
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,11 +34,12 @@ func NewQuarry(scenarios []*corpus.Scenario) (*Quarry, error) {
 	return q, nil
 }
 
-// Limits bound a hunt.
+// Limits bound a hunt, and say how it goes.
 type Limits struct {
-	Time     time.Duration // for everything, the minimising included
-	Minimise time.Duration // of it for the minimising, at most
-	Seed     uint64
+	Time      time.Duration // for everything, the minimising included
+	Minimise  time.Duration // of it for the minimising, at most
+	Schedules int           // 0: as many as the time allows. With a bound, and time enough, a hunt repeats exactly
+	Seed      uint64        // of the schedules and variations
 }
 
 // Hunted says how the hunt of one bug ended.
@@ -128,7 +128,7 @@ func (j *hunt) search() error {
 				}
 			}
 			for range perTurn {
-				if j.ctx.Err() != nil || j.allSaw() {
+				if j.ctx.Err() != nil || j.allSaw() || j.Schedules > 0 && n >= j.Schedules {
 					return nil
 				}
 				n++
@@ -227,15 +227,4 @@ type Tally struct {
 	Any       int
 	Best      int    // of PerSeed schedules of the scenario that shows it best
 	BestSeed  string // which that is
-}
-
-// Most is the oracle that saw the bug most often.
-func (t *Tally) Most() Oracle {
-	best := Invariants
-	for o := range NumOracles {
-		if cmp.Less(t.By[best], t.By[o]) {
-			best = o
-		}
-	}
-	return best
 }
