@@ -35,6 +35,8 @@ type Hooks interface {
 	// the tracer dies (R102).
 	Unlinked(w *World, t TaskID)
 	TracerExits(w *World, t TaskID)
+	// AttachTid is the tid that the ptrace call that t is in attaches to, 0 if it is no attach.
+	AttachTid(w *World, t TaskID) int64
 	// Seen says what tracers may see of the calls of p's actors, as far as its code tells.
 	Seen(p *Program) Seen
 	// Syscall makes the next step of the call that t is in.
@@ -86,6 +88,7 @@ func (noHooks) TracerTask(*World, TaskID) TaskID        { return NoTask }
 func (noHooks) NotifyJctl(*World, TaskID) bool          { return false }
 func (noHooks) Unlinked(*World, TaskID)                 {}
 func (noHooks) TracerExits(*World, TaskID)              {}
+func (noHooks) AttachTid(*World, TaskID) int64          { return 0 }
 func (noHooks) Seen(*Program) Seen                      { return Seen{} }
 func (noHooks) Syscall(*World, TaskID, *CallState) CallResult {
 	return CallResult{Ret: -ENOSYS}
@@ -125,6 +128,9 @@ func (w *World) FatalPending(t TaskID) bool { return w.tasks[t].fatalPending() }
 
 // SignalPending says whether an interruptible sleep of a task ends.
 func (w *World) SignalPending(t TaskID) bool { return w.tasks[t].signalPending() }
+
+// Arg is an argument of the call that a task is in.
+func (w *World) Arg(t TaskID, i int) int64 { return w.tasks[t].args[i] }
 
 // Find is the task with that tid, NoTask if there is none.
 func (w *World) Find(tid int64) TaskID { return w.find(tid) }

@@ -5,8 +5,42 @@ import "math/bits"
 // execve of a multithreaded process (R65 to R74): cred_guard_mutex, de_thread, the leader's death and the taking over of
 // its tid, the new image, the event.
 
+// guardBusy says that another task is in a call that holds t's cred_guard_mutex for a moment: an attach, which then perhaps
+// fails (R5), or a filter for all threads. Whoever comes to wait for it with a signal pending gives up at once.
+func (w *World) guardBusy(id TaskID, t *task) bool {
+	if !t.signalPending() {
+		return false
+	}
+	p := w.procOf(t)
+	for s := w.used &^ 1 &^ (1 << id); s != 0; s &= s - 1 {
+		i := TaskID(bits.TrailingZeros16(s))
+		u := &w.tasks[i]
+		if u.dead() || u.ustate != uBegun && u.ustate != uRestart && u.ustate != uEnded {
+			continue
+		}
+		switch w.instr(i, u).Call {
+		case CallPtrace:
+			if tid := w.m.hooks.AttachTid(w, i); u.proc != t.proc && tid != 0 {
+				for _, j := range w.threads(p) {
+					if int64(w.tasks[j].tid) == tid {
+						return true
+					}
+				}
+			}
+		case CallSeccomp:
+			if u.proc == t.proc && u.args[3]&SECCOMP_FILTER_FLAG_TSYNC != 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // execGuard takes cred_guard_mutex, which attach takes too (R7).
 func (w *World) execGuard(id TaskID, t *task, f *frame) bool {
+	if w.alt > 0 && w.guardBusy(id, t) {
+		return w.sysRet(t, f, -ERESTARTNOINTR)
+	}
 	if !w.LockGuard(id, id) {
 		if t.signalPending() {
 			return w.sysRet(t, f, -ERESTARTNOINTR)

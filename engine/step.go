@@ -126,8 +126,13 @@ func (w *World) Choices(dst []Choice) []Choice {
 			if sends[t.top().stage] {
 				alts += w.undecided(id)
 			}
-			if t.top().stage == stWait {
+			switch t.top().stage {
+			case stWait:
 				alts += int8(bits.OnesCount16(t.top().code))
+			case stExecGuard:
+				if w.guardBusy(id, t) {
+					alts++
+				}
 			}
 			for alt := range alts {
 				dst = append(dst, Choice{Task: id, Kind: ChoiceKernel, Alt: alt})

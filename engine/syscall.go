@@ -151,7 +151,7 @@ func (w *World) syscall(id TaskID, t *task, f *frame) bool {
 			return w.errno(t, f, ENOENT)
 		}
 		f.stage = stExecGuard
-		return true
+		return !w.guardBusy(id, t)
 	case CallExit:
 		return w.exitWith(t, f, uint16(t.args[0]&0xff)<<8)
 	case CallExitGroup:

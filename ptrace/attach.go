@@ -114,6 +114,14 @@ func link(w *engine.World, t engine.TaskID, s *engine.CallState, seize bool) int
 	return 0
 }
 
+// AttachTid is the target of the attach that t is in.
+func (client) AttachTid(w *engine.World, t engine.TaskID) int64 {
+	if r := Request(w.Arg(t, 0)); r != Attach && r != Seize {
+		return 0
+	}
+	return int64(int32(w.Arg(t, 1)))
+}
+
 func setOptions(w *engine.World, t engine.TaskID, c context, o Option) {
 	c.setOptions(o)
 	w.SuspendSeccomp(t, o&OSuspendSeccomp != 0)
