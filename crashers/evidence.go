@@ -6,12 +6,20 @@ import (
 	"tracehammer/stress/history"
 )
 
-// Evidence is what a run must show for a finding to be there again, in terms that a program can check by itself: either
-// calls that are all in flight while nothing moves any more, or one call's result.
+// Evidence is what a run must show for a finding to be there again, in terms that a program can check by itself: calls that
+// are all in flight while nothing moves any more, or a handler's run, or one call's result.
 type Evidence struct {
-	Hang []Site // not empty: these calls never return
-	Site Site   // else: this call returned Want
-	Want []Value
+	Hang    []Site      // not empty: these calls never return
+	Handler *HandlerRun // else, not nil: this handler ran
+	Site    Site        // else: this call returned Want
+	Want    []Value
+}
+
+// HandlerRun is what a signal handler was told.
+type HandlerRun struct {
+	Actor       engine.ActorID
+	Signo, Code int64
+	Pid         Value
 }
 
 // Site is one call of a program.
@@ -29,7 +37,7 @@ type Value struct {
 }
 
 // EvidenceOf takes the evidence of a finding from the history that shows it; false if there is none that one run of a
-// program could check: a handler's run, an order of events, a complaint of the kernel.
+// program could check: an order of events, a complaint of the kernel.
 func EvidenceOf(p *engine.Program, h *history.History, f *Finding) (Evidence, bool) {
 	if h == nil {
 		return Evidence{}, false
@@ -39,6 +47,9 @@ func EvidenceOf(p *engine.Program, h *history.History, f *Finding) (Evidence, bo
 		ev := Evidence{Hang: inFlight(p, h)}
 		return ev, len(ev.Hang) > 0
 	case NotAdmitted, Invariant:
+		if f.Instr < 0 {
+			return handlerRun(h, f)
+		}
 		site := Site{f.Actor, f.Instr}
 		in := instrAt(p, site)
 		if in == nil || in.Op != engine.OpCall || int(f.Actor) >= len(h.Actors) {
@@ -53,6 +64,19 @@ func EvidenceOf(p *engine.Program, h *history.History, f *Finding) (Evidence, bo
 		}
 	}
 	return Evidence{}, false
+}
+
+// handlerRun is the evidence of a handler that ran as the engine does not let it.
+func handlerRun(h *history.History, f *Finding) (Evidence, bool) {
+	if f.Actor < 0 || int(f.Actor) >= len(h.Actors) || f.Entry < 0 || int(f.Entry) >= len(h.Actors[f.Actor].Entries) {
+		return Evidence{}, false
+	}
+	e := &h.Actors[f.Actor].Entries[f.Entry]
+	if e.Kind != history.Handler {
+		return Evidence{}, false
+	}
+	out := e.Res.Out
+	return Evidence{Site: Site{engine.NoActor, -1}, Handler: &HandlerRun{Actor: f.Actor, Signo: out[0], Code: out[1], Pid: tidValue(2, out[2], h)}}, true
 }
 
 func instrAt(p *engine.Program, s Site) *engine.Instr {
@@ -95,16 +119,10 @@ func sleeps(c engine.Call) bool {
 func wanted(in *engine.Instr, res engine.Result, h *history.History) []Value {
 	tids := tidMask(in)
 	value := func(index int, n int64, tid bool) Value {
-		v := Value{Index: index, N: n, Actor: engine.NoActor}
 		if tid && n > 0 {
-			for a := range h.Actors {
-				if t := h.Actors[a].Tid; t != 0 && int64(t) == n {
-					v.Actor = engine.ActorID(a)
-				}
-			}
-			v.Sign = v.Actor == engine.NoActor // a tid that no actor has: any
+			return tidValue(index, n, h)
 		}
-		return v
+		return Value{Index: index, N: n, Actor: engine.NoActor}
 	}
 	ret := value(-1, res.Ret, tids&1 != 0)
 	ret.Sign = ret.Sign || in.Call == engine.CallPidfdOpen
@@ -115,6 +133,18 @@ func wanted(in *engine.Instr, res engine.Result, h *history.History) []Value {
 		}
 	}
 	return want
+}
+
+// tidValue is a value that is a tid, or 0.
+func tidValue(index int, n int64, h *history.History) Value {
+	v := Value{Index: index, N: n, Actor: engine.NoActor}
+	for a := range h.Actors {
+		if t := h.Actors[a].Tid; t != 0 && int64(t) == n {
+			v.Actor = engine.ActorID(a)
+		}
+	}
+	v.Sign = n > 0 && v.Actor == engine.NoActor // a tid that no actor has: any
+	return v
 }
 
 // tidMask says which parts of a call's result are tids: bit 0 the return value, bits 1 to 3 Out.

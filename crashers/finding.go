@@ -55,9 +55,11 @@ type Finding struct {
 	Explanation string // text for people
 	Rules       []int  // the R rules concerned
 	KnownBug    int    // row of the list of known bugs, 0 for none
-	// Actor and Instr are the call at which the history left the engine, or one that never returned; NoActor if unknown.
+	// Actor and Instr are the call at which the history left the engine, or one that never returned; NoActor if unknown. If it
+	// was a handler that ran, Instr is -1 and Entry its place in the actor's log.
 	Actor engine.ActorID
 	Instr int32
+	Entry int32
 }
 
 // Coarse is the signature that needs no minimal scenario: the kind and the title, in which the hang's cycle or the

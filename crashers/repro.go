@@ -195,6 +195,18 @@ func (g *generator) tables() string {
 		}
 		fmt.Fprintf(&b, "\treturn %s;\n", strings.Join(conds, " && "))
 	}
+	b.WriteString("}\n\n/* A handler has run, told these things by the kernel. */\nstatic void handler_ran(int actor, long sig, long code, long pid)\n{\n")
+	if h := g.r.Evidence.Handler; h == nil {
+		b.WriteString("\t(void)actor, (void)sig, (void)code, (void)pid;\n")
+	} else {
+		pid := "1"
+		if engine.SigInfoHasPid(h.Signo, h.Code) {
+			pid = h.Pid.c("pid")
+		} else {
+			b.WriteString("\t(void)pid;\n")
+		}
+		fmt.Fprintf(&b, "\tif (actor != %d || sig != %d)\n\t\treturn;\n\tseen(0);\n\tif (code == %d && %s)\n\t\tshown();\n", h.Actor, h.Signo, h.Code, pid)
+	}
 	b.WriteString("}\n")
 	return b.String()
 }
@@ -345,20 +357,24 @@ func (g *generator) call(a engine.ActorID, i int32) (string, error) {
 				}
 				expr = c.outs[v.Index]
 			}
-			switch {
-			case v.Actor != engine.NoActor:
-				conds = append(conds, fmt.Sprintf("%s == T(%d)", expr, v.Actor))
-			case v.Sign && v.N < 0:
-				conds = append(conds, expr+" < 0")
-			case v.Sign:
-				conds = append(conds, expr+" >= 0")
-			default:
-				conds = append(conds, fmt.Sprintf("%s == %s", expr, cInt(v.N)))
-			}
+			conds = append(conds, v.c(expr))
 		}
 		fmt.Fprintf(&b, "\tif (%s)\n\t\tshown();\n", strings.Join(conds, " && "))
 	}
 	return b.String(), nil
+}
+
+// c is the condition that an expression has the value.
+func (v *Value) c(expr string) string {
+	switch {
+	case v.Actor != engine.NoActor:
+		return fmt.Sprintf("%s == T(%d)", expr, v.Actor)
+	case v.Sign && v.N < 0:
+		return expr + " < 0"
+	case v.Sign:
+		return expr + " >= 0"
+	}
+	return fmt.Sprintf("%s == %s", expr, cInt(v.N))
 }
 
 // leader is the actor that leads a's process: getpid() of a returns its tid.

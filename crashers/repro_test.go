@@ -251,6 +251,20 @@ func expected(s *corpus.Scenario, e *corpus.Expect) []Value {
 	return vals
 }
 
+// handled is evidence that a handler ran, in an image that its actor executed.
+func handled(code int64) *Reproducer {
+	var p prog
+	main, child := p.actor("main"), p.actor("child")
+	p.clone(main, child, engine.SIGCHLD)
+	p.call(child, engine.CallExecve, engine.Imm(engine.ImageSelf))
+	p.call(child, engine.CallSigaction, engine.Imm(engine.SIGUSR1), engine.Imm(engine.SigHandler))
+	p.barrier(false, main, child)
+	p.call(main, engine.CallKill, engine.TidOf(child), engine.Imm(engine.SIGUSR1))
+	p.barrier(false, main, child)
+	return &Reproducer{Title: fmt.Sprint("a handler with si_code ", code), Program: p.end(), Evidence: Evidence{Site: Site{engine.NoActor, -1},
+		Handler: &HandlerRun{Actor: child, Signo: engine.SIGUSR1, Code: code, Pid: Value{Index: 2, Actor: main}}}}
+}
+
 // TestOtherVerdicts: not every run of a reproducer shows something.
 func TestOtherVerdicts(t *testing.T) {
 	absent := escapedFilter(false)
@@ -273,7 +287,7 @@ func TestOtherVerdicts(t *testing.T) {
 		r      *Reproducer
 		status int
 		starts string
-	}{{absent, 0, "NOT SHOWN: "}, {escapedFilter(true), 0, "NOT SHOWN: "}, {attachExec(true), 0, "NOT SHOWN: "}, {unreached, 125, "CANNOT TELL: "}, {inJail, 1, "BUG: "}} {
+	}{{handled(engine.SI_USER), 1, "BUG: "}, {handled(engine.SI_QUEUE), 0, "NOT SHOWN: "}, {absent, 0, "NOT SHOWN: "}, {escapedFilter(true), 0, "NOT SHOWN: "}, {attachExec(true), 0, "NOT SHOWN: "}, {unreached, 125, "CANNOT TELL: "}, {inJail, 1, "BUG: "}} {
 		t.Run(c.r.Title, func(t *testing.T) {
 			t.Parallel()
 			source, err := c.r.C()

@@ -103,7 +103,23 @@ static inline void __attribute__((noreturn)) park(int actor)
 		futex_wait(&S->end, __atomic_load_n(&S->end, __ATOMIC_SEQ_CST));
 }
 
-static void handler(int sig) { (void)sig; step(); }
+static int executed = -1; /* in a new image: the actor that executed it */
+static void handler_ran(int actor, long sig, long code, long pid);
+
+/* Actors have stacks of their own, but for the one that a new image begins with. */
+static int here(void)
+{
+	char on_stack;
+	long at = L(&on_stack) - L(S->stack);
+	return at >= 0 && at < (long)sizeof S->stack ? (int)(at / STACK) : executed;
+}
+
+static void handler(int sig, siginfo_t *info, void *context)
+{
+	(void)context;
+	step();
+	handler_ran(here(), sig, info->si_code, info->si_pid);
+}
 
 struct kernel_sigaction { long handler, flags, restorer, mask; };
 void restorer(void);
@@ -329,6 +345,7 @@ int main(int argc, char **argv)
 	if (argc == 3 && !strcmp(argv[0], "actor")) { /* after execve */
 		if (map_shared())
 			_exit(99);
+		executed = atoi(argv[1]);
 		actor(atoi(argv[1]), atoi(argv[2]));
 		park(atoi(argv[1]));
 	}

@@ -149,7 +149,7 @@ func culprit(callers []uintptr) (name string) {
 
 // findingOf turns a verdict that is a finding into what crashers file.
 func findingOf(v *verdict) crashers.Finding {
-	f := crashers.Finding{Title: v.Title, Explanation: v.Explanation, Rules: v.Rules, Actor: v.Actor, Instr: v.Instr}
+	f := crashers.Finding{Title: v.Title, Explanation: v.Explanation, Rules: v.Rules, Actor: v.Actor, Instr: v.Instr, Entry: v.Entry}
 	switch {
 	case v.crash:
 		f.Kind = crashers.Crash

@@ -65,8 +65,9 @@ func (s *search) explain(v *Verdict) {
 		}
 	}
 	entry := &s.h.Actors[a].Entries[at.want.entry]
-	if at.want.kind != engine.EvHandler {
-		v.Actor, v.Instr = a, at.want.instr
+	v.Actor, v.Instr, v.Entry = a, at.want.instr, at.want.entry
+	if at.want.kind == engine.EvHandler {
+		v.Instr = -1
 	}
 	did, class := s.showReal(a, at.want, entry)
 	fmt.Fprintf(&b, "then the kernel showed:\n  %s: %s\n", name, did)

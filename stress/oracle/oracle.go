@@ -50,9 +50,11 @@ type Verdict struct {
 	Predicted bool
 	// States is the number of engine states that the search visited.
 	States int
-	// Actor and Instr are the call at which the history left the engine (NotAdmitted), or one that never returned (Hang).
+	// Actor and Instr are the call at which the history left the engine (NotAdmitted), or one that never returned (Hang). If it
+	// was a handler that ran, Instr is -1 and Entry its place in the actor's log.
 	Actor engine.ActorID
 	Instr int32
+	Entry int32
 }
 
 // DefaultBudget is the number of states that a check may visit before it answers Unknown.

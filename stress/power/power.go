@@ -120,7 +120,7 @@ func (s *Seen) see(o Oracle, f crashers.Finding) { s.by[o], s.findings[o] = true
 // judge asks the oracles that look at histories.
 func (h *Hunter) judge(p *engine.Program, hist *history.History, s *Seen) {
 	v := h.oracle.Judge(p, hist)
-	f := crashers.Finding{Title: v.Title, Explanation: v.Explanation, Rules: v.Rules, Actor: v.Actor, Instr: v.Instr}
+	f := crashers.Finding{Title: v.Title, Explanation: v.Explanation, Rules: v.Rules, Actor: v.Actor, Instr: v.Instr, Entry: v.Entry}
 	switch {
 	case v.Kind == oracle.Hang && !v.Predicted:
 		f.Kind = crashers.Hang
