@@ -70,6 +70,9 @@ func (s *search) explain(v *Verdict) {
 		v.Instr = -1
 	}
 	did, class := s.showReal(a, at.want, entry)
+	if at.want.kind == engine.EvHandler && at.got.Kind == engine.EvHandler {
+		class, classes = s.toldOtherwise(a, entry, &at.want)
+	}
 	fmt.Fprintf(&b, "then the kernel showed:\n  %s: %s\n", name, did)
 	if len(allowed) > 0 {
 		fmt.Fprintf(&b, "where the engine allows only:\n")
@@ -134,6 +137,44 @@ func (s *search) classGot(a engine.ActorID, r *refusal) string {
 		return callName(s.p, a, r.got.Instr) + " to begin"
 	}
 	return s.class(&s.p.Actors[a].Code[r.got.Instr], r.got.Res, false)
+}
+
+// toldOtherwise names what a handler was told, and what the engine would have told it: of signal, code and sender the first in
+// which they differ.
+func (s *search) toldOtherwise(a engine.ActorID, e *history.Entry, want *event) (class string, allowed map[string]bool) {
+	class, allowed = "handler ran", map[string]bool{}
+	sender := func(pid int64) string {
+		switch pid {
+		case 0:
+			return "of nobody"
+		case int64(engine.InitTid):
+			return "of init"
+		}
+		return "of somebody"
+	}
+	out := &e.Res.Out
+	for i := range s.refused {
+		r := &s.refused[i]
+		if r.actor != a || r.want.entry != want.entry || r.want.kind != want.kind {
+			continue
+		}
+		got, other := "", ""
+		switch {
+		case r.got.Kind != engine.EvHandler:
+			other = s.classGot(a, r)
+		case int64(r.got.Signo) != out[0]:
+			got, other = ptrace.Signals.Format(out[0]), ptrace.Signals.Format(int64(r.got.Signo))
+		case int64(r.got.Code) != out[1]:
+			got, other = ptrace.SigCodes.Format(out[1]), ptrace.SigCodes.Format(int64(r.got.Code))
+		default:
+			got, other = sender(out[2]), sender(int64(r.got.Pid))
+		}
+		if got != "" {
+			class = "handler was told " + got
+		}
+		allowed[other] = true
+	}
+	return class, allowed
 }
 
 // class names a result without actor names or numbers, so that equal bugs get equal titles.
