@@ -39,6 +39,7 @@ type Limits struct {
 	Time      time.Duration // for everything, the minimising included
 	Minimise  time.Duration // of it for the minimising, at most
 	Schedules int           // 0: as many as the time allows. With a bound, and time enough, a hunt repeats exactly
+	FirstOnly bool          // stop when one oracle has seen it; else the others get their chance, too
 	Seed      uint64        // of the schedules and variations
 }
 
@@ -128,7 +129,7 @@ func (j *hunt) search() error {
 				}
 			}
 			for range perTurn {
-				if j.ctx.Err() != nil || j.allSaw() || j.Schedules > 0 && n >= j.Schedules {
+				if j.ctx.Err() != nil || j.allSaw() || j.res.Found && j.FirstOnly || j.Schedules > 0 && n >= j.Schedules {
 					return nil
 				}
 				n++
