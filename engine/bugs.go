@@ -232,7 +232,7 @@ var kernelBugs = [numKernelBugs]bugRow{
 	BugListenMissesNotify:   {"listen-misses-notify", "R49", "LISTEN after a change of the group's stop state does not trap again"},
 	BugNotifyForgotten:      {"notify-forgotten", "R43", "a change of the group's stop state makes no trap of a seized tracee"},
 	BugListenNotRetrapped:   {"listen-not-retrapped", "R43", "SIGCONT does not make a LISTENing tracee trap again"},
-	BugStepAfterDetach:      {"step-after-detach", "4.2.28", "single-stepping stays armed after DETACH"},
+	BugStepAfterDetach:      {"step-after-detach", "H8", "single-stepping stays armed after DETACH"},
 	BugContBadSignal:        {"cont-bad-signal-resumes", "S33", "CONT with a signal out of range fails and resumes all the same"},
 	BugSyscallModeSticks:    {"syscall-mode-sticks", "R53", "CONT does not end the tracing of system calls that SYSCALL began"},
 	BugUntracedEvent:        {"untraced-event", "S47", "CLONE_UNTRACED does not suppress the event"},
