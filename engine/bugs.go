@@ -44,6 +44,7 @@ const (
 	BugJctlNotHidden
 	BugOwnExitCode
 	BugWaitEintr
+	BugReapedStillHoped
 	BugWaitedSignalSurvives
 	BugPdeathNotSent
 	BugSubreaperIgnored
@@ -169,6 +170,7 @@ var kernelBugs = [numKernelBugs]bugRow{
 	BugJctlNotHidden:        {"jctl-not-hidden", "R91", "a tracee's group stop shows to its tracer's process as its parent, beside the trap"},
 	BugOwnExitCode:          {"own-exit-code", "R77", "a thread reports its own exit code although its group was exiting"},
 	BugWaitEintr:            {"wait-eintr", "R95", "an interrupted wait returns EINTR even if no handler ran"},
+	BugReapedStillHoped:     {"reaped-still-hoped", "row 16", "a wait that meets a zombie just taken by another thread sleeps on as if it could still report"},
 	BugWaitedSignalSurvives: {"waited-signal-survives", "S80", "a waited signal-delivery-stop whose tracer dies delivers its signal"},
 	BugPdeathNotSent:        {"pdeath-not-sent", "R85", "the death of a parent sends no pdeath_signal"},
 	BugSubreaperIgnored:     {"subreaper-ignored", "R85", "orphans go to init although an ancestor is a subreaper"},

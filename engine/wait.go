@@ -235,6 +235,7 @@ func (w *World) waitOwns(id, parent TaskID, o *waitWhat) bool {
 func (w *World) consider(t *task, f *frame, o *waitWhat, ptrace bool, i TaskID, hope *bool) found {
 	c := &w.tasks[i]
 	if c.exitState == ExitDead || !w.eligiblePid(o, c) {
+		*hope = *hope || w.bug(BugReapedStillHoped) && w.eligiblePid(o, c)
 		return foundNone
 	}
 	if (!ptrace || w.bug(BugTraceeNeedsWall)) && o.flags&WALL == 0 && (c.exitSignal != SIGCHLD) != (o.flags&WCLONE != 0) {
