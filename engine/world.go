@@ -32,7 +32,7 @@ type Machine struct {
 	pidfds  bool // some call makes a pidfd
 	seen    Seen
 	named   [MaxActors]bool // somebody but its creator and itself names the actor
-	marks   [NumRules]uint64
+	marks   Marks
 }
 
 // World is the state of a Machine between two steps.

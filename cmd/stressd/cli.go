@@ -39,6 +39,7 @@ type cli struct {
 	List     listCmd     `cmd:"" help:"List what was filed."`
 	Show     showCmd     `cmd:"" help:"Show a finding: scenario, history, explanation, how to run it again."`
 	Bugs     bugsCmd     `cmd:"" help:"List the engine's planted bugs, or measure which of them the oracles see."`
+	Rules    rulesCmd    `cmd:"" help:"List the rules of ptrace: where they are implemented, what shows them, how often runs went through them."`
 	Doctor   doctorCmd   `cmd:"" help:"Say what this machine can run, and what to do about what it cannot."`
 }
 
@@ -82,6 +83,7 @@ On stderr, a status line: time and end, runs and rate of each target, distinct o
 
 type checkCmd struct {
 	jsonFlag
+	Marks  bool     `help:"Say at the end how often each rule was exercised."`
 	Target []string `placeholder:"TARGET" help:"Where to check: engine, live, host. Repeat it for several (default: engine)."`
 	Files  []string `arg:"" help:"Scenario files."`
 }
@@ -165,6 +167,25 @@ Examples:
     stressd bugs
     stressd bugs --run --for 5m
     stressd bugs --run --for 10s --json exitkill-ignored`
+}
+
+type rulesCmd struct {
+	jsonFlag
+	From    string `placeholder:"DIR" help:"State directory: also say how often its last campaign's runs went through each rule."`
+	Missing bool   `help:"Only rules that lack code, or a scenario or test, or (with --from) runs."`
+}
+
+func (rulesCmd) Help() string {
+	return `The rules are those of the executable specification: R1 to R113 say what ptrace, signals, exec, exit and wait do on Linux, U, O and C rules what utrace does, H are its hard cases. E: seen on a real kernel; S: read in source or documentation. A rule is found in the code by the comments that cite it and by the marks that count it, in scenarios by their rules lines.
+
+The engine counts the rules that it goes through. A run on a kernel counts those of the execution that explains it.
+
+Examples:
+
+    stressd rules
+    stressd rules --missing
+    stressd run --for 60s --state /tmp/state; stressd rules --from /tmp/state --missing
+    stressd check --marks --target host corpus/seeds/*.scn`
 }
 
 type doctorCmd struct {

@@ -91,7 +91,7 @@ func (c *checkCmd) Run(a *app) error {
 		return err
 	}
 	scenarios, bad := campaign.Load(c.Files)
-	sum, err := campaign.Check(a.ctx, scenarios, names, a.reporter(c.JSON, campaign.CheckText{Out: a.out}))
+	sum, err := campaign.Check(a.ctx, scenarios, names, a.reporter(c.JSON, campaign.CheckText{Out: a.out, Marks: c.Marks}))
 	if err = errors.Join(bad, err); err != nil {
 		return err
 	}
@@ -214,6 +214,11 @@ func (b *bugsCmd) Run(a *app) error {
 		return status(exitError)
 	}
 	return nil
+}
+
+// Run implements kong's command.
+func (r *rulesCmd) Run(a *app) error {
+	return campaign.Rules(campaign.RulesConfig{From: r.From, Missing: r.Missing}, a.reporter(r.JSON, campaign.RulesText{Out: a.out}))
 }
 
 // Run implements kong's command.

@@ -3,6 +3,9 @@ package campaign
 import (
 	"sync"
 	"time"
+
+	"tracehammer/engine"
+	"tracehammer/stress/rules"
 )
 
 // board counts what a campaign did.
@@ -32,6 +35,7 @@ func (b *board) skipped() { b.skips++ }
 type tally struct {
 	Verdicts
 	operations uint64
+	marks      engine.Marks
 	program    bool // the turn was the first of its program
 	outcomes   int  // new ones
 }
@@ -41,6 +45,7 @@ func (b *board) add(c *Count, t *tally) {
 	defer b.mu.Unlock()
 	c.Verdicts.add(&t.Verdicts)
 	c.Operations += t.operations
+	c.marks.Add(&t.marks)
 	if t.program && t.Runs > 0 {
 		c.Programs++
 	}
@@ -127,7 +132,9 @@ func (b *board) summary() Summary {
 	defer b.mu.Unlock()
 	s := Summary{PerTarget: b.snapshot(), Skipped: b.skips, Findings: len(b.filed), NewFindings: b.newFindings(), Regressions: b.regress,
 		Seconds: time.Since(b.start).Seconds()}
-	for _, c := range s.PerTarget {
+	for i := range s.PerTarget {
+		c := &s.PerTarget[i]
+		c.Rules = rules.CountsOf(&c.marks)
 		s.Scenarios += c.Runs
 		s.Programs += c.Programs
 		s.Operations += c.Operations

@@ -16,6 +16,7 @@ import (
 	"tracehammer/stress/explore"
 	"tracehammer/stress/history"
 	"tracehammer/stress/oracle"
+	"tracehammer/stress/rules"
 )
 
 // Checked says what became of one scenario on one target.
@@ -33,6 +34,8 @@ type CheckSummary struct {
 	Scenarios int `json:"scenarios"`
 	Failed    int `json:"failed"`
 	Skipped   int `json:"skipped"`
+	// Rules says by target how often the executions of the engine that explain what was seen went through each rule.
+	Rules map[string]rules.Counts `json:"rules"`
 }
 
 // EventName implements Event.
@@ -52,7 +55,7 @@ const (
 
 // Check checks scenarios on targets and returns what became of them.
 func Check(ctx context.Context, scenarios []*corpus.Scenario, targets []string, out Reporter) (CheckSummary, error) {
-	sum := CheckSummary{Scenarios: len(scenarios)}
+	sum := CheckSummary{Scenarios: len(scenarios), Rules: map[string]rules.Counts{}}
 	k := thisKernel()
 	failed := map[string]bool{}
 	for _, target := range targets {
@@ -77,6 +80,7 @@ func Check(ctx context.Context, scenarios []*corpus.Scenario, targets []string, 
 				return sum, errors.Join(err, r.close())
 			}
 		}
+		sum.Rules[target] = rules.CountsOf(&r.oracle.Marks)
 		if err := r.close(); err != nil {
 			return sum, err
 		}
@@ -91,13 +95,13 @@ func (r *runner) check(ctx context.Context, s *corpus.Scenario, known []corpus.K
 		return err
 	}
 	if r.target.Name() == stress.KindEngine {
-		return checkEngine(ctx, s, p, c)
+		return checkEngine(ctx, s, p, r.oracle, c)
 	}
 	return r.checkKernel(ctx, s, p, known, c)
 }
 
 // checkEngine compares every outcome that the engine can reach with the expectations.
-func checkEngine(ctx context.Context, s *corpus.Scenario, p *engine.Program, c *Checked) error {
+func checkEngine(ctx context.Context, s *corpus.Scenario, p *engine.Program, judge *oracle.Oracle, c *Checked) error {
 	var e explore.Result
 	var err error
 	if died := crashed(func() { e, err = explore.Run(ctx, p, engine.Options{Check: true}, exploreLimit) }); died != nil {
@@ -116,7 +120,6 @@ func checkEngine(ctx context.Context, s *corpus.Scenario, p *engine.Program, c *
 	if !e.Complete {
 		c.Detail += ", not all states seen"
 	}
-	judge := oracle.New(engine.Profile{})
 	shown := map[int]bool{}
 	for _, o := range e.Outcomes {
 		if row := markedHang(s, judge.Judge(p, o.History).Kind); row != 0 {
@@ -211,7 +214,10 @@ func (c *Checked) problem(format string, args ...any) {
 }
 
 // CheckText shows a check to people.
-type CheckText struct{ Out io.Writer }
+type CheckText struct {
+	Out   io.Writer
+	Marks bool // say at the end how often each rule was exercised
+}
 
 // Report implements Reporter.
 func (t CheckText) Report(e Event) error {
@@ -233,6 +239,9 @@ func (t CheckText) Report(e Event) error {
 		}
 	case CheckSummary:
 		fmt.Fprintf(&b, "%d scenarios, %d failed, %d skipped\n", e.Scenarios, e.Failed, e.Skipped)
+		if t.Marks {
+			countsText(&b, e.Rules)
+		}
 	}
 	_, err := io.WriteString(t.Out, b.String())
 	return err

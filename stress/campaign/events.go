@@ -7,7 +7,9 @@ import (
 	"io"
 	"sync"
 
+	"tracehammer/engine"
 	"tracehammer/stress/oracle"
+	"tracehammer/stress/rules"
 )
 
 // Schema is the version of the JSON events. It grows when a field changes its meaning or goes; new fields do not count.
@@ -146,6 +148,8 @@ type Count struct {
 	Operations    uint64  `json:"operations"`
 	RunsPerSecond float64 `json:"runsPerSecond"`
 	Verdicts
+	Rules rules.Counts `json:"rules,omitempty"` // how often the executions that explain the runs went through each rule; in the summary only
+	marks engine.Marks
 }
 
 func (Start) EventName() string    { return "start" }

@@ -91,6 +91,7 @@ func (w *worker) turn(ctx context.Context, it *item) error {
 	sampling := w.real && it.delays.sampling()
 	t := tally{program: it.runs == 0}
 	w.edges = w.edges[:0]
+	w.oracle.Marks = engine.Marks{}
 	err := w.run(ctx, it.prog, plan, func(h *history.History, v *verdict) bool {
 		t.count(v.Kind)
 		it.verdicts.count(v.Kind)
@@ -123,6 +124,7 @@ func (w *worker) turn(ctx context.Context, it *item) error {
 	if sampling {
 		it.delays.sampled()
 	}
+	t.marks = w.oracle.Marks
 	w.board.add(w.count, &t)
 	return err
 }

@@ -216,6 +216,19 @@ func (s *search) arrive(n *node) bool {
 	return false
 }
 
+// mark adds to sum the rules of the execution that was found: the walk itself counts those of everything that it tried.
+func (s *search) mark(sum *engine.Marks) {
+	s.m.ResetMarks()
+	var w engine.World
+	s.m.Init(&w)
+	for i := range s.nodes[:len(s.nodes)-1] {
+		n := &s.nodes[i]
+		w.Step(n.choices[n.next-1])
+	}
+	found := s.m.Marks()
+	sum.Add(&found)
+}
+
 // ended says whether the actors are where the history says that they ended: parked, dead, or, in a run that got stuck,
 // neither. Of victims only parking is known.
 func (s *search) ended(w *engine.World) bool {

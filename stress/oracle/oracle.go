@@ -62,8 +62,10 @@ const DefaultBudget = 400_000
 
 // Oracle judges histories of one kernel profile.
 type Oracle struct {
-	Budget  int           // states a check may visit
-	Bound   time.Duration // how long clean-up by SIGKILL may take; scale it by the machine's slowdown
+	Budget int           // states a check may visit
+	Bound  time.Duration // how long clean-up by SIGKILL may take; scale it by the machine's slowdown
+	// Marks counts the rules that the executions which admitted histories went through. The caller may reset it.
+	Marks   engine.Marks
 	profile engine.Profile
 	search  search
 }
@@ -91,6 +93,9 @@ func (o *Oracle) Judge(p *engine.Program, h *history.History) Verdict {
 	}
 	s.run(o.Budget)
 	v := Verdict{States: s.states}
+	if s.found {
+		s.mark(&o.Marks)
+	}
 	switch {
 	case s.found && h.Outcome == history.Stuck:
 		return s.judgeHang(v)
