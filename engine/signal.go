@@ -208,6 +208,7 @@ func (w *World) prepareSignal(sig uint8, t *task, force bool) bool {
 		w.mark(22)
 		if sig == SIGKILL && t.state == Traced {
 			w.mark(76)
+			w.mark(112)
 			if w.bug(BugExitEventKilled) {
 				t.pending.mask |= bit(SIGKILL)
 				w.signalWake(t, true)

@@ -50,6 +50,7 @@ func (w *World) waitOf(id TaskID) Wait {
 		o.Kind = WaitGroupStop
 	case t.state == Traced:
 		o.Kind = WaitPtraceStop
+		// R112: the one stop that SIGKILL may not end; a frozen tracee, the other case, is within one step here.
 		if t.depth > 1 && t.frames[t.depth-2].stage == stExitSignals {
 			o.Kind = WaitExitEvent
 		}
