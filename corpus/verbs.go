@@ -208,12 +208,20 @@ func ptraceVerbs() []*Verb {
 		plain(ptrace.Pokeusr, at, value),
 		outs(plain(ptrace.Getregs, buf), regs...),
 		plain(ptrace.Getfpregs, buf),
-		outs(plain(ptrace.Getregset, req("type", RegsetType, slotAddr), buf), regs...),
+		doc(outs(plain(ptrace.Getregset, req("type", RegsetType, slotAddr), opt("length", Int, slotData, 0)), Out{"r0", Int}, Out{"r1", Int}, Out{"length", Int}),
+			"length: of the buffer in bytes, 0 for what it takes, negative for a bad address; results: two registers, the length that came back if one was given"),
 		plain(ptrace.Setregset, req("type", RegsetType, slotAddr), value),
 		plain(ptrace.SeccompGetFilter, opt("index", Int, slotAddr, 0)),
-		outs(plain(ptrace.SeccompGetMetadata, opt("size", Int, slotAddr, 16)), Out{"flags", Int}),
+		doc(outs(plain(ptrace.SeccompGetMetadata, opt("size", Int, slotAddr, 16), opt("index", Int, slotData, 0)), Out{"flags", Int}),
+			"results: how much was written, the filter's flags; a negative index is a bad address"),
 		doc(outs(plain(ptrace.GetSyscallInfo, opt("size", Int, slotAddr, 88)), Out{"op", Int}, Out{"call", Int}),
 			"results: size, op (1 entry, 2 exit, 3 seccomp), and the call's number here or its result"),
+		doc(plain(ptrace.SetSyscallInfo, req("op", Int, slotAddr), req("value", Int, slotData)),
+			"op as GET_SYSCALL_INFO shows it, |0x100 a bad address, |size<<32; value the call's number here, -1 none, or at an exit its result"),
+		outs(plain(ptrace.GetRseqConfiguration, opt("size", Int, slotAddr, 24), buf)),
+		doc(outs(plain(ptrace.GetSyscallUserDispatch, opt("size", Int, slotAddr, 32), buf), Out{"mode", Int}), "results: 0 and 1 if calls are dispatched"),
+		doc(plain(ptrace.SetSyscallUserDispatch, req("mode", Int, slotData), opt("size", Int, slotAddr, 32)),
+			"mode 0 or 1, |0x100 with a region of no length at address 8; a negative one is a bad address"),
 	}
 }
 

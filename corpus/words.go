@@ -64,7 +64,7 @@ var paramTypes = [numParamTypes]paramType{
 	SeccompAction: {what: "ALLOW, ERRNO, TRACE, KILL_THREAD or KILL_PROCESS", table: ptrace.SeccompActions},
 	CallName:      {what: "the name of a call", table: callNames},
 	ErrnoOrData:   {what: "an errno or a number", table: ptrace.Errnos},
-	SeccompFlags:  {what: "TSYNC, TSYNC_ESRCH or 0", table: ptrace.SeccompFlags},
+	SeccompFlags:  {what: "TSYNC, TSYNC_ESRCH, LOG joined by | or 0", table: ptrace.SeccompFlags},
 	Image:         {what: "SELF or MISSING", table: ptrace.Images},
 	RegsetType:    {what: "a regset note", table: ptrace.RegsetTypes},
 	Status:        {what: "a wait status"},

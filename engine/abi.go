@@ -44,6 +44,7 @@ const (
 	ESRCH       = 3
 	EINTR       = 4
 	EIO         = 5
+	ENXIO       = 6
 	EBADF       = 9
 	ECHILD      = 10
 	EAGAIN      = 11
@@ -54,6 +55,8 @@ const (
 	EEXIST      = 17
 	EINVAL      = 22
 	ENOSYS      = 38
+	ENODEV      = 19
+	ERANGE      = 34
 	ENODATA     = 61
 	EALREADY    = 114
 	EINPROGRESS = 115
@@ -151,5 +154,6 @@ const (
 	PR_SET_PTRACER_ANY     = -1
 
 	SECCOMP_FILTER_FLAG_TSYNC       = 1
+	SECCOMP_FILTER_FLAG_LOG         = 2
 	SECCOMP_FILTER_FLAG_TSYNC_ESRCH = 16
 )

@@ -349,6 +349,23 @@ func (w *World) SkipCall(id TaskID) {
 	}
 }
 
+// ReplaceCall makes the call that a task is about to make another one, without arguments. Of those that the harness makes,
+// the actor does not notice the result: it only sees that they were not made.
+func (w *World) ReplaceCall(id TaskID, c Call) {
+	t := &w.tasks[id]
+	f := &t.frames[0]
+	if f.stage != stAfterEntry && f.stage != stAfterSeccomp {
+		return
+	}
+	t.call = c
+	t.args = [4]int64{}
+	t.flags &^= tfRestart
+	f.m &^= frameSkip
+	if t.ustate != uBegun && t.ustate != uRestart && c != CallExit && c != CallExitGroup {
+		f.m |= frameSkip
+	}
+}
+
 // PokeResult overwrites the result of the call that a task is leaving.
 func (w *World) PokeResult(id TaskID, v int64) {
 	if t := &w.tasks[id]; t.frames[0].stage == stAfterExit && (t.ustate == uBegun || t.ustate == uRestart) {
@@ -359,7 +376,7 @@ func (w *World) PokeResult(id TaskID, v int64) {
 // SyscallInfo is the call that a task is in, CallNone for restart_syscall, and its result so far.
 func (w *World) SyscallInfo(id TaskID) (c Call, ret int64, tid bool) {
 	t := &w.tasks[id]
-	if c = t.call; t.is(tfRestart) {
+	if c = t.call; t.is(tfRestart) || t.depth > 0 && t.frames[0].m&frameSkip != 0 && (t.ustate == uBegun || t.ustate == uRestart) {
 		c = CallNone
 	}
 	return c, t.ret, t.tidMask&1 != 0

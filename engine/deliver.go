@@ -53,6 +53,10 @@ func (w *World) settle(id TaskID, t *task, f *frame, sig uint8) {
 		t.ustate = uRestart
 		return
 	}
+	if f.m&frameUnmade != 0 && (t.ustate == uReturn || t.ustate == uMmap) {
+		f.m &^= frameUnmade
+		return // the interpreter tries again
+	}
 	w.returned(id, t, f.m&frameExeced != 0)
 }
 

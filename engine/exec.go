@@ -189,6 +189,7 @@ func (w *World) execCommit(id TaskID, t *task, f *frame) bool {
 	t.mm = w.freeMM(id)
 	w.mms[t.mm] = mm{dumpable: 1}
 	t.regs = [NumRegs]int64{}
+	t.seccomp &^= seccompUserDispatch
 	w.unshareSighand(p)
 	h := &w.sighands[p.sighand]
 	if !w.bug(BugExecKeepsHandlers) {

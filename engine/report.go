@@ -17,6 +17,7 @@ const (
 	frameAbort                     // the report decided: the call is not to be executed, or a seccomp event was shown
 	frameSkip                      // the tracer took the call's number away
 	frameDup                       // the new thread's copy of TIF_SIGPENDING
+	frameUnmade                    // a call for the harness was not executed: the actor makes it again
 	frameExeced                    // the call installed a new image: what a filter or a tracer says that it returned is lost with the old one
 )
 

@@ -5,13 +5,15 @@ type filter struct {
 	prev   uint8 // the next older filter, 0 none
 	call   Call
 	action uint8
+	log    bool // SECCOMP_FILTER_FLAG_LOG
 	data   uint16
 }
 
 const (
-	seccompSuspended = 1 // PTRACE_O_SUSPEND_SECCOMP
+	seccompSuspended    = 1 // PTRACE_O_SUSPEND_SECCOMP
+	seccompUserDispatch = 2 // not seccomp, but beside it in the kernel too: SYSCALL_WORK_SYSCALL_USER_DISPATCH
 
-	seccompFlags = SECCOMP_FILTER_FLAG_TSYNC | 2 | 4 | 8 | SECCOMP_FILTER_FLAG_TSYNC_ESRCH | 32
+	seccompFlags = SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_LOG | 4 | 8 | SECCOMP_FILTER_FLAG_TSYNC_ESRCH | 32
 )
 
 // SuspendSeccomp switches a task's filters off or on.
@@ -20,6 +22,25 @@ func (w *World) SuspendSeccomp(t TaskID, on bool) {
 	if on {
 		w.tasks[t].seccomp |= seccompSuspended
 	}
+}
+
+// UserDispatch says whether a task's calls go to user mode (PR_SET_SYSCALL_USER_DISPATCH), SetUserDispatch makes it so. Here
+// no call lies outside the region that is exempt. Neither fork nor exec keeps it.
+func (w *World) UserDispatch(t TaskID) bool { return w.tasks[t].seccomp&seccompUserDispatch != 0 }
+func (w *World) SetUserDispatch(t TaskID, on bool) {
+	w.tasks[t].seccomp &^= seccompUserDispatch
+	if on {
+		w.tasks[t].seccomp |= seccompUserDispatch
+	}
+}
+
+// FilterLogs says whether the n-th filter of a task, the oldest first, was installed with SECCOMP_FILTER_FLAG_LOG.
+func (w *World) FilterLogs(t TaskID, n int) bool {
+	i := w.tasks[t].filter
+	for range w.Filters(t) - 1 - n {
+		i = w.filters[i-1].prev
+	}
+	return w.filters[i-1].log
 }
 
 // SeccompSuspended says whether a task's filters are off; Filtered whether it has any.
@@ -74,7 +95,7 @@ func (w *World) seccompInstall(id TaskID, t *task, f *frame) bool {
 	if w.filterN == maxFilters {
 		return w.errno(t, f, ENOMEM)
 	}
-	w.filters[w.filterN] = filter{prev: t.filter, call: Call(t.args[1]), action: uint8(t.args[0]), data: uint16(t.args[2])}
+	w.filters[w.filterN] = filter{prev: t.filter, call: Call(t.args[1]), action: uint8(t.args[0]), log: flags&SECCOMP_FILTER_FLAG_LOG != 0, data: uint16(t.args[2])}
 	w.filterN++
 	t.filter = w.filterN
 	if tsync {

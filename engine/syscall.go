@@ -47,6 +47,7 @@ func (w *World) sysAfterEntry(id TaskID, t *task, f *frame) bool {
 		w.mark(54)
 		f.m &^= frameAbort | frameSkip
 		if t.ustate != uBegun && t.ustate != uRestart {
+			f.m |= frameUnmade
 			f.stage = stExit
 			return true
 		}

@@ -12,14 +12,6 @@ const ValidWords = 512
 const (
 	userRax     = 10
 	userOrigRax = 15
-	userWords   = 912 / 8 // sizeof(struct user)
-)
-
-// Note types of register sets.
-const (
-	ntPrstatus = 1
-	ntPrfpreg  = 2
-	ntXstate   = 0x202
 )
 
 func memory(w *engine.World, s *engine.CallState, r Request, addr, data int64) int64 {
@@ -43,21 +35,7 @@ func memory(w *engine.World, s *engine.CallState, r Request, addr, data int64) i
 		}
 		s.Out[0] = *w.Word(target, addr%engine.NumWords)
 	case Peekusr, Pokeusr:
-		if addr < 0 || addr >= userWords {
-			return -engine.EIO
-		}
-		switch {
-		case r == Peekusr && data != 0:
-			return -engine.EFAULT
-		case r == Peekusr && addr < engine.NumRegs:
-			s.Out[0] = *w.Reg(target, addr)
-		case r == Pokeusr && addr < engine.NumRegs:
-			*w.Reg(target, addr) = data
-		case r == Pokeusr && addr == userOrigRax && data == -1:
-			w.SkipCall(target)
-		case r == Pokeusr && addr == userRax:
-			w.PokeResult(target, data)
-		}
+		return registersOf(w).user(w, s, r, addr, data)
 	case Getregs, Getfpregs, Setregs, Setfpregs:
 		if data != 0 || r == Setregs || r == Setfpregs {
 			return -engine.EFAULT
@@ -66,21 +44,7 @@ func memory(w *engine.World, s *engine.CallState, r Request, addr, data int64) i
 			registers(w, s)
 		}
 	case Getregset, Setregset:
-		switch addr {
-		case ntPrstatus:
-		case ntPrfpreg, ntXstate:
-			return 0
-		default:
-			return -engine.EINVAL
-		}
-		switch {
-		case r == Setregset:
-			*w.Reg(target, 0) = data
-		case data != 0:
-			return -engine.EFAULT
-		default:
-			registers(w, s)
-		}
+		return registersOf(w).regset(w, s, r, addr, data)
 	}
 	return 0
 }
@@ -90,6 +54,95 @@ func registers(w *engine.World, s *engine.CallState) {
 	for i := range s.Out {
 		s.Out[i] = *w.Reg(s.Target, int64(i))
 	}
+}
+
+// InfoSize is sizeof(struct ptrace_syscall_info).
+const InfoSize = 88
+
+// BadInfo added to the operation of a SET_SYSCALL_INFO means that the structure lies at a bad address.
+const BadInfo = 0x100
+
+// Settable says whether a tracer may make a tracee's call this one: calls without arguments that nothing restarts.
+func Settable(c engine.Call) bool {
+	switch c {
+	case engine.CallGetpid, engine.CallGettid, engine.CallGetppid, engine.CallSchedYield, engine.CallExit, engine.CallExitGroup:
+		return true
+	}
+	return false
+}
+
+// setSyscallInfo is SET_SYSCALL_INFO (R111): the checks in the kernel's order, then the number, or the result.
+func setSyscallInfo(w *engine.World, s *engine.CallState, op, v int64, c context) int64 {
+	w.Mark(111)
+	size := int64(InfoSize)
+	if op>>32 != 0 {
+		op, size = op&0xffffffff, op>>32
+	}
+	switch {
+	case w.Profile().NoSetSyscallInfo:
+		return -engine.EIO
+	case size < InfoSize:
+		return -engine.EINVAL
+	case op&BadInfo != 0:
+		return -engine.EFAULT
+	}
+	was := *s
+	callInfo(w, s, c)
+	at := s.Out[0]
+	*s = was
+	switch {
+	case op != at || op == SyscallInfoNone:
+		return -engine.EINVAL
+	case op == SyscallInfoExit:
+		w.PokeResult(s.Target, v)
+	case v != int64(int32(v)):
+		return -engine.ERANGE
+	case v > 0 && v < int64(engine.NumCalls) && Settable(engine.Call(v)):
+		w.ReplaceCall(s.Target, engine.Call(v))
+	default:
+		w.SkipCall(s.Target)
+	}
+	return 0
+}
+
+// Modes of SET_SYSCALL_USER_DISPATCH; DispatchRegion added to one means a region of no length at address 8.
+const (
+	DispatchOff    = 0
+	DispatchOn     = 1
+	DispatchRegion = 0x100
+)
+
+// sudSize is sizeof(struct ptrace_sud_config).
+const sudSize = 32
+
+// userDispatch is GET_ and SET_SYSCALL_USER_DISPATCH (R111): syscall_user_dispatch_get_config and _set_config.
+func userDispatch(w *engine.World, s *engine.CallState, r Request, size, data int64) int64 {
+	w.Mark(111)
+	switch {
+	case size != sudSize:
+		return -engine.EINVAL
+	case r == GetSyscallUserDispatch && data != 0, r == SetSyscallUserDispatch && data < 0:
+		return -engine.EFAULT
+	case r == SetSyscallUserDispatch && data != DispatchOff && data != DispatchOn:
+		return -engine.EINVAL
+	case r == SetSyscallUserDispatch:
+		w.SetUserDispatch(s.Target, data == DispatchOn)
+	case w.UserDispatch(s.Target):
+		s.Out[0] = DispatchOn
+	}
+	return 0
+}
+
+// rseqSize is sizeof(struct ptrace_rseq_configuration).
+const rseqSize = 24
+
+// rseqConfiguration is GET_RSEQ_CONFIGURATION (R111). Actors register no area for restartable sequences: all is 0.
+func rseqConfiguration(w *engine.World, size, data int64) int64 {
+	w.Mark(111)
+	if size != 0 && data != 0 {
+		return -engine.EFAULT
+	}
+	return rseqSize
 }
 
 // syscallInfo is GET_SYSCALL_INFO (R56).

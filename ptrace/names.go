@@ -201,10 +201,10 @@ type Errno int64
 
 // Errnos names the error numbers that calls of the engine can return.
 var Errnos = NewTable(false, []Symbol{
-	{"EPERM", engine.EPERM}, {"ENOENT", engine.ENOENT}, {"ESRCH", engine.ESRCH}, {"EINTR", engine.EINTR}, {"EIO", engine.EIO},
+	{"EPERM", engine.EPERM}, {"ENOENT", engine.ENOENT}, {"ESRCH", engine.ESRCH}, {"EINTR", engine.EINTR}, {"EIO", engine.EIO}, {"ENXIO", engine.ENXIO},
 	{"E2BIG", 7}, {"ENOEXEC", 8}, {"EBADF", engine.EBADF}, {"ECHILD", engine.ECHILD}, {"EAGAIN", engine.EAGAIN}, {"ENOMEM", engine.ENOMEM}, {"EACCES", engine.EACCES},
-	{"EFAULT", engine.EFAULT}, {"EBUSY", engine.EBUSY}, {"EEXIST", engine.EEXIST}, {"ENODEV", 19}, {"ENOTDIR", 20}, {"EINVAL", engine.EINVAL}, {"EMFILE", 24},
-	{"ETXTBSY", 26}, {"ENOSPC", 28}, {"ERANGE", 34}, {"EDEADLK", 35}, {"ENOSYS", engine.ENOSYS}, {"ENODATA", engine.ENODATA}, {"ETIME", 62}, {"EOVERFLOW", 75}, {"EOPNOTSUPP", engine.EOPNOTSUPP},
+	{"EFAULT", engine.EFAULT}, {"EBUSY", engine.EBUSY}, {"EEXIST", engine.EEXIST}, {"ENODEV", engine.ENODEV}, {"ENOTDIR", 20}, {"EINVAL", engine.EINVAL}, {"EMFILE", 24},
+	{"ETXTBSY", 26}, {"ENOSPC", 28}, {"ERANGE", engine.ERANGE}, {"EDEADLK", 35}, {"ENOSYS", engine.ENOSYS}, {"ENODATA", engine.ENODATA}, {"ETIME", 62}, {"EOVERFLOW", 75}, {"EOPNOTSUPP", engine.EOPNOTSUPP},
 	{"ETIMEDOUT", 110}, {"EALREADY", engine.EALREADY}, {"EINPROGRESS", engine.EINPROGRESS}, {"EMEDIUMTYPE", engine.EMEDIUMTYPE},
 	{"ERESTARTSYS", engine.ERESTARTSYS}, {"ERESTARTNOINTR", engine.ERESTARTNOINTR}, {"ERESTARTNOHAND", engine.ERESTARTNOHAND},
 	{"ERESTART_RESTARTBLOCK", engine.ERESTART_RESTARTBLOCK},
@@ -249,7 +249,7 @@ var (
 		{"ALLOW", engine.SeccompAllow}, {"ERRNO", engine.SeccompErrno}, {"TRACE", engine.SeccompTrace},
 		{"KILL_THREAD", engine.SeccompKillThread}, {"KILL_PROCESS", engine.SeccompKillProcess},
 	})
-	SeccompFlags = NewTable(true, []Symbol{{"TSYNC", engine.SECCOMP_FILTER_FLAG_TSYNC}, {"TSYNC_ESRCH", engine.SECCOMP_FILTER_FLAG_TSYNC_ESRCH}})
+	SeccompFlags = NewTable(true, []Symbol{{"TSYNC", engine.SECCOMP_FILTER_FLAG_TSYNC}, {"LOG", engine.SECCOMP_FILTER_FLAG_LOG}, {"TSYNC_ESRCH", engine.SECCOMP_FILTER_FLAG_TSYNC_ESRCH}})
 	Images       = NewTable(false, []Symbol{{"SELF", engine.ImageSelf}, {"MISSING", engine.ImageMissing}})
 	SigCodes     = NewTable(false, []Symbol{
 		{"SI_USER", engine.SI_USER}, {"SI_KERNEL", engine.SI_KERNEL}, {"SI_QUEUE", engine.SI_QUEUE}, {"SI_TKILL", engine.SI_TKILL},
@@ -259,7 +259,10 @@ var (
 		{"CLD_TRAPPED", engine.CLD_TRAPPED}, {"CLD_STOPPED", engine.CLD_STOPPED}, {"CLD_CONTINUED", engine.CLD_CONTINUED},
 	})
 	// RegsetTypes are the notes of GETREGSET.
-	RegsetTypes = NewTable(false, []Symbol{{"NT_PRSTATUS", 1}, {"NT_PRFPREG", 2}, {"NT_X86_XSTATE", 0x202}})
+	RegsetTypes = NewTable(false, []Symbol{
+		{"NT_PRSTATUS", ntPrstatus}, {"NT_PRFPREG", ntPrfpreg}, {"NT_386_IOPERM", ntIoperm}, {"NT_X86_XSTATE", ntXstate}, {"NT_X86_SHSTK", ntShstk},
+		{"NT_ARM_TLS", ntArmTLS}, {"NT_ARM_SYSTEM_CALL", ntArmSystemCall},
+	})
 )
 
 // Symbol is a name and its number.

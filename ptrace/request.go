@@ -7,10 +7,11 @@ import "tracehammer/engine"
 //
 //	PEEKTEXT, PEEKDATA      addr the index of a word; from 512 on a bad address  -> Out[0] the word
 //	POKETEXT, POKEDATA      addr likewise, data the word
-//	PEEKUSR                 addr the index of a register; only the first four are modelled  -> Out[0] the register
+//	PEEKUSR                 addr the index of a register; only the first four are modelled; OffByte  -> Out[0] the register
 //	POKEUSR                 addr likewise, or 15 (orig_rax) with data -1 to skip the call, or 10 (rax) at an exit stop
 //	GETREGS                 -> Out registers 0 to 2
-//	GETREGSET               addr the note's type -> NT_PRSTATUS: Out registers 0 to 2
+//	GETREGSET               addr the note's type, data the buffer's length, 0 for what it takes, negative for a bad address
+//	                        -> Out[0] and Out[1] registers 0 and 1 (NT_PRSTATUS), Out[2] the length that came back, if data gave one
 //	SETREGSET               addr the note's type, data register 0 (NT_PRSTATUS)
 //	GETEVENTMSG             -> Out[0] message
 //	GETSIGINFO              -> Out si_signo, si_code, si_pid (0 for faults: there the union holds an address)
@@ -19,8 +20,14 @@ import "tracehammer/engine"
 //	GETSIGMASK, SETSIGMASK  addr the size (8); SET: data the mask -> GET: Out[0] the mask
 //	GET_SYSCALL_INFO        addr the buffer's size -> Out[0] op, Out[1] the engine.Call (entry, seccomp) or the result (exit),
 //	                        if the buffer has the size for all of them
+//	SET_SYSCALL_INFO        addr size<<32|op, size 0 meaning 88; BadInfo; data the engine.Call to make, if it is Settable, any other
+//	                        number that is an int to skip the call, or (exit) the result
 //	SECCOMP_GET_FILTER      addr the index -> Ret the filter's length
-//	GET_RSEQ_CONFIGURATION, *_SYSCALL_USER_DISPATCH, SECCOMP_GET_METADATA  addr the size; nothing reported
+//	SECCOMP_GET_METADATA    addr the size, data the index, negative for a bad address -> Ret what was written, Out[0] flags
+//	GET_RSEQ_CONFIGURATION  addr the size -> Ret the size that it could have
+//	GET_SYSCALL_USER_DISPATCH  addr the size (32) -> Out[0] the mode
+//	SET_SYSCALL_USER_DISPATCH  addr likewise, data the mode: DispatchOff, or DispatchOn for everything but what actors execute; DispatchRegion;
+//	                        negative for a bad address
 
 // Syscall is the ptrace system call.
 func (client) Syscall(w *engine.World, t engine.TaskID, s *engine.CallState) engine.CallResult {
@@ -109,20 +116,16 @@ func request(w *engine.World, t engine.TaskID, s *engine.CallState, r Request, c
 		return memory(w, s, r, addr, data)
 	case GetSyscallInfo:
 		return syscallInfo(w, s, c)
-	case SeccompGetFilter, SeccompGetMetadata:
-		return seccomp(w, t, target, r, addr)
+	case SeccompGetFilter:
+		return seccompFilter(w, t, target, addr)
+	case SeccompGetMetadata:
+		return seccompMetadata(w, t, s, addr, data)
 	case SetSyscallInfo:
-		if w.Profile().NoSetSyscallInfo {
-			return -engine.EIO
-		}
-		return -engine.EINVAL
+		return setSyscallInfo(w, s, addr, data, c)
 	case GetRseqConfiguration:
-		return 24
+		return rseqConfiguration(w, addr, data)
 	case SetSyscallUserDispatch, GetSyscallUserDispatch:
-		if addr != 32 {
-			return -engine.EINVAL
-		}
-		return 0
+		return userDispatch(w, s, r, addr, data)
 	}
 	w.Mark(13)
 	return -engine.EIO
@@ -147,20 +150,48 @@ func setoptions(w *engine.World, t, target engine.TaskID, o Option, c context) i
 // filterLength is how many instructions the actors' filters have.
 const filterLength = 6
 
-// seccomp is SECCOMP_GET_FILTER and SECCOMP_GET_METADATA (R111).
-func seccomp(w *engine.World, t, target engine.TaskID, r Request, addr int64) int64 {
-	w.Mark(111)
+// mayLook says whether a tracer may look into seccomp filters at all.
+func mayLook(w *engine.World, t engine.TaskID) bool { return w.CapableInit(t) && !w.Filtered(t) }
+
+// nthFilter is get_nth_filter: why there is no such filter, or 0.
+func nthFilter(w *engine.World, target engine.TaskID, n int64) int64 {
 	switch {
-	case !w.CapableInit(t) || w.Filtered(t):
-		return -engine.EACCES
-	case r == SeccompGetMetadata && addr < 8:
-		return -engine.EINVAL
 	case !w.Filtered(target):
-		return -engine.EINVAL
-	case r == SeccompGetMetadata:
-		return min(addr, 16)
-	case addr < 0 || addr >= int64(w.Filters(target)):
-		return -engine.ENOENT
+		return engine.EINVAL
+	case n < 0 || n >= int64(w.Filters(target)):
+		return engine.ENOENT
+	}
+	return 0
+}
+
+// seccompFilter is SECCOMP_GET_FILTER without a buffer (R111).
+func seccompFilter(w *engine.World, t, target engine.TaskID, n int64) int64 {
+	w.Mark(111)
+	if !mayLook(w, t) {
+		return -engine.EACCES
+	}
+	if e := nthFilter(w, target, n); e != 0 {
+		return -e
 	}
 	return filterLength
+}
+
+// seccompMetadata is SECCOMP_GET_METADATA (R111): flags of the filter that the buffer names, the oldest is 0.
+func seccompMetadata(w *engine.World, t engine.TaskID, s *engine.CallState, size, n int64) int64 {
+	w.Mark(111)
+	switch {
+	case !mayLook(w, t):
+		return -engine.EACCES
+	case uint64(size) < 8:
+		return -engine.EINVAL
+	case n < 0:
+		return -engine.EFAULT
+	}
+	if e := nthFilter(w, s.Target, n); e != 0 {
+		return -e
+	}
+	if size = int64(min(uint64(size), 16)); size == 16 && w.FilterLogs(s.Target, int(n)) {
+		s.Out[0] = engine.SECCOMP_FILTER_FLAG_LOG
+	}
+	return size
 }

@@ -14,6 +14,9 @@ type output struct {
 	shift uint8   // 64 minus the width in bits
 }
 
+// emptyAt is the output word of calls without one, which stays 0.
+var emptyAt = output{at: ^uintptr(0) - (slotBuf - slotNothing) + 1}
+
 func int32At(at uintptr) output { return output{at, 32} }
 func int64At(at uintptr) output { return output{at, 0} }
 func uint8At(at uintptr) output { return output{at, 56} }
@@ -33,6 +36,7 @@ const (
 type encoded struct {
 	args []operand
 	outs []output
+	keep bool // the outs are also inputs
 }
 
 // engineCall encodes one OpCall: perhaps instructions that fill the buffer, then the system call.
@@ -57,6 +61,9 @@ func (b *builder) engineCall(n int32) {
 	}
 	if len(e.outs) > 0 {
 		i.flags |= flagOut
+	}
+	if e.keep {
+		i.flags |= flagKeep
 	}
 	for k, o := range e.outs {
 		*[]*uint16{&i.out0, &i.out1, &i.out2}[k] = o.offset()
@@ -105,20 +112,20 @@ func (b *builder) operands() encoded {
 	case engine.CallSigprocmask:
 		return encoded{args: []operand{arg(0), set(1), imm(0), imm(sigsetSize)}}
 	case engine.CallSigpending:
-		return encoded{[]operand{buffer(0), imm(sigsetSize)}, []output{int64At(0)}}
+		return encoded{args: []operand{buffer(0), imm(sigsetSize)}, outs: []output{int64At(0)}}
 	case engine.CallSigsuspend:
 		return encoded{args: []operand{set(0), imm(sigsetSize)}}
 	case engine.CallNanosleep:
 		ns := uint64(b.constArg(0))
 		return encoded{args: []operand{address(b.code.constant(ns/1e9, ns%1e9)), imm(0)}}
 	case engine.CallWait4:
-		return encoded{[]operand{arg(0), buffer(0), arg(1), imm(0)}, []output{int32At(0)}}
+		return encoded{args: []operand{arg(0), buffer(0), arg(1), imm(0)}, outs: []output{int32At(0)}}
 	case engine.CallWaitid:
-		return encoded{[]operand{arg(0), arg(1), buffer(0), arg(2), imm(0)}, []output{int32At(siPid), int32At(siCode), int32At(siStatus)}}
+		return encoded{args: []operand{arg(0), arg(1), buffer(0), arg(2), imm(0)}, outs: []output{int32At(siPid), int32At(siCode), int32At(siStatus)}}
 	case engine.CallPrctl:
 		switch b.constArg(0) {
 		case engine.PR_GET_PDEATHSIG, engine.PR_GET_CHILD_SUBREAPER:
-			return encoded{[]operand{arg(0), buffer(0)}, []output{int32At(0)}}
+			return encoded{args: []operand{arg(0), buffer(0)}, outs: []output{int32At(0)}}
 		}
 		return encoded{args: []operand{arg(0), arg(1), imm(0), imm(0), imm(0)}} // some options want the rest to be 0
 	case engine.CallSeccomp:

@@ -83,6 +83,8 @@ start:
 	SHLL	$4, BP
 	MOVBLZX	1(DX), AX
 	LEAL	-'A'(BP)(AX*1), BP
+	MOVL	$1000, BX
+map:
 	MOVL	$const_arenaBase, DI
 	MOVL	$const_arenaSize, SI
 	MOVL	$7, DX           // PROT_READ|PROT_WRITE|PROT_EXEC
@@ -93,6 +95,8 @@ start:
 	SYSCALL
 	CMPQ	AX, DI
 	JEQ	mapped
+	DECL	BX
+	JNE	map              // a tracer may have skipped the call
 	MOVL	$101, DI
 	MOVL	$231, AX         // exit_group
 	SYSCALL
@@ -146,6 +150,8 @@ call:
 issue:
 	TESTB	$const_flagOut, instr_flags(BX)
 	JEQ	arguments
+	TESTB	$const_flagKeep, instr_flags(BX)
+	JNE	arguments
 	XORL	AX, AX
 	CLEAR(instr_out0)
 	CLEAR(instr_out1)
@@ -283,8 +289,10 @@ waiting:
 	TICKET
 	MOVQ	AX, entry_begin(DX)
 	ADDQ	$8, SP           // the restorer's address
+sigreturn:
 	MOVL	$15, AX          // rt_sigreturn
 	SYSCALL
+	JMP	sigreturn        // a tracer has skipped the call
 	QUAD	$const_endMark
 
 // func interpreterText() *byte

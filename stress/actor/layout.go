@@ -89,6 +89,7 @@ const (
 	flagOut   = 4  // has output words
 	flagVars  = 8  // sets variables
 	flagMore  = 16 // has more than three arguments
+	flagKeep  = 32 // its output words are also inputs: they are not cleared before
 )
 
 // How an operand gets its value: v plus a base, then perhaps a load and a negation.

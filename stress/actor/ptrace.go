@@ -1,6 +1,9 @@
 package actor
 
 import (
+	"cmp"
+	"math"
+
 	"tracehammer/engine"
 	"tracehammer/ptrace"
 )
@@ -40,7 +43,12 @@ func (b *builder) ptrace() encoded {
 		*data, e.outs = at, outs
 		return true
 	}
-	index := func(base int64) { *addr = imm(base + 8*b.constArg(2)) }
+	index := func(base int64) {
+		*addr = imm(base + 8*b.constArg(2))
+		if n := b.constArg(2); base == 0 && n >= ptrace.OffByte {
+			*addr = imm(8*(n-ptrace.OffByte) + 1)
+		}
+	}
 	switch request {
 	case ptrace.Peektext, ptrace.Peekdata:
 		index(scratchBase)
@@ -59,16 +67,30 @@ func (b *builder) ptrace() encoded {
 		}
 	case ptrace.Getregs:
 		into(buffer(blockAt), registers...)
-	case ptrace.Getfpregs, ptrace.SeccompGetFilter, ptrace.GetRseqConfiguration, ptrace.GetSyscallUserDispatch:
+	case ptrace.GetSyscallUserDispatch:
+		into(buffer(0), int64At(0))
+	case ptrace.Getfpregs, ptrace.SeccompGetFilter, ptrace.GetRseqConfiguration:
 		into(buffer(0))
 	case ptrace.Setregs, ptrace.Setfpregs:
 		*data = imm(badAddress)
 	case ptrace.Getregset:
-		if into(buffer(iovAt)) {
-			b.iovec(buffer(blockAt), bufferSize-blockAt)
-			if b.constArg(2) == ntPrstatus {
-				e.outs = registers
-			}
+		length := b.constArg(3)
+		if length < 0 {
+			*data = imm(badAddress)
+			break
+		}
+		*data = buffer(iovAt)
+		if length == 0 || length%8 == 0 {
+			length = min(cmp.Or(length, bufferSize), bufferSize-blockAt)
+		}
+		b.iovec(buffer(blockAt), length)
+		if b.constArg(3) != 0 {
+			e.outs, e.keep = []output{emptyAt, emptyAt, int64At(iovAt + 8)}, true
+		}
+		if b.constArg(2) == ntPrstatus {
+			b.store(buffer(blockAt), imm(0))
+			b.store(buffer(blockAt+8), imm(0))
+			e.outs = append(registers[:2:2], e.outs[min(2, len(e.outs)):]...)
 		}
 	case ptrace.Setregset:
 		*data = buffer(iovAt)
@@ -101,14 +123,71 @@ func (b *builder) ptrace() encoded {
 		if uint64(b.constArg(2)) < ptrace.SyscallInfoSize {
 			e.outs = nil
 		}
-	case ptrace.SeccompGetMetadata, ptrace.SetSyscallUserDispatch, ptrace.SetSyscallInfo:
-		*data = b.zeros()
+	case ptrace.SeccompGetMetadata:
+		if n := b.constArg(3); n < 0 {
+			*data = imm(badAddress)
+		} else {
+			b.store(buffer(0), imm(n))
+			b.store(buffer(8), imm(0))
+			*data, e.outs = buffer(0), []output{int64At(8)}
+		}
+	case ptrace.SetSyscallUserDispatch:
+		*data = b.dispatch(b.constArg(3))
+	case ptrace.SetSyscallInfo:
+		*addr, *data = b.syscallInfo(b.constArg(2), b.constArg(3))
 	}
 	return e
 }
 
 // registers are the first scratch registers in a block.
 var registers = []output{int64At(blockAt), int64At(blockAt + 8), int64At(blockAt + 16)}
+
+// dispatch builds a struct ptrace_sud_config: no call of an actor is to be dispatched, so the region that is exempt is all
+// memory but the first page.
+func (b *builder) dispatch(mode int64) operand {
+	if mode < 0 {
+		return imm(badAddress)
+	}
+	offset, length := int64(0), int64(0)
+	switch {
+	case mode&ptrace.DispatchRegion != 0:
+		mode, offset = mode&^ptrace.DispatchRegion, 8
+	case mode == ptrace.DispatchOn:
+		offset, length = 4096, math.MaxInt64
+	}
+	for i, v := range [4]int64{mode, 0, offset, length} {
+		b.store(buffer(uintptr(i)*8), imm(v))
+	}
+	return buffer(0)
+}
+
+// syscallInfo builds a struct ptrace_syscall_info, and returns its size and place.
+func (b *builder) syscallInfo(op, v int64) (size, at operand) {
+	n := int64(ptrace.InfoSize)
+	if op>>32 != 0 {
+		op, n = op&0xffffffff, op>>32
+	}
+	if op&ptrace.BadInfo != 0 {
+		return imm(n), imm(badAddress)
+	}
+	for i := uintptr(0); i < ptrace.InfoSize; i += 8 {
+		b.store(buffer(i), imm(0))
+	}
+	b.store(buffer(0), imm(op&0xff))
+	switch {
+	case op == ptrace.SyscallInfoExit:
+		if v < 0 {
+			b.store(buffer(infoWord+8), imm(1)) // is_error
+		}
+	case v != int64(int32(v)): // refused
+	case v > 0 && v < int64(engine.NumCalls) && ptrace.Settable(engine.Call(v)):
+		v = int64(sysno[v])
+	default:
+		v = -1
+	}
+	b.store(buffer(infoWord), imm(v))
+	return imm(n), buffer(0)
+}
 
 // iovec builds a struct iovec.
 func (b *builder) iovec(at operand, size int64) {
@@ -131,6 +210,9 @@ const (
 // abstract makes of what a request gave the engine's Out.
 func abstract(request ptrace.Request, res *engine.Result) {
 	if res.Ret < 0 {
+		if request == ptrace.Getregset {
+			res.Out = [3]int64{} // there the length of the buffer still stands
+		}
 		return
 	}
 	switch request {

@@ -1,0 +1,119 @@
+package ptrace
+
+import "tracehammer/engine"
+
+// Register files (R110): what an architecture shows of a stopped tracee as sets (GETREGSET) and, where it has a struct user, by
+// word (PEEKUSR). Values are abstract: only the first few registers of the general set are kept, those that no actor uses.
+
+// Note types of register sets.
+const (
+	ntPrstatus      = 1
+	ntPrfpreg       = 2
+	ntIoperm        = 0x201
+	ntXstate        = 0x202
+	ntShstk         = 0x204
+	ntArmTLS        = 0x401
+	ntArmSystemCall = 0x404
+)
+
+// regset is one set: n registers of size bytes; err is what reading it gives where no actor has such state.
+type regset struct {
+	note, size, n int64
+	err           int64
+	readOnly      bool
+}
+
+// registerFile is an architecture's sets, and its struct user: words from 0 to general are registers, from debug on eight
+// debug registers, all others read as 0 and cannot be written. words is 0 where there is no PEEKUSR.
+type registerFile struct {
+	sets                  []regset
+	words, general, debug int64
+}
+
+// xstateSeen is how much of an XSAVE area is modelled: how long it is depends on the processor. No buffer is longer.
+const xstateSeen = 512
+
+// registerFiles are those of arch/*/kernel/ptrace.c.
+var registerFiles = [...]registerFile{
+	engine.AMD64: {
+		sets: []regset{
+			{note: ntPrstatus, size: 8, n: 27}, {note: ntPrfpreg, size: 8, n: 64}, {note: ntXstate, size: 8, n: xstateSeen / 8},
+			{note: ntIoperm, size: 8, n: 1024, err: engine.ENXIO, readOnly: true}, {note: ntShstk, size: 8, n: 1, err: engine.ENODEV},
+		},
+		words: 928 / 8, general: 27, debug: 848 / 8,
+	},
+	engine.ARM64: {sets: []regset{
+		{note: ntPrstatus, size: 8, n: 34}, {note: ntPrfpreg, size: 4, n: 132}, {note: ntArmTLS, size: 8, n: 2}, {note: ntArmSystemCall, size: 4, n: 1},
+	}},
+	engine.RISCV64: {sets: []regset{{note: ntPrstatus, size: 8, n: 32}, {note: ntPrfpreg, size: 8, n: 33}}},
+}
+
+func registersOf(w *engine.World) *registerFile { return &registerFiles[w.Profile().Arch] }
+
+// regset is ptrace_regset: length is the buffer's in bytes, 0 for as much as there is, negative for a bad address.
+func (f *registerFile) regset(w *engine.World, s *engine.CallState, r Request, note, data int64) int64 {
+	if r == Getregset && data < 0 {
+		return -engine.EFAULT
+	}
+	i := 0
+	for i < len(f.sets) && f.sets[i].note != note {
+		i++
+	}
+	if i == len(f.sets) {
+		return -engine.EINVAL
+	}
+	set := &f.sets[i]
+	switch {
+	case r == Setregset && set.readOnly:
+		return -engine.EOPNOTSUPP
+	case r == Setregset && set.err != 0:
+		return -set.err
+	case r == Setregset:
+		if note == ntPrstatus {
+			*w.Reg(s.Target, 0) = data
+		}
+		return 0
+	case data%set.size != 0:
+		return -engine.EINVAL
+	case set.err != 0:
+		return -set.err
+	}
+	length := set.n * set.size
+	if data > 0 {
+		length = min(length, data)
+		s.Out[2] = length // what the iovec says afterwards
+	}
+	if note == ntPrstatus {
+		for k := range min(2, length/set.size) {
+			s.Out[k] = *w.Reg(s.Target, k)
+		}
+	}
+	return 0
+}
+
+// OffByte added to the index of a PEEKUSR or POKEUSR means the address one byte behind that of the word.
+const OffByte = 1 << 16
+
+// user is PEEKUSR and POKEUSR by index.
+func (f *registerFile) user(w *engine.World, s *engine.CallState, r Request, at, data int64) int64 {
+	target := s.Target
+	if at < 0 || at >= f.words {
+		return -engine.EIO
+	}
+	switch {
+	case r == Peekusr && data != 0:
+		return -engine.EFAULT
+	case r == Peekusr && at < engine.NumRegs:
+		s.Out[0] = *w.Reg(target, at)
+	case r == Peekusr:
+	case at < engine.NumRegs:
+		*w.Reg(target, at) = data
+	case at == userOrigRax && data == -1:
+		w.SkipCall(target)
+	case at == userRax:
+		w.PokeResult(target, data)
+	case at >= f.general && at < f.debug, at == f.debug+4, at == f.debug+5, at >= f.debug+8:
+		return -engine.EIO
+	}
+	return 0
+}
