@@ -1,7 +1,9 @@
 package crashers
 
 import (
+	"cmp"
 	"fmt"
+	"math"
 	"strings"
 
 	"tracehammer/engine"
@@ -125,6 +127,9 @@ func encodeCall(in *engine.Instr, self, me engine.ActorID, at int32) (cCall, boo
 	return cCall{call: sys("SYS_"+name, arg(0), arg(1), arg(2))}, ok
 }
 
+// badPointer is in no mapping of any process (vm.mmap_min_addr).
+const badPointer = "8"
+
 // cPtrace makes the structures that a request reads or writes.
 func cPtrace(in *engine.Instr, siginfo func(sig, code int) string) cCall {
 	arg := func(i int) string { return cArg(in.Args[i]) }
@@ -136,7 +141,18 @@ func cPtrace(in *engine.Instr, siginfo func(sig, code int) string) cCall {
 			data, c.outs = "L(buf)", outs
 		}
 	}
-	word := func(base string) { addr = fmt.Sprintf("%s%d", base, 8*in.Args[2].N) }
+	word := func(base string) {
+		addr = fmt.Sprintf("%s%d", base, 8*in.Args[2].N)
+		if n := in.Args[2].N; base == "" && n >= ptrace.OffByte {
+			addr = fmt.Sprint(8*(n-ptrace.OffByte) + 1)
+		}
+	}
+	words := func(values ...int64) { // fills the buffer
+		for i, v := range values {
+			c.before = append(c.before, fmt.Sprintf("put64(buf + %d, %s)", 8*i, cInt(v)))
+		}
+		data = "L(buf)"
+	}
 	iovec := func(size int) {
 		c.before = append(c.before, "put64(buf, L(buf + 32))", fmt.Sprintf("put64(buf + 8, %d)", size))
 		data = "L(buf)"
@@ -154,11 +170,17 @@ func cPtrace(in *engine.Instr, siginfo func(sig, code int) string) cCall {
 		word("")
 	case ptrace.Getregs:
 		into(int64Out(0), int64Out(8), int64Out(16))
-	case ptrace.Getfpregs, ptrace.SeccompGetFilter, ptrace.GetRseqConfiguration, ptrace.GetSyscallUserDispatch:
+	case ptrace.Getfpregs, ptrace.SeccompGetFilter, ptrace.GetRseqConfiguration:
 		into()
+	case ptrace.GetSyscallUserDispatch:
+		into(int64Out(0))
 	case ptrace.Getregset:
-		iovec(216)
-		c.outs = []string{int64Out(32), int64Out(40), int64Out(48)}
+		if in.Args[3].N < 0 {
+			data = badPointer
+			break
+		}
+		iovec(int(min(cmp.Or(in.Args[3].N, 216), 512)))
+		c.outs = []string{int64Out(32), int64Out(40), int64Out(8)}
 	case ptrace.Setregset:
 		c.before = append(c.before, "put64(buf + 32, "+data+")")
 		iovec(8)
@@ -178,7 +200,38 @@ func cPtrace(in *engine.Instr, siginfo func(sig, code int) string) cCall {
 	case ptrace.GetSyscallInfo:
 		into("(long)buf[0]", int64Out(24))
 	case ptrace.SeccompGetMetadata:
-		into(int64Out(8))
+		if in.Args[3].N < 0 {
+			data = badPointer
+			break
+		}
+		words(in.Args[3].N, 0)
+		c.outs = []string{int64Out(8)}
+	case ptrace.SetSyscallUserDispatch:
+		switch mode := in.Args[3].N; {
+		case mode < 0:
+			data = badPointer
+		case mode&ptrace.DispatchRegion != 0:
+			words(mode&^ptrace.DispatchRegion, 0, 8, 0)
+		case mode == ptrace.DispatchOn:
+			words(mode, 0, 4096, math.MaxInt64)
+		default:
+			words(mode, 0, 0, 0)
+		}
+	case ptrace.SetSyscallInfo:
+		op, v, size := in.Args[2].N&0xffffffff, in.Args[3].N, cmp.Or(in.Args[2].N>>32, ptrace.InfoSize)
+		addr = fmt.Sprint(size)
+		if op&ptrace.BadInfo != 0 {
+			data = badPointer
+			break
+		}
+		words(op&0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+		nr := cInt(v)
+		if op != ptrace.SyscallInfoExit && v == int64(int32(v)) {
+			if nr = "-1"; v > 0 && v < int64(engine.NumCalls) && ptrace.Settable(engine.Call(v)) {
+				nr = "SYS_" + sysNames[engine.Call(v)]
+			}
+		}
+		c.before = append(c.before, "put64(buf + 24, "+nr+")")
 	}
 	c.call = sys("SYS_ptrace", fmt.Sprintf("%#x /* %s */", in.Args[0].N, request(in)), arg(1), addr, data)
 	return c
