@@ -378,7 +378,7 @@ func (s *Scenario) victim(i int) bool {
 		case engine.CallExitGroup:
 			ends = ends || sameGroup(o.Actor)
 		case engine.CallExecve:
-			if sameGroup(o.Actor) && o.Actor != name && o.Args[0].N == engine.ImageSelf {
+			if sameGroup(o.Actor) && o.Actor != name && o.Args[0].N != engine.ImageMissing {
 				return true
 			}
 		}

@@ -65,7 +65,7 @@ var paramTypes = [numParamTypes]paramType{
 	CallName:      {what: "the name of a call", table: callNames},
 	ErrnoOrData:   {what: "an errno or a number", table: ptrace.Errnos},
 	SeccompFlags:  {what: "TSYNC, TSYNC_ESRCH, LOG joined by | or 0", table: ptrace.SeccompFlags},
-	Image:         {what: "SELF or MISSING", table: ptrace.Images},
+	Image:         {what: "SELF, MISSING or SETUID", table: ptrace.Images},
 	RegsetType:    {what: "a regset note", table: ptrace.RegsetTypes},
 	Status:        {what: "a wait status"},
 	Tid:           {what: "an actor or a number", tids: true},

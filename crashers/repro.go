@@ -261,7 +261,7 @@ func (g *generator) actor(a engine.ActorID) (string, error) {
 }
 
 func isExec(in *engine.Instr) bool {
-	return in.Op == engine.OpCall && in.Call == engine.CallExecve && in.Args[0].N == engine.ImageSelf
+	return in.Op == engine.OpCall && in.Call == engine.CallExecve && in.Args[0].N != engine.ImageMissing
 }
 
 func (g *generator) instr(a engine.ActorID, i int32) (string, error) {

@@ -79,7 +79,8 @@ func encodeCall(in *engine.Instr, self, me engine.ActorID, at int32) (cCall, boo
 		if n(0) == engine.ImageSelf {
 			return cCall{call: fmt.Sprintf("exec_self(%q, %q)", fmt.Sprint(me), fmt.Sprint(at+1))}, true
 		}
-		return cCall{call: "exec_missing()"}, true
+		// A program that stands alone has no set-user-id file of root.
+		return cCall{call: "exec_missing()"}, n(0) == engine.ImageMissing
 	case engine.CallRtSigqueueinfo:
 		return cCall{call: sys("SYS_rt_sigqueueinfo", arg(0), arg(1), siginfo(1, 2))}, true
 	case engine.CallRtTgsigqueueinfo:

@@ -21,7 +21,7 @@ func (w *World) clone(id TaskID, t *task, f *frame) bool {
 		w.mark(63)
 		return w.sysRet(t, f, -ERESTARTNOINTR)
 	}
-	if flags&(CLONE_NEWNS|CLONE_NEWPID|CLONE_NEWNET) != 0 && flags&CLONE_NEWUSER == 0 && t.uid != 0 {
+	if flags&(CLONE_NEWNS|CLONE_NEWPID|CLONE_NEWNET) != 0 && flags&CLONE_NEWUSER == 0 && t.uid != 0 && t.elevated == 0 {
 		return w.errno(t, f, EPERM)
 	}
 	child := TaskID(t.args[1]) + firstTask
@@ -130,6 +130,7 @@ func (w *World) copyProcess(id TaskID, t *task, child TaskID, flags int64) {
 	c.state = New
 	c.blocked, c.uid, c.filter, c.seccomp, c.execID = t.blocked, t.uid, t.filter, 0, t.execID
 	c.flags = t.flags & tfNoNewPrivs
+	c.elevated = t.elevated
 	c.mm, c.regs, c.fs, c.files = t.mm, t.regs, t.fs, t.files
 	if flags&CLONE_FS == 0 {
 		c.fs = child

@@ -1,9 +1,13 @@
 package engine
 
-// Credentials as far as the rules need them: one user id a task; uid 0 has every capability, every other has none.
+// Credentials as far as the rules need them: one user id a task, or a real one and 0 after a set-user-id exec; effective user
+// id 0 has every capability, every other has none.
 
 // Capable says whether a task has every capability.
-func (w *World) Capable(t TaskID) bool { return w.tasks[t].uid == 0 }
+func (w *World) Capable(t TaskID) bool { return w.tasks[t].uid == 0 || w.Elevated(t) }
+
+// Elevated says whether a task's effective and saved user id are 0, its real one is not.
+func (w *World) Elevated(t TaskID) bool { return w.tasks[t].elevated != 0 }
 
 // CapableInit says whether it has them in the initial user namespace: capable(), where Capable is ns_capable().
 func (w *World) CapableInit(t TaskID) bool { return w.Capable(t) && !w.m.opt.Profile.UserNamespace }
@@ -13,13 +17,16 @@ func (w *World) setresuid(t *task, f *frame) bool {
 	switch {
 	case uid < 0 || uid > 0xffff || users != 0 && uid >= users:
 		return w.errno(t, f, EINVAL)
-	case uint16(uid) == t.uid:
+	case uint16(uid) == t.uid && t.elevated == 0:
 		return w.sysRet(t, f, 0)
-	case t.uid != 0:
+	case uid == 0 && t.elevated != 0:
+		t.uid, t.elevated = 0, 0 // only the real id changes, which commit_creds does not look at
+		return w.sysRet(t, f, 0)
+	case t.uid != 0 && t.elevated == 0:
 		return w.errno(t, f, EPERM)
 	}
 	w.mark(106)
-	t.uid = uint16(uid)
+	t.uid, t.elevated = uint16(uid), 0
 	t.pdeath = 0
 	w.mms[t.mm].dumpable = 0 // suid_dumpable
 	return w.sysRet(t, f, 0)

@@ -48,17 +48,26 @@ func (w *World) execGuard(id TaskID, t *task, f *frame) bool {
 		t.state = Interruptible
 		return false
 	}
-	if w.m.hooks.UnsafeExec(w, id) {
+	unsafe := w.m.hooks.UnsafeExec(w, id)
+	if unsafe {
 		w.mark(74)
 	}
-	w.denyShare(id, t)
+	shared := w.denyShare(id, t)
+	if raises(t) && (w.Capable(id) || !unsafe && !shared) {
+		f.m |= frameElevate
+	}
 	f.code = uint16(t.tid)
 	f.stage = stExecThread
 	return w.groupEmpty(t)
 }
 
-// denyShare is the end of check_unsafe_exec: until de_thread, nobody new may share what the whole process alone uses.
-func (w *World) denyShare(id TaskID, t *task) {
+// raises says that the image that a task executes has another owner than the task's real user id, and that counts
+// (bprm_fill_uid).
+func raises(t *task) bool { return t.args[0] == ImageSetuid && t.uid != 0 && !t.is(tfNoNewPrivs) }
+
+// denyShare is the end of check_unsafe_exec: until de_thread, nobody new may share what the whole process alone uses. True: others
+// share it already (LSM_UNSAFE_SHARE).
+func (w *World) denyShare(id TaskID, t *task) (shared bool) {
 	others := false
 	for s := w.used &^ (1 << id); s != 0; s &= s - 1 {
 		u := &w.tasks[bits.TrailingZeros16(s)]
@@ -66,13 +75,14 @@ func (w *World) denyShare(id TaskID, t *task) {
 			continue
 		}
 		if u.proc != t.proc || u.frames[0].stage == stClonePublish && u.args[0]&CLONE_FS != 0 {
-			return // also a user: a child that is not visible yet
+			return true // also a user: a child that is not visible yet
 		}
 		others = true
 	}
 	if others {
 		w.inExec |= 1 << t.fs
 	}
+	return false
 }
 
 // execThread is the beginning of de_thread: kill all other threads.
@@ -187,7 +197,13 @@ func (w *World) execCommit(id TaskID, t *task, f *frame) bool {
 	t.flags &^= tfDumpable
 	t.flags |= tfExeced
 	t.mm = w.freeMM(id)
-	w.mms[t.mm] = mm{dumpable: 1}
+	if raises(t) || t.elevated != 0 {
+		t.pdeath = 0 // secureexec, whether the privileges are gained or not
+	}
+	if f.m&frameElevate != 0 {
+		t.elevated = 1
+	}
+	w.mms[t.mm] = mm{dumpable: 1 - t.elevated} // suid_dumpable is 0
 	t.regs = [NumRegs]int64{}
 	t.seccomp &^= seccompUserDispatch
 	w.unshareSighand(p)

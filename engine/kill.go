@@ -2,9 +2,9 @@ package engine
 
 // Sending signals from user mode (R21 ff).
 
-// The descriptors that actors have open: all that they start with, image and memory. pidfd_open takes the lowest others, from
+// The descriptors that actors have open: all that they start with, two images and memory. pidfd_open takes the lowest others, from
 // 0 on, which is also what a variable holds that nobody has set.
-const firstFD, endFD = 3, 5
+const firstFD, endFD = 3, 6
 
 // pidfd is what a descriptor of t is; 0 if it is none, or no pidfd.
 func (w *World) pidfd(t *task, fd int64) pidfd {
@@ -38,7 +38,7 @@ func (w *World) killPermission(t *task, sig int64, target *task) int64 {
 	if sig < 0 || sig > NSIG {
 		return EINVAL
 	}
-	if t.proc == target.proc || t.uid == target.uid || t.uid == 0 {
+	if t.proc == target.proc || t.uid == target.uid || t.uid == 0 || t.elevated != 0 {
 		return 0
 	}
 	if sig == SIGCONT && w.procOf(t).sid == w.procOf(target).sid {

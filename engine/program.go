@@ -137,7 +137,7 @@ type Call uint8
 const (
 	CallNone             Call = iota
 	CallClone                 // flags|exit signal, child actor, child's parties -> ; Ret=*child
-	CallExecve                // image (ImageSelf, ImageMissing); on success the actor goes on with its next instruction in the new image, after one harness CallMmap
+	CallExecve                // image (ImageSelf, ImageMissing, ImageSetuid); on success the actor goes on with its next instruction in the new image, after one harness CallMmap
 	CallExit                  // code
 	CallExitGroup             // code
 	CallGetpid                // Ret=*
@@ -179,6 +179,7 @@ const (
 const (
 	ImageSelf    = 0 // the actors' own image: succeeds
 	ImageMissing = 1 // no such file: ENOENT, before the point of no return
+	ImageSetuid  = 2 // as ImageSelf, but a set-user-id file of user 0 (R74)
 )
 
 // Disposition of a signal, argument of CallSigaction.

@@ -197,7 +197,7 @@ type task struct {
 	cursig    uint8 // signal whose stop is being decided outside siglock
 	fs        int8  // fs_struct, by its first user; -1 none
 	files     int8  // table of descriptors, likewise
-	_         [1]uint8
+	elevated  uint8 // 1: a set-user-id image made the effective and the saved user id 0; uid is the real one
 
 	hand [maxHandlers]sigframe // only the first nhand are used
 }

@@ -250,7 +250,7 @@ var (
 		{"KILL_THREAD", engine.SeccompKillThread}, {"KILL_PROCESS", engine.SeccompKillProcess},
 	})
 	SeccompFlags = NewTable(true, []Symbol{{"TSYNC", engine.SECCOMP_FILTER_FLAG_TSYNC}, {"LOG", engine.SECCOMP_FILTER_FLAG_LOG}, {"TSYNC_ESRCH", engine.SECCOMP_FILTER_FLAG_TSYNC_ESRCH}})
-	Images       = NewTable(false, []Symbol{{"SELF", engine.ImageSelf}, {"MISSING", engine.ImageMissing}})
+	Images       = NewTable(false, []Symbol{{"SELF", engine.ImageSelf}, {"MISSING", engine.ImageMissing}, {"SETUID", engine.ImageSetuid}})
 	SigCodes     = NewTable(false, []Symbol{
 		{"SI_USER", engine.SI_USER}, {"SI_KERNEL", engine.SI_KERNEL}, {"SI_QUEUE", engine.SI_QUEUE}, {"SI_TKILL", engine.SI_TKILL},
 	})

@@ -13,6 +13,7 @@ const (
 	stepMount = iota
 	stepCore
 	stepGate
+	stepCopy // not checked: without a set-user-id image, scenarios that want one need root anyway
 	stepReap // not of the start: what the last wait4 returned
 	numSteps
 )
@@ -40,6 +41,7 @@ func initCode(runs int, core uint64) (code []byte, data []uint64) {
 	const top = arenaBase + arenaSize
 	b.call(unix.SYS_MUNMAP, imm(top), imm(userTop-top))
 	b.step(stepCore, b.call(unix.SYS_PRLIMIT64, imm(0), imm(unix.RLIMIT_CORE), consts.words(core, core), imm(0)))
+	b.setuidImage(consts.words)
 	proc := consts.words(stringWords("proc")...)
 	b.step(stepMount, b.call(unix.SYS_MOUNT, proc, consts.words(stringWords("/proc")...), proc, imm(unix.MS_NOSUID|unix.MS_NOEXEC|unix.MS_NODEV), imm(0)))
 
@@ -59,6 +61,23 @@ func initCode(runs int, core uint64) (code []byte, data []uint64) {
 	}
 	b.land(b.jump(), first)
 	return b.bytes(), consts.data
+}
+
+// setuidImage copies the image into a set-user-id file of user 0. It has to lie in a mount of the actors' own namespace
+// (mnt_may_suid), which no memfd does: a file system in memory, hidden below the /proc that is mounted next.
+func (b *builder) setuidImage(words func(...uint64) operand) {
+	const maxImage = 1 << 24
+	tmpfs, dir, path := words(stringWords("tmpfs")...), words(stringWords("/proc")...), words(stringWords("/proc/image")...)
+	b.call(unix.SYS_DUP3, imm(ImageFD), imm(SetuidFD), imm(0))
+	b.call(unix.SYS_MOUNT, tmpfs, dir, tmpfs, imm(unix.MS_NODEV), words(stringWords("mode=755")...))
+	file := word(bootResult(stepCopy))
+	b.step(stepCopy, b.call(unix.SYS_OPENAT, imm(unix.AT_FDCWD), path, imm(unix.O_WRONLY|unix.O_CREAT), imm(0o755)))
+	b.call(unix.SYS_SENDFILE, file, imm(ImageFD), words(0), imm(maxImage))
+	b.call(unix.SYS_FCHMOD, file, imm(0o4755)) // now, because a write would take it away
+	b.call(unix.SYS_CLOSE, file)               // who is being written is not executed
+	b.step(stepCopy, b.call(unix.SYS_OPENAT, imm(unix.AT_FDCWD), path, imm(unix.O_RDONLY), imm(0)))
+	b.call(unix.SYS_DUP3, file, imm(SetuidFD), imm(0))
+	b.call(unix.SYS_CLOSE, file)
 }
 
 // bootResult is where the result of a step of init's start is kept: in the sink words of the control region's header.

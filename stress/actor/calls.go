@@ -90,8 +90,8 @@ func (b *builder) operands() encoded {
 		return encoded{args: cloneArgs(imm(flags), stack, runAddr(tidOffset(child)+loWord))}
 	case engine.CallExecve:
 		argv, envp := slotAddr(unsafe.Offsetof(slot{}.argv)), slotAddr(unsafe.Offsetof(slot{}.envp))
-		if b.constArg(0) == engine.ImageSelf {
-			return encoded{args: []operand{imm(ImageFD), envp, argv, envp, imm(unix.AT_EMPTY_PATH)}} // envp is also an empty string
+		if fd := b.image(); fd != 0 {
+			return encoded{args: []operand{imm(fd), envp, argv, envp, imm(unix.AT_EMPTY_PATH)}} // envp is also an empty string
 		}
 		path := address(b.code.constant(stringWords("/tracehammer/no/such/image")...))
 		return encoded{args: []operand{imm(unix.AT_FDCWD), path, argv, envp, imm(0)}}
@@ -136,6 +136,17 @@ func (b *builder) operands() encoded {
 		return b.ptrace()
 	}
 	return encoded{args: []operand{arg(0), arg(1), arg(2)}}
+}
+
+// image is the descriptor of the image that an execve names, 0 if there is none.
+func (b *builder) image() int64 {
+	switch b.constArg(0) {
+	case engine.ImageSelf:
+		return ImageFD
+	case engine.ImageSetuid:
+		return SetuidFD
+	}
+	return 0
 }
 
 // siginfo fills the buffer with what sigqueue(3) would send: signal and code from two arguments, the caller as sender.

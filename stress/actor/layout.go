@@ -62,9 +62,10 @@ const (
 
 // Descriptors that every actor has.
 const (
-	ImageFD = 3
-	ArenaFD = 4
-	GateFD  = 5 // init only
+	ImageFD  = 3
+	ArenaFD  = 4
+	SetuidFD = 5 // the image again as a set-user-id file; ImageFD where that cannot be made
+	GateFD   = 6 // init only
 )
 
 // deadTid is what a reference to an actor never created evaluates to: above any pid_max, so no task has it.
