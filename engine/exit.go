@@ -32,7 +32,7 @@ func (w *World) groupExit(id TaskID, t *task, f *frame, code uint16) bool {
 func (w *World) exitStart(id TaskID, t *task, f *frame) bool {
 	p := w.procOf(t)
 	p.quick--
-	if p.quick == 0 && p.flags&gfGroupExit == 0 {
+	if p.quick == 0 && p.flags&gfGroupExit == 0 && !w.Old(SwLeaderExitCode) {
 		w.mark(78)
 		p.beginGroupExit()
 		p.exitCode = f.code

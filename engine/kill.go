@@ -119,7 +119,7 @@ func (w *World) killCall(id TaskID, t *task, f *frame) bool {
 		return one(i, NewSigInfo(uint8(sig), int32(code), Tid(w.tgid(t)), 0), sig, thread)
 	}
 	fd, sig, flags := a[0], int64(int32(a[1])), a[2]
-	if flags&^7 != 0 || flags&(flags-1) != 0 {
+	if flags&^7 != 0 || flags&(flags-1) != 0 || flags != 0 && w.Old(SwNoPidfdThread) {
 		return w.errno(t, f, EINVAL)
 	}
 	pfd := w.pidfd(t, fd)
@@ -149,7 +149,7 @@ func (w *World) killCall(id TaskID, t *task, f *frame) bool {
 func (w *World) pidfdOpen(t *task, f *frame) bool {
 	const nonblock, thread = 0x800, 0x80
 	pid, flags := int64(int32(t.args[0])), t.args[1]
-	if flags&^(nonblock|thread) != 0 || pid <= 0 {
+	if flags&^(nonblock|thread) != 0 || pid <= 0 || flags&thread != 0 && w.Old(SwNoPidfdThread) {
 		return w.errno(t, f, EINVAL)
 	}
 	i := w.find(pid)
@@ -164,7 +164,7 @@ func (w *World) pidfdOpen(t *task, f *frame) bool {
 	case flags&thread != 0:
 		p |= pidfdThread
 	case !w.isLeader(i):
-		if w.m.opt.Profile.PidfdThreadEINVAL {
+		if w.Old(SwPidfdThreadEINVAL) {
 			return w.errno(t, f, EINVAL)
 		}
 		return w.errno(t, f, ENOENT)

@@ -1,18 +1,21 @@
 package engine
 
-// Profile is the set of named switches for behaviours that differ between kernels. The zero Profile is Linux 6.18 without Yama.
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Profile says what differs between kernels. The zero Profile is Linux 6.18 on amd64 without Yama, as root of the initial
+// user namespace.
 type Profile struct {
 	Name string
+	// Old holds the behaviours of other kernels: see Switch.
+	Old Switches
 	// Arch is the architecture, as far as register sets depend on it (R110).
 	Arch Arch
 	// Yama is the level of the Yama security module (R108).
 	Yama Yama
-	// PidfdThreadEINVAL: pidfd_open of a thread that is no leader gives EINVAL; since 6.16 ENOENT.
-	PidfdThreadEINVAL bool
-	// NoBlockstep: the processor has no block step; SINGLEBLOCK gives EIO.
-	NoBlockstep bool
-	// NoSetSyscallInfo: PTRACE_SET_SYSCALL_INFO is unknown and gives EIO; since 6.16 it is known.
-	NoSetSyscallInfo bool
 	// UserNamespace: uid 0 is root of a user namespace that is not the initial one, where capable() of kernel/capability.c
 	// looks. What asks ns_capable, or for CAP_SYS_PTRACE over a task of the same namespace, is as in the initial one.
 	UserNamespace bool
@@ -44,3 +47,209 @@ const (
 	YamaCapability
 	YamaNoAttach
 )
+
+// Release is a kernel's version, major and minor.
+type Release struct{ Major, Minor int }
+
+func (r Release) String() string { return fmt.Sprintf("%d.%d", r.Major, r.Minor) }
+
+// Before says whether r is older than o.
+func (r Release) Before(o Release) bool {
+	return r.Major < o.Major || r.Major == o.Major && r.Minor < o.Minor
+}
+
+// Switch is one documented behaviour that the zero Profile does not have: that of older kernels, of other architectures, or
+// of gVisor. A known bug of a kernel is none: kernels that have it differ from the engine, and are found.
+type Switch uint8
+
+const (
+	// Older kernels, the oldest change first.
+	SwNoSeize Switch = iota
+	SwNoTraceSeccomp
+	SwNoExitkill
+	SwNoPeeksiginfo
+	SwNoSigmask
+	SwNoSuspendSeccomp
+	SwNoSeccompGetFilter
+	SwTraceesNeedWall
+	SwSeccompFirst
+	SwNoSeccompGetMetadata
+	SwSigmaskInForce
+	SwNoSyscallInfo
+	SwNoRseqConfiguration
+	SwStaleLeader
+	SwMessageStays
+	SwKillResumes
+	SwKillLeavesExitEvent
+	SwLeaderExitCode
+	SwNoUserDispatch
+	SwNoPidfdThread
+	SwPidfdThreadEINVAL
+	SwNoSetSyscallInfo
+	// Architectures.
+	SwNoBlockstep
+	SwNoSinglestep
+	SwNoSysemu
+	// gVisor.
+	SwAttachNoWait
+	NumSwitches
+)
+
+// Switches is a set of them.
+type Switches uint64
+
+func (s Switches) Has(x Switch) bool { return s&(1<<x) != 0 }
+
+// Set is the set of only this switch.
+func (x Switch) Set() Switches { return 1 << x }
+
+// SwitchInfo is what is known about a Switch.
+type SwitchInfo struct {
+	Name   string
+	Before Release // Linux older than that has it; zero: no release
+	Arch   []Arch  // architectures that have it, whatever the release
+	GVisor bool
+	Rules  []Rule
+	Doc    string // what such a kernel does
+	Source string // commit, version or rule that says so
+}
+
+var switchTable = [NumSwitches]SwitchInfo{
+	SwNoSeize: {Name: "no-seize", Before: Release{3, 4}, Rules: []Rule{10, 48, 49},
+		Doc: "SEIZE, INTERRUPT and LISTEN are unknown: EIO", Source: "ptrace(2): since Linux 3.4; before, behind PTRACE_SEIZE_DEVEL"},
+	SwNoTraceSeccomp: {Name: "no-trace-seccomp", Before: Release{3, 5}, Rules: []Rule{20, 57},
+		Doc: "the option TRACESECCOMP is unknown", Source: "ptrace(2): since Linux 3.5"},
+	SwNoExitkill: {Name: "no-exitkill", Before: Release{3, 8}, Rules: []Rule{20, 102},
+		Doc: "the option EXITKILL is unknown", Source: "ptrace(2): since Linux 3.8"},
+	SwNoPeeksiginfo: {Name: "no-peeksiginfo", Before: Release{3, 10}, GVisor: true, Rules: []Rule{111},
+		Doc: "PEEKSIGINFO is unknown: EIO", Source: "ptrace(2): since Linux 3.10; gVisor: section 6.18 of the specification"},
+	SwNoSigmask: {Name: "no-sigmask", Before: Release{3, 11}, Rules: []Rule{111},
+		Doc: "GETSIGMASK and SETSIGMASK are unknown: EIO", Source: "ptrace(2): since Linux 3.11"},
+	SwNoSuspendSeccomp: {Name: "no-suspend-seccomp", Before: Release{4, 3}, Rules: []Rule{5, 20},
+		Doc: "the option SUSPEND_SECCOMP is unknown", Source: "ptrace(2): since Linux 4.3"},
+	SwNoSeccompGetFilter: {Name: "no-seccomp-get-filter", Before: Release{4, 4}, Rules: []Rule{111},
+		Doc: "SECCOMP_GET_FILTER is unknown: EIO", Source: "ptrace(2): since Linux 4.4"},
+	SwTraceesNeedWall: {Name: "tracees-need-wall", Before: Release{4, 7}, Rules: []Rule{88},
+		Doc: "__WCLONE and __WALL select among tracees too", Source: "commit bf959931ddb8, 4.7 (row 23)"},
+	SwSeccompFirst: {Name: "seccomp-first", Before: Release{4, 8}, Rules: []Rule{57},
+		Doc: "seccomp decides before the entry stop, and is not asked again", Source: "commit 93e35efb8de4, 4.8 (row 40)"},
+	SwNoSeccompGetMetadata: {Name: "no-seccomp-get-metadata", Before: Release{4, 16}, Rules: []Rule{111},
+		Doc: "SECCOMP_GET_METADATA is unknown: EIO", Source: "commit 26500475ac1b, 4.16"},
+	SwSigmaskInForce: {Name: "sigmask-in-force", Before: Release{5, 1}, Rules: []Rule{111},
+		Doc: "GETSIGMASK and SETSIGMASK work on the mask in force, inside sigsuspend too", Source: "commit fcfc2aa0185f, 5.1 (row 10)"},
+	SwNoSyscallInfo: {Name: "no-syscall-info", Before: Release{5, 3}, Rules: []Rule{56, 111},
+		Doc: "GET_SYSCALL_INFO is unknown: EIO; syscall stops have no message", Source: "commit 201766a20e30, 5.3"},
+	SwNoRseqConfiguration: {Name: "no-rseq-configuration", Before: Release{5, 13}, Rules: []Rule{111},
+		Doc: "GET_RSEQ_CONFIGURATION is unknown: EIO", Source: "commit 90f093fa8ea4, 5.13"},
+	SwStaleLeader: {Name: "stale-leader", Before: Release{5, 13}, Rules: []Rule{72},
+		Doc: "a request to the old leader's tid reaches the thread that exec'ed in its place, before wait told of it", Source: "commit dbb5afad100a, 5.13 (row 8)"},
+	SwKillResumes: {Name: "kill-resumes", Before: Release{5, 19}, GVisor: true, Rules: []Rule{19},
+		Doc: "KILL is a restart with SIGKILL: it does nothing outside of stops, nor in those whose restart signal is ignored", Source: "commit 6a2d90ba027a, 5.19 (row 48); gVisor: section 6.18"},
+	SwMessageStays: {Name: "message-stays", Before: Release{5, 18}, Rules: []Rule{111},
+		Doc: "a stop without a message shows that of an earlier one", Source: "commit 336d4b814bf0, 5.18: ptrace_stop sets and clears it"},
+	SwKillLeavesExitEvent: {Name: "kill-leaves-exit-event", Before: Release{6, 1}, Rules: []Rule{22, 76, 112},
+		Doc: "signals are not dropped by a group that is exiting: a thread-directed SIGKILL ends even an EVENT_EXIT stop", Source: "commit 9a95f78eab70, 6.1 (row 47)"},
+	SwLeaderExitCode: {Name: "leader-exit-code", Before: Release{6, 1}, Rules: []Rule{78},
+		Doc: "a process whose threads exit one by one is reported with its leader's code", Source: "commit d80f7d7b2c75 (synchronize_group_exit), in 6.1"},
+	SwNoUserDispatch: {Name: "no-user-dispatch", Before: Release{6, 4}, Arch: []Arch{ARM64, RISCV64}, Rules: []Rule{111},
+		Doc: "GET_ and SET_SYSCALL_USER_DISPATCH give EIO, or EINVAL on architectures without the generic entry", Source: "commit 3f67987cdc09, 6.4; kernel/entry/syscall_user_dispatch.c"},
+	SwNoPidfdThread: {Name: "no-pidfd-thread", Before: Release{6, 9}, Rules: []Rule{21},
+		Doc: "PIDFD_THREAD and the flags of pidfd_send_signal are unknown: EINVAL", Source: "pidfd_open(2): since Linux 6.9"},
+	SwPidfdThreadEINVAL: {Name: "pidfd-thread-einval", Before: Release{6, 16}, Rules: []Rule{21},
+		Doc: "pidfd_open of a thread that is no leader gives EINVAL; since then ENOENT", Source: "kernel/pid.c and fs/pidfs.c since 6.16; ENOENT seen on 6.18"},
+	SwNoSetSyscallInfo: {Name: "no-set-syscall-info", Before: Release{6, 16}, Rules: []Rule{111},
+		Doc: "SET_SYSCALL_INFO is unknown: EIO", Source: "commit 26bb32768fe6, 6.16"},
+	SwNoBlockstep: {Name: "no-blockstep", Arch: []Arch{ARM64, RISCV64}, Rules: []Rule{17},
+		Doc: "the processor has no block step: SINGLEBLOCK gives EIO", Source: "arch_has_block_step"},
+	SwNoSinglestep: {Name: "no-singlestep", Arch: []Arch{RISCV64}, Rules: []Rule{17, 58},
+		Doc: "the kernel cannot step: SINGLESTEP gives EIO", Source: "arch_has_single_step; arch/riscv has none"},
+	SwNoSysemu: {Name: "no-sysemu", Arch: []Arch{RISCV64}, Rules: []Rule{17, 54},
+		Doc: "SYSEMU and SYSEMU_SINGLESTEP give EIO", Source: "arch/riscv/include/uapi/asm/ptrace.h of 6.1 has none"},
+	SwAttachNoWait: {Name: "attach-no-wait", GVisor: true, Rules: []Rule{9},
+		Doc: "attach to a stopped target does not wait for its trap", Source: "gVisor: section 6.18 of the specification"},
+}
+
+// Info describes a switch.
+func (x Switch) Info() *SwitchInfo { return &switchTable[x] }
+
+func (x Switch) String() string {
+	if x < NumSwitches {
+		return switchTable[x].Name
+	}
+	return fmt.Sprintf("switch %d", uint8(x))
+}
+
+// List lists the switches of a set in order.
+func (s Switches) List() []Switch {
+	var out []Switch
+	for x := range NumSwitches {
+		if s.Has(x) {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+// ProfileFor returns the profile of a Linux kernel by its release, as uname -r prints it, and architecture, as Go names it.
+// An unknown architecture has the register sets and the abilities of amd64.
+func ProfileFor(release, arch string) (Profile, error) {
+	r, err := ParseRelease(release)
+	if err != nil {
+		return Profile{}, err
+	}
+	p := Profile{Name: "linux-" + r.String(), Arch: AMD64}
+	if i := slices.Index(archNames[:], arch); i >= 0 {
+		p.Arch = Arch(i)
+	}
+	if p.Arch != AMD64 {
+		p.Name += "/" + p.Arch.String()
+	}
+	for x := range NumSwitches {
+		if i := x.Info(); r.Before(i.Before) || slices.Contains(i.Arch, p.Arch) {
+			p.Old |= x.Set()
+		}
+	}
+	return p, nil
+}
+
+// ParseRelease reads the version at the beginning of what uname -r prints.
+func ParseRelease(s string) (r Release, err error) {
+	if _, err = fmt.Sscanf(s, "%d.%d", &r.Major, &r.Minor); err != nil || r.Major < 0 || r.Minor < 0 {
+		return Release{}, fmt.Errorf("no kernel release: %q", s)
+	}
+	return r, nil
+}
+
+// ProfileNames lists profiles that matter; ParseProfile knows every linux-VERSION.
+func ProfileNames() []string {
+	return []string{"utrace-2009", "linux-4.7", "linux-4.8", "linux-5.4", "linux-5.10", "linux-6.1", "linux-6.12", "linux-6.18", "linux-7.2",
+		"linux-6.18/arm64", "linux-6.18/riscv64", "gvisor"}
+}
+
+// ParseProfile finds a profile by its name: linux-VERSION, linux-VERSION/ARCH, utrace-2009 or gvisor.
+func ParseProfile(name string) (Profile, error) {
+	switch name {
+	case "utrace-2009":
+		// The API of late 2009 lived beside Linux 2.6.31 to 2.6.33.
+		p, err := ProfileFor("2.6", "amd64")
+		p.Name = name
+		return p, err
+	case "gvisor":
+		p := Profile{Name: name}
+		for x := range NumSwitches {
+			if x.Info().GVisor {
+				p.Old |= x.Set()
+			}
+		}
+		return p, nil
+	}
+	version, ok := strings.CutPrefix(name, "linux-")
+	version, arch, _ := strings.Cut(version, "/")
+	if p, err := ProfileFor(version, arch); ok && err == nil && (arch == "" || slices.Contains(archNames[:], arch)) {
+		return p, nil
+	}
+	return Profile{}, fmt.Errorf("unknown profile %q: linux-VERSION, linux-VERSION/%s, utrace-2009 or gvisor", name, strings.Join(archNames[:], "|"))
+}
+
+// Old says whether the kernel has an older or another behaviour.
+func (w *World) Old(x Switch) bool { return w.m.opt.Profile.Old.Has(x) }

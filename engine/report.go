@@ -13,13 +13,14 @@ type passResult struct {
 
 // Flags of a system call's frame.
 const (
-	frameCall    uint16 = 1 << iota // the frame is a call whose result is not settled yet
-	frameAbort                      // the report decided: the call is not to be executed, or a seccomp event was shown
-	frameSkip                       // the tracer took the call's number away
-	frameDup                        // the new thread's copy of TIF_SIGPENDING
-	frameUnmade                     // a call for the harness was not executed: the actor makes it again
-	frameElevate                    // the image of this exec will raise the user id
-	frameExeced                     // the call installed a new image: what a filter or a tracer says that it returned is lost with the old one
+	frameCall     uint16 = 1 << iota // the frame is a call whose result is not settled yet
+	frameAbort                       // the report decided: the call is not to be executed, or a seccomp event was shown
+	frameSkip                        // the tracer took the call's number away
+	frameDup                         // the new thread's copy of TIF_SIGPENDING
+	frameUnmade                      // a call for the harness was not executed: the actor makes it again
+	frameElevate                     // the image of this exec will raise the user id
+	frameFiltered                    // seccomp has decided, before the entry stop (SwSeccompFirst)
+	frameExeced                      // the call installed a new image: what a filter or a tracer says that it returned is lost with the old one
 )
 
 // Kinds of a pass, kept in its frame: the event's bit, or the kind of an extra.

@@ -140,7 +140,7 @@ func (w *World) seccompRun(t *task) (action uint8, data uint16) {
 
 // seccompStage is __secure_computing, after the tracer's entry stop.
 func (w *World) seccompStage(id TaskID, t *task, f *frame) bool {
-	f.stage = stBody
+	f.stage = w.afterSeccomp()
 	if t.filter == 0 || f.b == 0 || t.seccomp&seccompSuspended != 0 {
 		return true
 	}
@@ -153,9 +153,14 @@ func (w *World) seccompAct(id TaskID, t *task, f *frame, recheck bool) bool {
 	if action != SeccompAllow {
 		w.mark(57)
 	}
-	f.stage = stBody
+	f.stage = w.afterSeccomp()
 	switch action {
 	case SeccompErrno:
+		if f.stage == stEntry && t.utrace.events&EvSyscallEntry != 0 { // the entry stop comes nevertheless, for a call that is none
+			f.m |= frameSkip
+			f.code = min(data, 4095)
+			return true
+		}
 		return w.sysRet(t, f, -int64(min(data, 4095)))
 	case SeccompTrace:
 		if recheck {
@@ -182,6 +187,10 @@ func (w *World) seccompAfter(id TaskID, t *task, f *frame) bool {
 	f.m &^= frameAbort | frameSkip
 	if !shown && !w.bug(BugSeccompTraceRuns) || skip || t.fatalPending() {
 		return w.sysRet(t, f, -ENOSYS)
+	}
+	if w.Old(SwSeccompFirst) {
+		f.stage = stEntry
+		return true
 	}
 	if w.bug(BugSeccompNoRecheck) {
 		f.stage = stBody

@@ -205,6 +205,9 @@ func (w *World) ignoredAtGeneration(t *task, sig uint8, force bool) bool {
 func (w *World) prepareSignal(sig uint8, t *task, force bool) bool {
 	p := w.procOf(t)
 	if p.flags&gfGroupExit != 0 {
+		if w.Old(SwKillLeavesExitEvent) {
+			return !w.ignoredAtGeneration(t, sig, force)
+		}
 		w.mark(22)
 		if sig == SIGKILL && t.state == Traced {
 			w.mark(76)

@@ -1,5 +1,7 @@
 package engine
 
+import "cmp"
+
 // System calls: the way in, the way out, and the calls that need no file of their own.
 
 // enter makes a system call: it executes everything up to the first place where others could tell.
@@ -13,7 +15,6 @@ func (w *World) enter(id TaskID, c Call) {
 
 // sysEntry is syscall_trace_enter up to the tracer's stop (R53).
 func (w *World) sysEntry(id TaskID, t *task, f *frame) bool {
-	f.stage = stAfterEntry
 	if t.filter != 0 {
 		f.b = 1 // work flags as read at entry
 	}
@@ -22,11 +23,21 @@ func (w *World) sysEntry(id TaskID, t *task, f *frame) bool {
 			return w.sysRet(t, f, -int64(min(data, 4095)))
 		}
 	}
+	if w.Old(SwSeccompFirst) && f.m&frameFiltered == 0 {
+		f.m |= frameFiltered
+		f.stage = stSeccomp
+		return true
+	}
+	f.m &^= frameFiltered
+	f.stage = stAfterEntry
 	if t.utrace.events&EvSyscallEntry != 0 {
 		w.mark(53)
 		return w.begin(id, t, passEntry, 0)
 	}
-	f.stage = stSeccomp
+	f.stage = w.afterEntry()
+	if f.stage == stBody {
+		return true
+	}
 	// A filter that another thread installs now is not seen by this call, even if the call takes effect later.
 	return !w.m.tsync || w.groupEmpty(t)
 }
@@ -51,13 +62,28 @@ func (w *World) sysAfterEntry(id TaskID, t *task, f *frame) bool {
 			f.stage = stExit
 			return true
 		}
-		return w.sysRet(t, f, -ENOSYS)
+		return w.sysRet(t, f, -int64(cmp.Or(f.code, ENOSYS)))
 	}
 	if t.filter != 0 && f.b == 0 && !w.bug(BugTsyncNotReread) {
 		f.b = 1 // the work flags are read again after the stop: known bug 5 is not to do that
 	}
-	f.stage = stSeccomp
+	f.stage = w.afterEntry()
 	return true
+}
+
+// afterEntry is what follows the entry stop, and afterSeccomp what follows the filters: before 4.8 they came first (R57).
+func (w *World) afterEntry() stage {
+	if w.Old(SwSeccompFirst) {
+		return stBody
+	}
+	return stSeccomp
+}
+
+func (w *World) afterSeccomp() stage {
+	if w.Old(SwSeccompFirst) {
+		return stEntry
+	}
+	return stBody
 }
 
 // sysRet ends the body of a call.

@@ -9,11 +9,28 @@ const (
 	stageTrapping
 )
 
+// known is the set of options that the kernel knows (R20).
+func known(w *engine.World) Option {
+	o, old := OMask, w.Profile().Old
+	if old == 0 {
+		return o
+	}
+	for _, x := range [...]struct {
+		without engine.Switch
+		option  Option
+	}{{engine.SwNoTraceSeccomp, OTraceseccomp}, {engine.SwNoExitkill, OExitkill}, {engine.SwNoSuspendSeccomp, OSuspendSeccomp}} {
+		if old.Has(x.without) {
+			o &^= x.option
+		}
+	}
+	return o
+}
+
 func fail(e int64) engine.CallResult { return engine.CallResult{Ret: -e} }
 
 // checkOptions is check_ptrace_options.
 func checkOptions(w *engine.World, t engine.TaskID, o Option) int64 {
-	if o&^OMask != 0 {
+	if o&^known(w) != 0 {
 		return engine.EINVAL
 	}
 	if o&OSuspendSeccomp != 0 && !w.HasBug(engine.BugSuspendUnchecked) && (!w.CapableInit(t) || w.Filtered(t) || w.SeccompSuspended(t)) {
@@ -31,7 +48,7 @@ func attach(w *engine.World, t engine.TaskID, s *engine.CallState) engine.CallRe
 	case stageStart:
 		w.Mark(5)
 		if seize {
-			if s.Args[2] != 0 || Option(s.Args[3])&^OMask != 0 {
+			if s.Args[2] != 0 || Option(s.Args[3])&^known(w) != 0 || w.Old(engine.SwNoSeize) {
 				return fail(engine.EIO)
 			}
 			if e := checkOptions(w, t, Option(s.Args[3])); e != 0 {
@@ -64,7 +81,7 @@ func attach(w *engine.World, t engine.TaskID, s *engine.CallState) engine.CallRe
 		}
 		s.Stage = stageTrapping
 	}
-	if w.Trapping(s.Target) && !w.FatalPending(t) && !w.HasBug(engine.BugAttachNoTrapWait) {
+	if w.Trapping(s.Target) && !w.FatalPending(t) && !w.HasBug(engine.BugAttachNoTrapWait) && !w.Old(engine.SwAttachNoWait) {
 		return engine.CallResult{Kind: engine.CallKilled}
 	}
 	return engine.CallResult{}

@@ -79,8 +79,6 @@ func setSyscallInfo(w *engine.World, s *engine.CallState, op, v int64, c context
 		op, size = op&0xffffffff, op>>32
 	}
 	switch {
-	case w.Profile().NoSetSyscallInfo:
-		return -engine.EIO
 	case size < InfoSize:
 		return -engine.EINVAL
 	case op&BadInfo != 0:
@@ -119,7 +117,7 @@ const sudSize = 32
 func userDispatch(w *engine.World, s *engine.CallState, r Request, size, data int64) int64 {
 	w.Mark(111)
 	switch {
-	case size != sudSize:
+	case size != sudSize, w.Old(engine.SwNoUserDispatch):
 		return -engine.EINVAL
 	case r == GetSyscallUserDispatch && data != 0, r == SetSyscallUserDispatch && data < 0:
 		return -engine.EFAULT

@@ -43,7 +43,7 @@ func (client) Syscall(w *engine.World, t engine.TaskID, s *engine.CallState) eng
 	if r == Attach || r == Seize {
 		return attach(w, t, s)
 	}
-	if !gate(w, t, s.Target, r == Kill || r == Interrupt) {
+	if !gate(w, t, s.Target, r == Kill || r == Interrupt && !w.Old(engine.SwNoSeize)) {
 		w.Mark(13)
 		return fail(engine.ESRCH)
 	}
@@ -71,7 +71,7 @@ func gate(w *engine.World, t, target engine.TaskID, anyState bool) bool {
 		w.Mark(15)
 		return false
 	}
-	if w.ReportCode(target) == uint16(EventExec)<<8|uint16(SIGTRAP) && int64(w.TidOf(target)) != c.message() && !w.HasBug(engine.BugStaleLeader) {
+	if w.ReportCode(target) == uint16(EventExec)<<8|uint16(SIGTRAP) && int64(w.TidOf(target)) != c.message() && !w.HasBug(engine.BugStaleLeader) && !w.Old(engine.SwStaleLeader) {
 		w.Mark(72)
 		return false
 	}
@@ -83,11 +83,18 @@ func gate(w *engine.World, t, target engine.TaskID, anyState bool) bool {
 // request executes a request that passed the gate. It returns the call's result.
 func request(w *engine.World, t engine.TaskID, s *engine.CallState, r Request, c context, e engine.EngineID) int64 {
 	target, addr, data := s.Target, s.Args[2], s.Args[3]
+	if unknown(w, r) {
+		w.Mark(13)
+		return -engine.EIO
+	}
 	switch r {
 	case Kill:
 		w.Mark(19)
 		if w.HasBug(engine.BugKillNeedsStop) && !w.Traced(target) {
 			return 0
+		}
+		if w.Old(engine.SwKillResumes) {
+			return killResumes(w, target, c, e)
 		}
 		w.SendUser(t, target, uint8(SIGKILL))
 		return 0
@@ -129,6 +136,41 @@ func request(w *engine.World, t engine.TaskID, s *engine.CallState, r Request, c
 	}
 	w.Mark(13)
 	return -engine.EIO
+}
+
+// killResumes is the KILL of old: a restart with SIGKILL, for what that is worth in the stop, and nothing elsewhere (R19).
+func killResumes(w *engine.World, target engine.TaskID, c context, e engine.EngineID) int64 {
+	if w.ExitState(target) == engine.Alive && w.Traced(target) && c.stopped() && !w.FatalPending(target) && !w.Listening(target) {
+		w.FinishNotify(target)
+		return resume(w, target, Cont, int64(SIGKILL), c, e)
+	}
+	return 0
+}
+
+// since names the switch under which a request is unknown.
+var since = map[Request]engine.Switch{
+	Seize: engine.SwNoSeize, Interrupt: engine.SwNoSeize, Listen: engine.SwNoSeize, Peeksiginfo: engine.SwNoPeeksiginfo,
+	Getsigmask: engine.SwNoSigmask, Setsigmask: engine.SwNoSigmask, SeccompGetFilter: engine.SwNoSeccompGetFilter,
+	SeccompGetMetadata: engine.SwNoSeccompGetMetadata, GetSyscallInfo: engine.SwNoSyscallInfo, SetSyscallInfo: engine.SwNoSetSyscallInfo,
+	GetRseqConfiguration: engine.SwNoRseqConfiguration, Sysemu: engine.SwNoSysemu, SysemuSinglestep: engine.SwNoSysemu,
+}
+
+// unknown says whether the kernel does not know a request, or the architecture has not got it.
+func unknown(w *engine.World, r Request) bool {
+	p := w.Profile()
+	if p.Old != 0 {
+		if x, ok := since[r]; ok && p.Old.Has(x) {
+			return true
+		}
+		if (r == GetSyscallUserDispatch || r == SetSyscallUserDispatch) && p.Old.Has(engine.SwNoUserDispatch) && p.Arch == engine.AMD64 {
+			return true
+		}
+	}
+	switch r {
+	case Peekusr, Pokeusr, Getregs, Setregs, Getfpregs, Setfpregs:
+		return registersOf(w).words == 0
+	}
+	return false
 }
 
 // setoptions replaces the whole set, or nothing (R20).

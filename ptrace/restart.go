@@ -22,9 +22,12 @@ func resume(w *engine.World, target engine.TaskID, r Request, data int64, c cont
 	}
 	switch r {
 	case Singlestep, SysemuSinglestep:
+		if w.Old(engine.SwNoSinglestep) {
+			return -engine.EIO
+		}
 		action = engine.ActSinglestep
 	case Singleblock:
-		if w.Profile().NoBlockstep {
+		if w.Old(engine.SwNoBlockstep) {
 			return -engine.EIO
 		}
 		action = engine.ActBlockstep

@@ -8,7 +8,9 @@ import "tracehammer/engine"
 func (c context) notify(w *engine.World, t engine.TaskID, signo uint8, code uint16, flags uint64, message int64) engine.Action {
 	*w.SigInfo(t) = engine.NewSigInfo(signo, int32(code), w.OwnTid(t), w.Uid(t))
 	c.d[wordStop] = uint64(code) | stopInfo | flags
-	c.d[wordMessage] = uint64(message)
+	if event := code >> 8; message != 0 || event != 0 && event != uint16(EventStop) || !w.Old(engine.SwMessageStays) {
+		c.d[wordMessage] = uint64(message)
+	}
 	return engine.ActStop
 }
 
@@ -109,6 +111,9 @@ func (client) ReportExec(w *engine.World, t engine.TaskID, e engine.EngineID, fo
 // syscallStop is an entry or exit stop (R53, R56).
 func (c context) syscallStop(w *engine.World, t engine.TaskID, message int64) engine.Action {
 	w.Mark(56)
+	if w.Old(engine.SwNoSyscallInfo) {
+		message = 0
+	}
 	code := uint16(SIGTRAP)
 	if c.has(OTracesysgood) && !(w.HasBug(engine.BugExitSysgoodMissing) && message == MessageSyscallExit) {
 		code |= 0x80
@@ -167,7 +172,9 @@ func (client) ReportExtra(w *engine.World, t engine.TaskID, e engine.EngineID, x
 		if !c.seized() {
 			w.Mark(39)
 			c.d[wordStop] = uint64(arg) | stopJctl
-			c.d[wordMessage] = 0
+			if !w.Old(engine.SwMessageStays) {
+				c.d[wordMessage] = 0
+			}
 			return engine.ActStop
 		}
 		w.Mark(51)
@@ -206,7 +213,7 @@ func (client) Left(w *engine.World, t engine.TaskID, e engine.EngineID) {
 		*w.SigInfo(t) = engine.SigInfo{}
 	}
 	c.d[wordStop] = 0
-	if !w.HasBug(engine.BugStaleMessage) {
+	if !w.HasBug(engine.BugStaleMessage) && !w.Old(engine.SwMessageStays) {
 		c.d[wordMessage] = 0
 	}
 }

@@ -27,7 +27,14 @@ type EngineTarget struct {
 // *engine.InvariantError from Run.
 func NewEngineTarget(o engine.Options) *EngineTarget { return &EngineTarget{options: o} }
 
-func (t *EngineTarget) Name() string            { return "engine" }
+// Name is "engine", or "engine:PROFILE".
+func (t *EngineTarget) Name() string {
+	if p := t.options.Profile.Name; p != "" {
+		return "engine:" + p
+	}
+	return "engine"
+}
+
 func (t *EngineTarget) Profile() engine.Profile { return t.options.Profile }
 func (t *EngineTarget) Close() error            { return nil }
 

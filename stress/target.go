@@ -57,12 +57,21 @@ const (
 	KindHost   = "host"   // this machine's kernel
 )
 
-// TargetName splits what users write after --target into a kind and an argument. Only live takes one, which no user needs:
-// the planted bugs that it is to have, so that what becomes of a finding on it can be tested.
+// TargetName splits what users write after --target into a kind and an argument. The engine's is the profile of the kernel
+// that it is to be. That of live no user needs: the planted bugs that it is to have, so that what becomes of a finding on it
+// can be tested.
 func TargetName(s string) (kind, arg string, err error) {
 	kind, arg, colon := strings.Cut(s, ":")
 	switch kind {
-	case KindEngine, KindHost:
+	case KindEngine:
+		if !colon {
+			return kind, "", nil
+		}
+		if _, err := engine.ParseProfile(arg); err != nil {
+			return "", "", fmt.Errorf("target %q: %w", s, err)
+		}
+		return kind, arg, nil
+	case KindHost:
 		if colon {
 			return "", "", fmt.Errorf("target %q: %q takes no argument", s, kind)
 		}

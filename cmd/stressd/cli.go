@@ -52,7 +52,13 @@ type jsonFlag struct {
 	JSON bool `help:"Write JSON, one object a line, each with \"schema\" and \"event\"."`
 }
 
+// profileFlag is shared by the commands that run the engine.
+type profileFlag struct {
+	Profile string `placeholder:"PROFILE" help:"Kernel that the engine simulates: linux-6.1, linux-6.18/arm64, utrace-2009, gvisor (default: linux-6.18)."`
+}
+
 type runCmd struct {
+	profileFlag
 	For     time.Duration `default:"60s" help:"How long; 0 until interrupted."`
 	Target  []string      `placeholder:"TARGET" help:"Where to run: engine, live, host. Repeat it for several (default: engine and host)."`
 	Seed    *uint64       `help:"Seed of everything random (default: drawn; the summary prints it)."`
@@ -83,6 +89,7 @@ On stderr, a status line: time and end, runs and rate of each target, distinct o
 
 type checkCmd struct {
 	jsonFlag
+	profileFlag
 	Marks  bool     `help:"Say at the end how often each rule was exercised."`
 	Target []string `placeholder:"TARGET" help:"Where to check: engine, live, host. Repeat it for several (default: engine)."`
 	Files  []string `arg:"" help:"Scenario files."`
@@ -99,6 +106,7 @@ Examples:
 
 type exploreCmd struct {
 	jsonFlag
+	profileFlag
 	Limit int    `default:"2000000" help:"Stop after so many states."`
 	File  string `arg:"" help:"Scenario file."`
 }
@@ -172,6 +180,7 @@ Examples:
 type rulesCmd struct {
 	jsonFlag
 	From    string `placeholder:"DIR" help:"State directory: also say how often its last campaign's runs went through each rule."`
+	Profile string `placeholder:"PROFILE" help:"Also what differs on such a kernel, by rule, with its source."`
 	Missing bool   `help:"Only rules that lack code, or a scenario or test, or (with --from) runs."`
 }
 
@@ -184,6 +193,7 @@ Examples:
 
     stressd rules
     stressd rules --missing
+    stressd rules --profile linux-5.10
     stressd run --for 60s --state /tmp/state; stressd rules --from /tmp/state --missing
     stressd check --marks --target host corpus/seeds/*.scn`
 }

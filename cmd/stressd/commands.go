@@ -53,6 +53,9 @@ func (r *runCmd) Run(a *app) error {
 	if cfg.Targets, err = targets(r.Target, "engine", "host"); err != nil {
 		return err
 	}
+	if cfg.Targets, err = campaign.WithProfile(cfg.Targets, r.Profile); err != nil {
+		return err
+	}
 	if cfg.Scenarios, err = campaign.Load(r.Files); err != nil {
 		return err
 	}
@@ -87,6 +90,9 @@ func (r *runCmd) Run(a *app) error {
 // Run implements kong's command.
 func (c *checkCmd) Run(a *app) error {
 	names, err := targets(c.Target, "engine")
+	if err == nil {
+		names, err = campaign.WithProfile(names, c.Profile)
+	}
 	if err != nil {
 		return err
 	}
@@ -107,7 +113,13 @@ func (e *exploreCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	return campaign.Explore(a.ctx, scenarios[0], e.Limit, a.reporter(e.JSON, campaign.OutcomeText{Out: a.out}))
+	profile := engine.Profile{}
+	if e.Profile != "" {
+		if profile, err = engine.ParseProfile(e.Profile); err != nil {
+			return err
+		}
+	}
+	return campaign.Explore(a.ctx, scenarios[0], profile, e.Limit, a.reporter(e.JSON, campaign.OutcomeText{Out: a.out}))
 }
 
 // Run implements kong's command. Whatever keeps it from telling is exit code 125, not an error of its own.
@@ -218,7 +230,7 @@ func (b *bugsCmd) Run(a *app) error {
 
 // Run implements kong's command.
 func (r *rulesCmd) Run(a *app) error {
-	return campaign.Rules(campaign.RulesConfig{From: r.From, Missing: r.Missing}, a.reporter(r.JSON, campaign.RulesText{Out: a.out}))
+	return campaign.Rules(campaign.RulesConfig{From: r.From, Missing: r.Missing, Profile: r.Profile}, a.reporter(r.JSON, campaign.RulesText{Out: a.out}))
 }
 
 // Run implements kong's command.

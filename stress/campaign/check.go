@@ -94,17 +94,17 @@ func (r *runner) check(ctx context.Context, s *corpus.Scenario, known []corpus.K
 	if err != nil {
 		return err
 	}
-	if r.target.Name() == stress.KindEngine {
-		return checkEngine(ctx, s, p, r.oracle, c)
+	if isEngine(r.target.Name()) {
+		return checkEngine(ctx, s, p, r.target.Profile(), r.oracle, c)
 	}
 	return r.checkKernel(ctx, s, p, known, c)
 }
 
 // checkEngine compares every outcome that the engine can reach with the expectations.
-func checkEngine(ctx context.Context, s *corpus.Scenario, p *engine.Program, judge *oracle.Oracle, c *Checked) error {
+func checkEngine(ctx context.Context, s *corpus.Scenario, p *engine.Program, profile engine.Profile, judge *oracle.Oracle, c *Checked) error {
 	var e explore.Result
 	var err error
-	if died := crashed(func() { e, err = explore.Run(ctx, p, engine.Options{Check: true}, exploreLimit) }); died != nil {
+	if died := crashed(func() { e, err = explore.Run(ctx, p, engine.Options{Check: true, Profile: profile}, exploreLimit) }); died != nil {
 		c.problem("%s", died.Title)
 		return nil
 	}

@@ -38,13 +38,13 @@ type Explored struct {
 func (Outcome) EventName() string  { return "outcome" }
 func (Explored) EventName() string { return "explored" }
 
-// Explore walks all executions of a scenario on the engine.
-func Explore(ctx context.Context, s *corpus.Scenario, limit int, out Reporter) error {
+// Explore walks all executions of a scenario on the engine, as a kernel of that profile.
+func Explore(ctx context.Context, s *corpus.Scenario, profile engine.Profile, limit int, out Reporter) error {
 	p, err := corpus.Lower(s)
 	if err != nil {
 		return err
 	}
-	r, err := explore.Run(ctx, p, engine.Options{Check: true}, limit)
+	r, err := explore.Run(ctx, p, engine.Options{Check: true, Profile: profile}, limit)
 	if err != nil {
 		return fmt.Errorf("explore %s: %w", s.Name, err)
 	}

@@ -32,7 +32,8 @@ func Open(name string) (stress.Target, error) {
 		}
 		return live.NewTarget(name, engine.Options{Check: true, Bugs: bugs}), nil
 	}
-	return stress.NewEngineTarget(engine.Options{Check: true}), nil
+	p, err := simulated(arg)
+	return stress.NewEngineTarget(engine.Options{Check: true, Profile: p}), err
 }
 
 // CannotRun says whether err means that this environment lacks what a command needs.
@@ -58,9 +59,12 @@ func (k kernel) machine() corpus.Machine {
 	return corpus.Machine{Release: k.release, Arch: runtime.GOARCH, Root: k.root}
 }
 
-// unfit says why a scenario is not for a target; "" if it is. The engine runs all of them.
+// unfit says why a scenario is not for a target; "" if it is.
 func (k kernel) unfit(s *corpus.Scenario, target string) string {
 	m := k.machine()
+	if isEngine(target) {
+		return unfitFor(s, target)
+	}
 	if stress.Simulated(target) || s.RunsOn(m) {
 		return ""
 	}

@@ -13,13 +13,15 @@ import (
 	"strings"
 
 	"tracehammer/corpus"
+	"tracehammer/engine"
 	"tracehammer/stress/rules"
 )
 
 // RuleShown is one rule of the specification, as an event.
 type RuleShown struct {
 	rules.Rule
-	Runs map[string]uint64 `json:"runs,omitempty"` // by target: how often a campaign's runs went through it
+	Runs    map[string]uint64 `json:"runs,omitempty"`    // by target: how often a campaign's runs went through it
+	Differs []string          `json:"differs,omitempty"` // what is different on the kernel asked for, with the source
 }
 
 // RulesSummary is the last event of a listing of rules.
@@ -39,6 +41,7 @@ func (RulesSummary) EventName() string { return "rules-summary" }
 // RulesConfig says which rules to list.
 type RulesConfig struct {
 	From    string // state directory whose last campaign is asked for its counts; "" none
+	Profile string // kernel whose differences are listed; "" none
 	Missing bool   // only what lacks code, a scenario or test, or (with From) runs
 }
 
@@ -54,9 +57,22 @@ func Rules(cfg RulesConfig, out Reporter) error {
 			return err
 		}
 	}
+	differs := map[engine.Rule][]string{}
+	if cfg.Profile != "" {
+		p, err := engine.ParseProfile(cfg.Profile)
+		if err != nil {
+			return err
+		}
+		for _, x := range p.Old.List() {
+			i := x.Info()
+			for _, r := range i.Rules {
+				differs[r] = append(differs[r], fmt.Sprintf("%s: %s (%s)", i.Name, i.Doc, i.Source))
+			}
+		}
+	}
 	sum := RulesSummary{Rules: len(all)}
 	for _, r := range all {
-		e := RuleShown{Rule: r}
+		e := RuleShown{Rule: r, Differs: differs[r.N()]}
 		unrun := false
 		if counts != nil && r.N() != 0 {
 			e.Runs, unrun = map[string]uint64{}, true
@@ -137,6 +153,9 @@ func (t RulesText) Report(e Event) error {
 		list(&b, "code", e.Places)
 		list(&b, "scenarios", e.Scenarios)
 		list(&b, "tests", e.Tests)
+		for _, d := range e.Differs {
+			fmt.Fprintf(&b, "       %-10s %s\n", "differs", d)
+		}
 		if e.Runs != nil {
 			var runs []string
 			for _, target := range sortedKeys(e.Runs) {

@@ -137,6 +137,15 @@ func readInt(path string) int {
 	return n
 }
 
+// release is uname -r.
+func release() string {
+	var u unix.Utsname
+	if unix.Uname(&u) != nil {
+		return ""
+	}
+	return unix.ByteSliceToString(u.Release[:])
+}
+
 // kernelName is uname -sr.
 func kernelName() string {
 	var u unix.Utsname

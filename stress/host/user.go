@@ -3,6 +3,7 @@ package host
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -15,7 +16,11 @@ const initialUserNS = 0xEFFFFFFD
 
 // Profile is what actors of this process find different from the zero Profile. Without /proc no actors run.
 func Profile() engine.Profile {
-	p := engine.Profile{Name: "host", Yama: yama()}
+	p, err := engine.ProfileFor(release(), runtime.GOARCH)
+	if err != nil {
+		p = engine.Profile{} // a kernel that does not say: the newest
+	}
+	p.Name, p.Yama = "host", yama()
 	if os.Geteuid() != 0 { // namespaces makes one in which nobody else exists
 		p.UserNamespace, p.Users = true, 1
 		return p

@@ -1,0 +1,110 @@
+package ptrace
+
+import (
+	"strings"
+	"testing"
+
+	"tracehammer/engine"
+)
+
+// attached is a child in an EVENT_STOP of main, or, where there is no SEIZE, in the signal-delivery-stop of ATTACH's SIGSTOP.
+func attached() *build {
+	return two().ptrace("main", Attach, "child").wait("main", "child", 0)
+}
+
+// Each switch makes some program end differently. The programs are deterministic but for what the switch is about.
+func TestSwitches(t *testing.T) {
+	request := func(r Request, args ...any) func() *build {
+		return func() *build { return attached().ptrace("main", r, "child", args...) }
+	}
+	option := func(o Option) func() *build { return request(Setoptions, 0, int(o)) }
+	cases := map[engine.Switch]struct {
+		program   func() *build
+		with, not string // results of main's last call that only the one and only the other has
+	}{
+		engine.SwNoSeize:              {func() *build { return two().ptrace("main", Seize, "child", 0, 0) }, "EIO", "0"},
+		engine.SwNoTraceSeccomp:       {option(OTraceseccomp), "EINVAL", "0"},
+		engine.SwNoExitkill:           {option(OExitkill), "EINVAL", "0"},
+		engine.SwNoSuspendSeccomp:     {option(OSuspendSeccomp), "EINVAL", "0"},
+		engine.SwNoPeeksiginfo:        {request(Peeksiginfo, 0, 1), "EIO", "0"},
+		engine.SwNoSigmask:            {request(Getsigmask, 8, 0), "EIO", "0"},
+		engine.SwNoSeccompGetFilter:   {request(SeccompGetFilter, 0, 0), "EIO", "EINVAL"},
+		engine.SwNoSeccompGetMetadata: {request(SeccompGetMetadata, 16, 0), "EIO", "EINVAL"},
+		engine.SwNoSyscallInfo:        {request(GetSyscallInfo, 88, 0), "EIO", "24"},
+		engine.SwNoRseqConfiguration:  {request(GetRseqConfiguration, 24, 0), "EIO", "24"},
+		engine.SwNoUserDispatch:       {request(GetSyscallUserDispatch, 32, 0), "EIO", "0"},
+		engine.SwNoSetSyscallInfo:     {request(SetSyscallInfo, 0, 0), "EIO", "EINVAL"},
+		engine.SwNoBlockstep:          {request(Singleblock, 0, 99), "EIO", ""}, // a bad signal is EIO anyway
+		engine.SwNoSinglestep:         {request(Singlestep, 0, 0), "EIO", "0"},
+		engine.SwNoSysemu:             {request(Sysemu, 0, 0), "EIO", "0"},
+		engine.SwTraceesNeedWall: {func() *build {
+			b := program("main", "child").create("main", "child", threadFlags&^engine.CLONE_THREAD)
+			return b.ptrace("main", Attach, "child").wait("main", "child", 0)
+		}, "ECHILD", "child:stopped-SIGSTOP"},
+		engine.SwSeccompFirst: {func() *build {
+			b := two().do("child", engine.CallSeccomp, engine.SeccompTrace, int(engine.CallGetppid), 7, 0).ptrace("child", Traceme, "child")
+			b.do("child", engine.CallTkill, b.tid("child"), SIGSTOP).do("child", engine.CallGetppid)
+			return b.wait("main", "child", 0).ptrace("main", Setoptions, "child", 0, int(OTraceseccomp|OTracesysgood)).
+				ptrace("main", Syscall, "child", 0, 0).wait("main", "child", 0)
+		}, "child:event-SECCOMP", "child:syscall-stop"},
+		engine.SwSigmaskInForce: {func() *build {
+			b := two().ptrace("child", Traceme, "child").do("child", engine.CallSigsuspend, int64(1)<<(SIGUSR2-1))
+			return b.kill("main", "child", SIGUSR1).wait("main", "child", 0).ptrace("main", Getsigmask, "child", 8, 0)
+		}, "0,0x800,0x0,0x0", ""},
+		engine.SwStaleLeader: {func() *build {
+			b := program("main", "child", "t").create("main", "child", forkFlags).create("child", "t", threadFlags)
+			b.barrier("main", "t").ptrace("main", Seize, "t", 0, int(OTraceexec)).barrier("main", "t").do("t", engine.CallExecve, 0)
+			return b.do("main", engine.CallWaitid, engine.P_PID, b.tid("child"), engine.WSTOPPED|engine.WNOWAIT).
+				ptrace("main", Geteventmsg, "child", 0, 0)
+		}, "0,t,0x0,0x0", "ESRCH"},
+		engine.SwKillResumes: {func() *build {
+			return two().ptrace("main", Seize, "child", 0, 0).ptrace("main", Kill, "child").wait("main", "child", engine.WNOHANG)
+		}, "", "child:killed-SIGKILL"},
+		engine.SwMessageStays: {func() *build {
+			b := program("main", "child", "grand").victim("grand").create("main", "child", forkFlags)
+			b.ptrace("main", Seize, "child", 0, int(OTracefork)).barrier("main", "child").clone("child", "grand", forkFlags).wait("main", "child", 0)
+			return b.ptrace("main", Cont, "child").ptrace("main", Interrupt, "child").wait("main", "child", 0).ptrace("main", Geteventmsg, "child", 0, 0)
+		}, "0,grand,0x0,0x0", "0"},
+		engine.SwKillLeavesExitEvent: {func() *build {
+			b := two().ptrace("main", Seize, "child", 0, int(OTraceexit)).kill("main", "child", SIGKILL).wait("main", "child", 0)
+			return b.do("main", engine.CallTkill, b.tid("child"), SIGKILL).wait("main", "child", engine.WNOHANG)
+		}, "child:killed-SIGKILL", ""},
+		engine.SwLeaderExitCode: {func() *build {
+			b := program("main", "child", "t").create("main", "child", forkFlags).create("child", "t", threadFlags)
+			b.barrier("main", "t").ptrace("main", Seize, "child", 0, 0).barrier("main", "child", "t").do("child", engine.CallExit, 3)
+			b.do("main", engine.CallWaitid, engine.P_PID, b.tid("child"), engine.WEXITED|engine.WNOHANG)
+			return b.do("t", engine.CallExit, 5).wait("main", "child", 0)
+		}, "", "child:exited-5"},
+		engine.SwNoPidfdThread: {func() *build {
+			b := program("main", "t").create("main", "t", threadFlags)
+			return b.do("main", engine.CallPidfdOpen, b.tid("t"), 0x80)
+		}, "EINVAL", "0"},
+		engine.SwPidfdThreadEINVAL: {func() *build {
+			b := program("main", "t").create("main", "t", threadFlags)
+			return b.do("main", engine.CallPidfdOpen, b.tid("t"), 0)
+		}, "EINVAL", "ENOENT"},
+		engine.SwAttachNoWait: {func() *build {
+			return two().kill("main", "child", SIGSTOP).wait("main", "child", engine.WUNTRACED).ptrace("main", Attach, "child").
+				ptrace("main", Peekdata, "child", 0, 0)
+		}, "ESRCH", ""},
+	}
+	for x := range engine.NumSwitches {
+		c, ok := cases[x]
+		if !ok {
+			t.Errorf("no program for %v", x)
+			continue
+		}
+		last := func(old engine.Switches) map[string]bool {
+			ends := map[string]bool{}
+			for _, l := range explore(t, c.program().done(), engine.Options{Profile: engine.Profile{Old: old}}).list() {
+				calls := strings.Fields(strings.Split(l, "|")[0])
+				ends[calls[len(calls)-1]] = true
+			}
+			return ends
+		}
+		with, without := last(x.Set()), last(0)
+		if c.with != "" && !with[c.with] || c.not != "" && !without[c.not] || x != engine.SwNoBlockstep && (without[c.with] && c.with != "" || with[c.not] && c.not != "") {
+			t.Errorf("%v: main's last call gives %v with it, %v without", x, with, without)
+		}
+	}
+}
