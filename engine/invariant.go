@@ -34,7 +34,7 @@ func (w *World) check() {
 		w.checkGroup(int8(bits.TrailingZeros16(s)))
 	}
 	if w.quiescent() {
-		w.checkWaiters()
+		w.checkLive()
 	}
 }
 

@@ -155,6 +155,9 @@ func (w *World) Choices(dst []Choice) []Choice {
 
 // Step executes one of Choices.
 func (w *World) Step(c Choice) Event {
+	if w.m.opt.Check {
+		w.m.before.CopyFrom(w)
+	}
 	w.event = Event{Actor: NoActor}
 	w.cur, w.alt = c.Task, 0
 	t := &w.tasks[c.Task]
@@ -176,6 +179,10 @@ func (w *World) Step(c Choice) Event {
 	}
 	if w.m.opt.Check {
 		w.check()
+		w.checkStep(w.m.before, c)
+		if k, ok := w.m.hooks.(StepChecker); ok {
+			k.CheckStep(w.m.before, w, c)
+		}
 	}
 	return w.event
 }

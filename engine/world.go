@@ -33,6 +33,7 @@ type Machine struct {
 	seen    Seen
 	named   [MaxActors]bool // somebody but its creator and itself names the actor
 	marks   Marks
+	before  *World // the World before the step, with Options.Check
 }
 
 // World is the state of a Machine between two steps.
@@ -77,6 +78,9 @@ func NewMachine(p *Program, o Options, clients ...Ops) *Machine {
 		m.hooks = noHooks{}
 	}
 	m.seen = m.hooks.Seen(p)
+	if o.Check {
+		m.before = new(World)
+	}
 	m.scan()
 	m.scanNames()
 	return m
