@@ -102,6 +102,9 @@ func (w *World) clientCall(id TaskID, t *task, f *frame) bool {
 	f.a, f.b = c.Stage, c.Target
 	switch r.Kind {
 	case CallDone:
+		if w.m.opt.Check {
+			w.m.ended = callEnd{id, c.Target, c.Args, r.Ret}
+		}
 		t.out, t.tidMask = c.Out, c.TidMask
 		return w.sysRet(t, f, r.Ret)
 	case CallSleep:

@@ -153,7 +153,7 @@ func (w *World) checkWait(before *World, id TaskID, b, t *task) {
 			w.expect(43, i, c.exitCode&0x7f != 0, "a stop with status 0")
 			w.expect(45, i, c.jobctl&jcListening == 0, "a wait sees a listening tracee")
 			w.expect(51, i, c.is(tfTraced) && before.sameGroup(c.parent, id), "the report of another's tracee is taken")
-			w.expect(72, i, o.flags&WNOTHREAD == 0 || c.parent == id, "__WNOTHREAD takes the report of another thread's tracee")
+			w.expect(72, i, o.flags&WNOTHREAD == 0 || c.parent == id || c.realParent == id, "__WNOTHREAD takes the report of another thread's tracee")
 		}
 		if c.exitState == ExitZombie && d.exitState != ExitZombie && d.exitState != c.exitState && before.tasks[id].top().stage == stWait {
 			w.expect(67, i, !c.is(tfTraced) || before.sameGroup(c.parent, id), "a foreign tracer's zombie is taken")

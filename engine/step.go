@@ -157,6 +157,7 @@ func (w *World) Choices(dst []Choice) []Choice {
 func (w *World) Step(c Choice) Event {
 	if w.m.opt.Check {
 		w.m.before.CopyFrom(w)
+		w.m.ended = callEnd{task: NoTask}
 	}
 	w.event = Event{Actor: NoActor}
 	w.cur, w.alt = c.Task, 0

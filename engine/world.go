@@ -33,7 +33,8 @@ type Machine struct {
 	seen    Seen
 	named   [MaxActors]bool // somebody but its creator and itself names the actor
 	marks   Marks
-	before  *World // the World before the step, with Options.Check
+	before  *World  // the World before the step, with Options.Check
+	ended   callEnd // likewise
 }
 
 // World is the state of a Machine between two steps.

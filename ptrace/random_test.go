@@ -121,6 +121,7 @@ func TestRandomWalks(t *testing.T) {
 
 func randomWalk(t *testing.T, m *engine.Machine, rng *rand.Rand) (ok bool) {
 	var w, v engine.World
+	var watch engine.Watch
 	step := 0
 	defer func() {
 		if r := recover(); r != nil {
@@ -141,10 +142,13 @@ func randomWalk(t *testing.T, m *engine.Machine, rng *rand.Rand) (ok bool) {
 		}
 		c := cs[rng.IntN(len(cs))]
 		v.CopyFrom(&w)
-		if a, b := w.Step(c), v.Step(c); a != b || w.Hash() != v.Hash() {
+		b := v.Step(c)
+		a := w.Step(c)
+		if a != b || w.Hash() != v.Hash() {
 			t.Errorf("step %d: a copy did %+v, the original %+v", step, b, a)
 			return false
 		}
+		watch.Step(&w, c, a)
 	}
 	return true
 }

@@ -21,6 +21,7 @@ type EngineTarget struct {
 	choices  []engine.Choice
 	hist     history.History
 	recorder Recorder
+	watch    engine.Watch
 }
 
 // NewEngineTarget returns a target that runs the engine with the given options; Options.Check makes a broken invariant an
@@ -78,6 +79,7 @@ func (t *EngineTarget) Run(ctx context.Context, p *engine.Program, plan Plan, yi
 // one runs the program once to its end: every actor that is not a victim parked or dead, or nothing left to happen.
 func (t *EngineTarget) one(rng *rand.Rand) {
 	t.m.Init(&t.world)
+	t.watch.Start()
 	t.recorder.Start(&t.hist, t.prog)
 	t.hist.Target, t.hist.Kernel, t.hist.Arch = "engine", "engine "+t.options.Profile.Name, runtime.GOARCH
 	t.hist.Outcome = history.Stuck
@@ -91,7 +93,9 @@ func (t *EngineTarget) one(rng *rand.Rand) {
 			break
 		}
 		c := t.choices[rng.IntN(len(t.choices))]
-		t.recorder.Add(t.world.Step(c))
+		ev := t.world.Step(c)
+		t.watch.Step(&t.world, c, ev)
+		t.recorder.Add(ev)
 	}
 	t.recorder.Finish(&t.world)
 }
