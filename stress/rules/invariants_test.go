@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
@@ -70,12 +69,18 @@ func TestEveryInvariant(t *testing.T) {
 	}
 }
 
-// Invariants can fail: the planted bugs break many of them in runs of the seeds. A check that no bug of any kind breaks any
-// more has become empty, or the bug that broke it has.
+// breaks names for invariants a planted bug that breaks them in some run of some seed.
+var breaks = map[int]string{
+	16: "tracer-death-no-wake", 32: "gate-listening", 33: "setoptions-partial", 35: "sysgood-missing-at-exit", 43: "stopped-child-skips-group-stop",
+	44: "interrupt-not-cleared", 46: "options-not-inherited", 52: "sigcont-keeps-stop", 54: "stop-keeps-sigcont", 55: "detach-forgets-group-stop",
+	57: "attach-leaves-stopped", 60: "notify-forgotten", 61: "exec-skips-zombie-sibling", 63: "exec-event-msg-zero", 64: "attach-in-exec",
+	68: "zombie-leader-reported", 70: "zombie-thread-kept", 73: "lost-chld-wakeup", 74: "sigkill-not-waking", 75: "exec-lost-sibling-wakeup",
+	77: "trapping-lost",
+}
+
+// Invariants can fail: each of these is broken by a planted bug in some run of the seeds. One that is not any more has become
+// empty, or the bug has.
 func TestInvariantsFail(t *testing.T) {
-	if testing.Short() {
-		t.Skip("runs every seed with every planted bug")
-	}
 	var progs []*engine.Program
 	for _, s := range corpus.Seeds() {
 		p, err := corpus.Lower(s)
@@ -84,32 +89,23 @@ func TestInvariantsFail(t *testing.T) {
 		}
 		progs = append(progs, p)
 	}
-	broken := map[int][]string{}
-	for _, bug := range engine.Bugs() {
-		seen := map[int]bool{}
-		for _, p := range progs {
-			target := stress.NewEngineTarget(engine.Options{Check: true, Bugs: bug.Set()})
-			err := target.Run(context.Background(), p, stress.Plan{Seed: 7, Repeat: 20}, func(*history.History) bool { return true })
-			var e *engine.InvariantError
-			if errors.As(err, &e) && !seen[e.N] {
-				seen[e.N] = true
-				broken[e.N] = append(broken[e.N], bug.String())
+	for n, name := range breaks {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			t.Parallel()
+			bug, err := engine.ParseBug(name)
+			if err != nil {
+				t.Fatal(err)
 			}
-		}
-	}
-	var got []int
-	for n, bugs := range broken {
-		got = append(got, n)
-		t.Logf("invariant %d: %s", n, strings.Join(bugs, " "))
-	}
-	slices.Sort(got)
-	t.Logf("%d invariants broken: %v", len(got), got)
-	for _, n := range mustBreak {
-		if !slices.Contains(got, n) {
-			t.Errorf("no planted bug breaks invariant %d", n)
-		}
+			for round := range 20 { // the first shows all of them today
+				for _, p := range progs {
+					target := stress.NewEngineTarget(engine.Options{Check: true, Bugs: bug.Set()})
+					err := target.Run(context.Background(), p, stress.Plan{Seed: uint64(round), Repeat: 5}, func(*history.History) bool { return true })
+					if e := (*engine.InvariantError)(nil); errors.As(err, &e) && e.N == n {
+						return
+					}
+				}
+			}
+			t.Errorf("the bug %s does not break it", name)
+		})
 	}
 }
-
-// mustBreak are the invariants that planted bugs break in TestInvariantsFail.
-var mustBreak = []int{}
