@@ -90,10 +90,14 @@ func (g *generator) config() string {
 			registers += fmt.Sprintf("register long free%d __asm__(%q);\n", i, name)
 		}
 	}
-	ptraced := 0
-	if g.uses(func(in *engine.Instr) bool { return in.Call == engine.CallPtrace }) {
-		ptraced = 1
+	uses := func(is func(*engine.Instr) bool) int {
+		if g.uses(is) {
+			return 1
+		}
+		return 0
 	}
+	ptraced := uses(func(in *engine.Instr) bool { return in.Call == engine.CallPtrace })
+	setuid := uses(func(in *engine.Instr) bool { return in.Call == engine.CallExecve && in.Args[0].N == engine.ImageSetuid })
 	return fmt.Sprintf(`#define _GNU_SOURCE
 #ifndef __x86_64__
 #error "this program makes raw system calls of amd64"
@@ -113,6 +117,8 @@ func (g *generator) config() string {
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -121,10 +127,11 @@ func (g *generator) config() string {
 #define TITLE %s
 #define SEED %#xUL
 #define USES_PTRACE %d
+#define USES_SETUID %d
 #define EVIDENCE %#x
 enum { ACTORS = %d, VARS = %d, CELLS = %d, BARRIERS = %d, STACK = 65536 };
 %s
-`, cString(g.r.Title), g.r.Plan.Seed, ptraced, 1<<len(g.sites())-1, len(g.p.Actors), max(1, g.p.Vars), max(1, g.p.Cells),
+`, cString(g.r.Title), g.r.Plan.Seed, ptraced, setuid, 1<<len(g.sites())-1, len(g.p.Actors), max(1, g.p.Vars), max(1, g.p.Cells),
 		max(1, len(g.p.Barriers)), registers)
 }
 

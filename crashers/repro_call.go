@@ -44,6 +44,9 @@ func sysNr(c engine.Call) (string, bool) {
 
 var seccompActions = [...]string{"SECCOMP_RET_ALLOW", "SECCOMP_RET_ERRNO", "SECCOMP_RET_TRACE", "SECCOMP_RET_KILL_THREAD", "SECCOMP_RET_KILL_PROCESS"}
 
+// images are the descriptors of the images that an actor goes on in.
+var images = map[int64]string{engine.ImageSelf: "EXE_FD", engine.ImageSetuid: "SETUID_FD"}
+
 // Where a call's results lie in buf.
 func int32Out(at int) string { return fmt.Sprintf("i32(buf + %d)", at) }
 func int64Out(at int) string { return fmt.Sprintf("i64(buf + %d)", at) }
@@ -76,10 +79,9 @@ func encodeCall(in *engine.Instr, self, me engine.ActorID, at int32) (cCall, boo
 	case engine.CallClone:
 		return cCall{call: fmt.Sprintf("spawn(%s, %d)", cFlags(n(0)), n(1))}, true
 	case engine.CallExecve:
-		if n(0) == engine.ImageSelf {
-			return cCall{call: fmt.Sprintf("exec_self(%q, %q)", fmt.Sprint(me), fmt.Sprint(at+1))}, true
+		if image, ok := images[n(0)]; ok {
+			return cCall{call: fmt.Sprintf("exec_self(%s, %q, %q)", image, fmt.Sprint(me), fmt.Sprint(at+1))}, true
 		}
-		// A program that stands alone has no set-user-id file of root.
 		return cCall{call: "exec_missing()"}, n(0) == engine.ImageMissing
 	case engine.CallRtSigqueueinfo:
 		return cCall{call: sys("SYS_rt_sigqueueinfo", arg(0), arg(1), siginfo(1, 2))}, true

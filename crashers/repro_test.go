@@ -195,7 +195,7 @@ func TestEveryVerb(t *testing.T) {
 // TestSeedsInC: in C, seeds show what they expect, so the programs do what actors do. The evidence is the result of the last
 // operation that can end in one way only.
 func TestSeedsInC(t *testing.T) {
-	want := []string{"exitkill", "exec-thread", "serve-strace", "sigqueue-code", "seccomp-trace", "vfork-event"}
+	want := []string{"exitkill", "exec-thread", "serve-strace", "sigqueue-code", "seccomp-trace", "vfork-event", "setuid-exec"}
 	for _, s := range corpus.Seeds() {
 		p, err := corpus.Lower(s)
 		if err != nil {

@@ -19,7 +19,7 @@ struct shared {
 static struct shared *S;
 static long scratch[512] __attribute__((unused)); /* what tracers peek and poke */
 
-enum { SHARED_FD = 200, EXE_FD = 201, QUIET_MS = 300, LIMIT_MS = 5000, SPIN = 20000 };
+enum { SHARED_FD = 200, EXE_FD = 201, SETUID_FD = 202, QUIET_MS = 300, LIMIT_MS = 5000, SPIN = 20000 };
 enum { NOT_SHOWN, SHOWN, STUCK, BROKEN };
 enum { EXIT_NOT_SHOWN = 0, EXIT_SHOWN = 1, EXIT_CANNOT_TELL = 125 };
 
@@ -192,10 +192,10 @@ static inline long spawn(long flags, int which)
 }
 
 /* execve of this same program; it goes on in main(), which finds the actor and its place in the arguments. */
-static inline long exec_self(const char *which, const char *at)
+static inline long exec_self(int image, const char *which, const char *at)
 {
 	const char *argv[] = { "actor", which, at, NULL }, *envp[] = { NULL };
-	return sys(SYS_execveat, EXE_FD, L(""), L(argv), L(envp), AT_EMPTY_PATH, 0);
+	return sys(SYS_execveat, image, L(""), L(argv), L(envp), AT_EMPTY_PATH, 0);
 }
 
 static inline long exec_missing(void)
@@ -258,6 +258,24 @@ static int watch(void)
 	}
 }
 
+/*
+ * The program once more, as a set-user-id file of root. It has to lie in a mount of the round's own namespace, or that counts
+ * for nothing (mnt_may_suid); the /proc that is mounted next hides it.
+ */
+static int setuid_image(void)
+{
+	int from = open("/proc/self/exe", O_RDONLY), to;
+	if (from < 0 || mount("tmpfs", "/proc", "tmpfs", MS_NODEV, "mode=755"))
+		return -1;
+	if ((to = open("/proc/image", O_WRONLY | O_CREAT, 0755)) < 0)
+		return -1;
+	while (sendfile(to, from, NULL, 1 << 24) > 0)
+		;
+	if (fchmod(to, 04755) || close(to) || close(from) || (to = open("/proc/image", O_PATH)) < 0 || dup2(to, SETUID_FD) < 0)
+		return -1;
+	return close(to);
+}
+
 /* init of one round's namespace. */
 static int run_round(void)
 {
@@ -266,6 +284,8 @@ static int run_round(void)
 	long ret;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL);
+	if (USES_SETUID && setuid_image())
+		return BROKEN;
 	if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL))
 		return BROKEN;
 	setrlimit(RLIMIT_CORE, &no_core);
