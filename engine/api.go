@@ -77,11 +77,14 @@ const (
 	WaitPtraceStop          // its tracer's next request
 	WaitZombie              // a dead task: somebody to reap it
 	WaitExitEvent           // PTRACE_EVENT_EXIT stop: its tracer's next request, not even SIGKILL helps (R76)
+	WaitBarrier             // utrace_barrier: a callback to end
+	WaitEngine              // an engine other than ptrace's to let it go
 	numWaitKinds
 )
 
 var waitNames = [numWaitKinds]string{"nothing", "child", "futex", "signal", "sleep", "cred_guard_mutex", "de_thread", "vfork",
-	"trapping", "group stop", "ptrace stop", "being reaped", "exit event stop"}
+	"trapping", "group stop", "ptrace stop", "being reaped", "exit event stop", "utrace_barrier",
+	"an engine's stop"}
 
 func (k WaitKind) String() string { return nameOf(waitNames[:], int(k)) }
 

@@ -3,20 +3,51 @@ package engine
 // ClientID identifies a client of utrace; 0 is none, 1 the first of NewMachine.
 type ClientID uint8
 
-// Ops are a client's callbacks (2.3). A callback may call Control, SetEvents and everything that is exported here, but
+// Ops are a client's callbacks (2.3). An event's specific callback comes after ReportQuiesce, if the engine has both bits;
+// signals make only ReportSignal. A callback may call Control, SetEvents and everything that is exported here, but
 // must not step the World.
 type Ops interface {
 	ReportQuiesce(w *World, t TaskID, e EngineID, event Events) Action
-	ReportSignal(w *World, t TaskID, e EngineID, event Events) (Action, SignalAction)
+	// ReportSignal gets what the signal will do so far, and returns what it is to do. SignalReport and SignalHandler come
+	// without a signal and with event 0; to deliver one all the same, fill in World.SigInfo.
+	ReportSignal(w *World, t TaskID, e EngineID, event Events, so SignalAction) (Action, SignalAction)
 	ReportClone(w *World, t TaskID, e EngineID, child TaskID) Action
 	ReportExec(w *World, t TaskID, e EngineID, former Tid) Action
-	ReportSyscallEntry(w *World, t TaskID, e EngineID) (a Action, abort bool)
+	// ReportSyscallEntry returns whether the call is not to be executed; the last one that is asked decides (C2).
+	ReportSyscallEntry(w *World, t TaskID, e EngineID, so EntrySoFar) (a Action, abort bool)
 	ReportSyscallExit(w *World, t TaskID, e EngineID) Action
 	ReportExit(w *World, t TaskID, e EngineID, code uint16) Action
+	// ReportJctl: the thread is about to stop (CLD_STOPPED), or its group goes on (CLD_CONTINUED); notify is what the parent
+	// will be told, or 0.
+	ReportJctl(w *World, t TaskID, e EngineID, kind, notify int32) Action
 	ReportDeath(w *World, t TaskID, e EngineID) Action
 	ReportReap(w *World, t TaskID, e EngineID)
+	// Release is called when the last reference to an engine of client c is gone: once, and after every callback.
+	Release(w *World, c ClientID, data *EngineData)
 	Extension
 }
+
+// EntrySoFar is what a report_syscall_entry is told.
+type EntrySoFar struct {
+	Abort   bool // what the engine before said
+	Resumed bool // the thread was stopped in this entry already (2.7)
+}
+
+// Caller is a client that makes CallUtrace, the calls of utrace's own interface.
+type Caller interface {
+	Call(w *World, t TaskID, c *CallState) CallResult
+}
+
+// Starter is a client that is told of the start of each World.
+type Starter interface {
+	Start(w *World, self ClientID)
+}
+
+// ClientData is a client's own state in a World, beside that of its engines.
+type ClientData [3]uint64
+
+// ClientState is the state of a client.
+func (w *World) ClientState(c ClientID) *ClientData { return &w.clients[c-1] }
 
 // Hooks are the five places where the core asks about ptrace by name, and the system call itself. What keys on "is this
 // task ptraced" elsewhere in the core is the wait and SIGCHLD interference: parent against realParent, the list of
@@ -54,6 +85,7 @@ type CallState struct {
 	Stage  int8
 	Target TaskID
 	Args   [4]int64
+	More   [2]int64 // CallUtrace: two more arguments, which are numbers
 	Out    [3]int64
 	// TidMask is that of Result.
 	TidMask uint8
@@ -98,7 +130,14 @@ func (noHooks) Syscall(*World, TaskID, *CallState) CallResult {
 func (w *World) clientCall(id TaskID, t *task, f *frame) bool {
 	w.call = CallState{Stage: f.a, Target: f.b, Args: t.args}
 	c := &w.call // part of w so that nothing is allocated
-	r := w.m.hooks.Syscall(w, id, c)
+	var r CallResult
+	if t.call == CallUtrace {
+		in := w.instr(id, t)
+		c.More = [2]int64{in.Args[4].N, in.Args[5].N}
+		r = w.m.caller.Call(w, id, c)
+	} else {
+		r = w.m.hooks.Syscall(w, id, c)
+	}
 	f.a, f.b = c.Stage, c.Target
 	switch r.Kind {
 	case CallDone:

@@ -95,10 +95,9 @@ func (w *World) clonePublish(id TaskID, t *task, f *frame) bool {
 		f.m &^= frameDup
 		w.tasks[child].flags |= tfSigPending
 	}
-	u := &t.utrace
-	for i := range u.engines {
-		if en := &u.engines[i]; u.n != 0 && en.live() {
-			w.m.ops[en.ops-1].Inherit(w, id, EngineID(i), child, flags)
+	for _, e := range t.utrace.on() {
+		if en := w.engine(id, e); en.live() {
+			w.m.ops[en.ops-1].Inherit(w, id, e, child, flags)
 		}
 	}
 	if flags&CLONE_PTRACE != 0 && !t.is(tfTraced) {
@@ -116,7 +115,7 @@ func (w *World) cloneTell(id TaskID, t *task, f *frame) bool {
 		return false
 	}
 	w.start(f.a)
-	return !t.utrace.wanted()
+	return !w.wanted(id)
 }
 
 // copyProcess is copy_process up to the end of the section that makes the child visible.
@@ -223,7 +222,7 @@ func (w *World) born(_ TaskID, t *task, f *frame) bool {
 func (w *World) cloneStop(id TaskID, t *task, f *frame) bool {
 	w.start(f.a)
 	f.stage = stCloneVfork
-	if !t.utrace.wanted() {
+	if !w.wanted(id) {
 		return true
 	}
 	w.mark(62)

@@ -71,7 +71,13 @@ func (w *World) getSignal(id TaskID, t *task, f *frame) bool {
 		}
 		p.flags &^= gfCldMask
 		f.stage = stNotifyCont
+		if t.utrace.events&EvJctl != 0 {
+			return w.begin(id, t, passJctl, f.code|f.code<<8)
+		}
 		return false
+	}
+	if t.jobctl&jcStopPending == 0 {
+		f.m &^= frameJctl // SIGCONT came in between
 	}
 	for {
 		if p.flags&gfGroupExit != 0 || p.execTask != NoTask {
@@ -79,7 +85,13 @@ func (w *World) getSignal(id TaskID, t *task, f *frame) bool {
 			w.recalcSelf(t)
 			return w.groupExit(id, t, f, SIGKILL)
 		}
-		if t.jobctl&jcStopPending != 0 && w.groupStop(id, t, f, 0) {
+		if t.reportDue() {
+			if done, again := w.reportSignalPath(id, t, f); done {
+				return again
+			}
+		}
+		steals := w.bug(BugUtraceStealsSignal) && t.utrace.n != 0 && (t.pending.mask|p.shared.mask)&^t.blocked != 0
+		if t.jobctl&jcStopPending != 0 && !steals && w.groupStop(id, t, f, 0) {
 			return false
 		}
 		if t.jobctl&jcTrapMask != 0 && !(w.bug(BugTrapAfterSignals) && (t.pending.mask|p.shared.mask)&^t.blocked != 0) {
@@ -183,6 +195,7 @@ func (w *World) handle(id TaskID, t *task, f *frame, sig uint8) bool {
 	t.info = SigInfo{}
 	step := t.is(tfStep)
 	t.flags &^= tfStep
+	w.handlerSetUp(t)
 	if !w.pushHandler(id, info) {
 		h.setDefault(SIGSEGV)
 		w.force(id, NewSigInfo(SIGSEGV, SI_KERNEL, NoTid, 0), false)
@@ -207,11 +220,13 @@ func (w *World) handle(id TaskID, t *task, f *frame, sig uint8) bool {
 // afterSignalStop is what follows the report of a signal: what its stop was resumed with decides (R31).
 func (w *World) afterSignalStop(id TaskID, t *task, f *frame) bool {
 	f.stage = stSignal
-	sig := t.resume
-	t.resume = 0
-	if sig == 0 {
+	sig, minded := t.resume, SignalAction(f.code)
+	t.resume, f.code = 0, 0
+	if sig == 0 || minded == SignalIgnore {
 		w.mark(31)
-		t.info = SigInfo{}
+		if !t.reportDue() {
+			t.info = SigInfo{} // else it is left to the engine that held it (2.8)
+		}
 		return true
 	}
 	if w.bug(BugInjectOriginal) {
@@ -232,10 +247,32 @@ func (w *World) afterSignalStop(id TaskID, t *task, f *frame) bool {
 		t.info = SigInfo{}
 		return true
 	}
-	if done, again := w.act(id, t, f, sig); done {
+	if done, again := w.actMinded(id, t, f, sig, minded); done {
 		return again
 	}
 	return true
+}
+
+// actMinded takes the action of a signal that an engine decided about; SignalDeliver leaves it to the disposition.
+func (w *World) actMinded(id TaskID, t *task, f *frame, sig uint8, a SignalAction) (done, again bool) {
+	switch a {
+	case SignalTerm, SignalCore:
+		f.stage = stGroupExit
+		f.code = uint16(sig)
+		return true, w.groupEmpty(t)
+	case SignalStop, SignalTstp:
+		t.jobctl |= jcStopDequeued
+		if a == SignalTstp {
+			t.cursig = sig
+			t.info = SigInfo{}
+			f.stage = stOrphan
+			return true, false
+		}
+		done = w.groupStop(id, t, f, sig)
+		t.info = SigInfo{}
+		return done, false
+	}
+	return w.act(id, t, f, sig)
 }
 
 // jobctlTrap is do_jobctl_trap: the trap of a traced thread for a group stop, an interrupt or a notification.

@@ -314,7 +314,7 @@ func (w *World) guardWanted(t *task) int8 {
 	case stExecGuard, stTsync:
 		return t.proc
 	case stClient:
-		if f.b != NoTask && t.state == Interruptible {
+		if f.b != NoTask && t.state == Interruptible && t.call == CallPtrace {
 			return w.tasks[f.b].proc
 		}
 	}

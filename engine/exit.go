@@ -143,6 +143,10 @@ func (w *World) exitNotify(id TaskID, t *task, f *frame) bool {
 		w.tasks[p.execTask].wakeState(Killable)
 	}
 	f.stage = stExitReap
+	if w.deathDue(id) {
+		f.stage = stDeath
+		return false
+	}
 	if f.m == 0 {
 		return w.gone(id, t)
 	}
@@ -184,7 +188,7 @@ func (w *World) scrub(id TaskID) {
 	t.flags &^= tfSigPending | tfNotifyResume | tfStep | tfRestoreMask
 	if t.is(tfReleased) {
 		*t = task{exitState: ExitDead, state: Dead, flags: t.flags & (tfReleased | tfParked), proc: t.proc, vforkDone: NoTask, mm: -1, fs: -1, files: -1,
-			utrace: utrace{resume: ActResume, reporting: noEngine}}
+			utrace: t.utrace} // engines that somebody refers to outlive the task
 	}
 }
 
@@ -363,24 +367,6 @@ func (w *World) releaseTask(id TaskID) TaskID {
 	return zap
 }
 
-// reapEngines makes the REAP callbacks and takes every engine off (O6).
-func (w *World) reapEngines(id TaskID) {
-	u := &w.tasks[id].utrace
-	if u.n == 0 {
-		return
-	}
-	for i := range u.engines {
-		en := &u.engines[i]
-		if en.live() && en.flags&EvReap != 0 {
-			w.m.ops[en.ops-1].ReportReap(w, id, EngineID(i))
-		}
-	}
-	if w.tasks[id].is(tfTraced) {
-		return // unlink takes the tracer's engine off
-	}
-	*u = utrace{resume: ActResume, reporting: noEngine}
-}
-
 // unlink is __ptrace_unlink: the task has no tracer any more, and its stop state conforms to its group's (R47, R100).
 func (w *World) unlink(id TaskID) {
 	t := &w.tasks[id]
@@ -402,7 +388,7 @@ func (w *World) unlink(id TaskID) {
 		t.jobctl |= jcStopPending
 	}
 	if t.jobctl&jcStopPending != 0 || t.state == Traced {
-		w.ptraceWake(t, !t.utrace.wanted())
+		w.ptraceWake(t, !w.wanted(id))
 	}
 	switch {
 	case was != Traced:

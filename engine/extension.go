@@ -14,6 +14,9 @@ package engine
 //     engine, because a tracer's death does not undo an unwaited signal stop (R101).
 //   - STOPPED to TRACED (World.TrapStopped). Attach moves a stopped thread to a trap through a gap that others can see (R9).
 //   - LISTEN (World.SetListening): a stop that requests and waits do not see (R49).
+//   - Detaching at once. ptrace's engine leaves its thread wherever that is (Hooks.Unlinked): __ptrace_unlink holds the locks
+//     without which no callback of ptrace's begins. For the same reason such a callback takes no time of its own.
+//   - Stepping. ptrace arms the processor with its request (R58), other engines with a report on the way to user mode.
 //   - Frozen. A request on a stopped thread is one step here, so nothing can fall into it (R14).
 
 // Extra is an event beside those of 2.1.

@@ -26,11 +26,18 @@ func (w *World) Hash() uint64 {
 		f := &w.filters[i]
 		h = mix(h, uint64(f.prev)|uint64(f.call)<<8|uint64(f.action)<<16|uint64(f.data)<<32)
 	}
+	several := len(w.m.ops) > 1
 	for s := w.used; s != 0; s &= s - 1 {
 		i := bits.TrailingZeros16(s)
 		t := &w.tasks[i]
 		n := unsafe.Offsetof(t.hand) + uintptr(t.nhand)*unsafe.Sizeof(t.hand[0])
 		h = hashWords(h+uint64(i), unsafe.Slice((*uint64)(unsafe.Pointer(t)), n/8))
+		if several {
+			h = hashWords(h, unsafe.Slice((*uint64)(unsafe.Pointer(&w.more[i])), unsafe.Sizeof(w.more[i])/8))
+		}
+	}
+	if several {
+		h = hashWords(h, unsafe.Slice((*uint64)(unsafe.Pointer(&w.clients)), uintptr(len(w.m.ops))*unsafe.Sizeof(w.clients[0])/8))
 	}
 	for s := w.groups; s != 0; s &= s - 1 {
 		i := bits.TrailingZeros16(s)

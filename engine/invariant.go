@@ -27,7 +27,7 @@ func (w *World) check() {
 		w.expect(66, id, w.at[t.tid] == id, "tid %d leads to task %d", t.tid, w.at[t.tid])
 		w.expect(27, id, t.is(tfTraced) == (traced&(1<<id) != 0), "traced bit and tracer's list differ")
 		w.expect(27, id, t.is(tfTraced) || t.parent == t.realParent, "untraced, parent %d, real parent %d", t.parent, t.realParent)
-		w.expect(27, id, t.is(tfTraced) == (w.LookupEngine(id, 1) != noEngine) || w.m.hooks == Hooks(noHooks{}), "traced bit and engine differ")
+		w.expect(27, id, t.is(tfTraced) == (w.LookupEngine(id, 1) != noEngine) || !w.m.hooked || t.utrace.flags&(utDeath|utReap) != 0, "traced bit and engine differ")
 		w.checkTask(id, t)
 	}
 	for s := w.groups; s != 0; s &= s - 1 {
@@ -42,28 +42,6 @@ func (w *World) expect(n int, id TaskID, ok bool, format string, args ...any) {
 	if !ok {
 		panic(&InvariantError{N: n, Task: id, What: fmt.Sprintf(format, args...)})
 	}
-}
-
-func (w *World) checkUtrace(id TaskID, t *task) {
-	u := &t.utrace
-	n, union := int8(0), Events(0)
-	for i := range u.engines {
-		e := &u.engines[i]
-		if e.state == engineFree {
-			continue
-		}
-		n++
-		union |= e.flags
-		for j := range i {
-			w.expect(19, id, !e.live() || !u.engines[j].live() || u.engines[j].ops != e.ops, "two engines of one client")
-		}
-	}
-	w.expect(1, id, n == u.n && (u.events != 0) == (n > 0), "union %#x, %d engines of %d", u.events, n, u.n)
-	w.expect(2, id, u.events&union == union, "union %#x lacks bits of %#x", u.events, union)
-	w.expect(3, id, u.resume >= ActInterrupt && u.resume <= ActResume && (n > 0 || u.resume == ActResume), "resume %d with %d engines", u.resume, n)
-	w.expect(5, id, u.reporting == noEngine, "reporting between callbacks")
-	w.expect(16, id, t.state != Traced || u.wanted(), "traced although no engine wants it")
-	w.expect(15, id, t.state != Traced || t.depth > 0, "traced outside the kernel")
 }
 
 func (w *World) checkTask(id TaskID, t *task) {

@@ -105,7 +105,7 @@ func (w *World) groupStop(id TaskID, t *task, f *frame, signo uint8) bool {
 		}
 		for _, i := range w.threads(p) {
 			u := &w.tasks[i]
-			if i == id || u.state == Stopped || u.state == Traced && w.bug(BugStopCountTraced) || !w.setPending(u, jcStopPending|jcStopConsume, signo) {
+			if i == id || u.state == Stopped || w.heldBeside(i, u) || u.state == Traced && w.bug(BugStopCountTraced) || !w.setPending(u, jcStopPending|jcStopConsume, signo) {
 				continue
 			}
 			p.stopCount++
@@ -122,6 +122,18 @@ func (w *World) groupStop(id TaskID, t *task, f *frame, signo uint8) bool {
 		w.setPending(t, jcTrapStop, 0)
 		return false
 	}
+	if t.utrace.events&EvJctl != 0 && f.m&frameJctl == 0 {
+		// The report is made without siglock; what is left of the stop by then is decided anew.
+		f.stage = stSignal
+		f.m |= frameJctl
+		notify := uint16(0)
+		if t.jobctl&jcStopConsume != 0 && p.stopCount == 1 && p.flags&gfStopStopped == 0 {
+			notify = CLD_STOPPED
+		}
+		w.begin(id, t, passJctl, CLD_STOPPED|notify<<8)
+		return true
+	}
+	f.m &^= frameJctl
 	w.mark(38)
 	f.stage = stInStop
 	if w.participate(t) {
@@ -129,6 +141,12 @@ func (w *World) groupStop(id TaskID, t *task, f *frame, signo uint8) bool {
 	}
 	t.state = Stopped
 	return true
+}
+
+// heldBeside says that a thread stands still for an engine, and ptrace has nothing to do with it: a group stop is complete
+// without it, and finds it when the engine lets go (2.6).
+func (w *World) heldBeside(id TaskID, t *task) bool {
+	return t.state == Traced && !t.is(tfTraced) && w.wanted(id)
 }
 
 // tellStopped notifies the parent of the completed group stop; the thread is already STOPPED and may already be woken.

@@ -12,7 +12,7 @@ import (
 // TestLayout makes sure that what Hash takes as bytes has no implicit padding and no blank fields that copies may skip
 // with anything but zero in them.
 func TestLayout(t *testing.T) {
-	for _, v := range []any{task{}, proc{}, sighand{}, mm{}, fdTable{}} {
+	for _, v := range []any{task{}, proc{}, sighand{}, mm{}, fdTable{}, engine{}} {
 		checkLayout(t, reflect.TypeOf(v))
 		if s := reflect.TypeOf(v).Size(); s%8 != 0 {
 			t.Errorf("%T has %d bytes, not a multiple of 8", v, s)

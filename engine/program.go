@@ -12,6 +12,9 @@ type Program struct {
 	Barriers []Barrier
 	Vars     int // number of variables; all start as 0
 	Cells    int // number of delay cells that OpDelay instructions name
+	// Clients are clients of utrace that the program's CallUtrace calls name, or that watch it from its start: those of a
+	// Machine behind ptrace.
+	Clients []Ops
 }
 
 // MaxActors bounds the actors of one Program (the engine keeps tasks in a small array).
@@ -167,6 +170,7 @@ const (
 	CallSetresuid             // ruid=euid=suid
 	CallPtrace                // request, tid, addr, data -> per request: see ptrace.Request
 	CallSchedYield            //
+	CallUtrace                // made by a client that is a Caller: see package clients; no Linux kernel has it
 	// Harness calls: made by the instructions themselves, never logged, but visible to a tracer in syscall stops and to SIGKILL.
 	CallFutexWait
 	CallFutexWake

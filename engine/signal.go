@@ -56,6 +56,16 @@ func (q *queue) add(s SigInfo) bool {
 	return true
 }
 
+// addFirst puts a signal back at the head; the entry of one that finds no room is lost.
+func (q *queue) addFirst(s SigInfo) {
+	q.mask |= bit(s.Signo)
+	if q.n < maxQueue {
+		copy(q.info[1:q.n+1], q.info[:q.n])
+		q.info[0] = s
+		q.n++
+	}
+}
+
 func (q *queue) removeAt(i int) SigInfo {
 	s := q.info[i]
 	copy(q.info[i:], q.info[i+1:q.n])
@@ -153,7 +163,7 @@ func (w *World) recalc(t *task) {
 
 // pendingWork says that a task has something to look at before it goes on in user mode.
 func (w *World) pendingWork(t *task) bool {
-	return t.jobctl&jcPendingMask != 0 || (t.pending.mask|w.procOf(t).shared.mask)&^t.blocked != 0 || t.utrace.resume <= ActInterrupt && t.utrace.n != 0
+	return t.jobctl&jcPendingMask != 0 || (t.pending.mask|w.procOf(t).shared.mask)&^t.blocked != 0 || t.utrace.n != 0 && (t.utrace.resume <= ActInterrupt || t.utrace.is(utHandler))
 }
 
 // wakeState is wake_up_state for one state.

@@ -66,6 +66,8 @@ const (
 	stExitTold
 	stExitNotify
 	stExitReap
+	stDeath
+	stDeathDone
 
 	// Tracing stops and reports, on top of the stage that made them.
 	stCommitted
@@ -294,6 +296,10 @@ func (w *World) stage(id TaskID, t *task, f *frame) bool {
 		return w.exitNotify(id, t, f)
 	case stExitReap:
 		return w.exitReap(id, t, f)
+	case stDeath:
+		return w.reportDeath(id, t, f)
+	case stDeathDone:
+		return w.deathDone(id, t, f)
 	case stCommitted:
 		return w.committed(id, t, f)
 	case stStopNotify:

@@ -54,6 +54,8 @@ func (w *World) sysAfterEntry(id TaskID, t *task, f *frame) bool {
 	case t.fatalPending() && !w.bug(BugKilledAtEntryRuns):
 		w.mark(55)
 		return w.sysRet(t, f, -ENOSYS)
+	case w.entryAgain(t, f):
+		return w.begin(id, t, passEntry, 1)
 	case f.m&(frameAbort|frameSkip) != 0:
 		w.mark(54)
 		f.m &^= frameAbort | frameSkip
@@ -86,6 +88,23 @@ func (w *World) afterSeccomp() stage {
 	return stBody
 }
 
+// entryAgain says that the entry pass is to be made again (2.7): it stopped the thread, and somebody asked for a report.
+func (w *World) entryAgain(t *task, f *frame) bool {
+	if f.m&frameHeld == 0 {
+		return false
+	}
+	f.m &^= frameHeld
+	u := &t.utrace
+	if u.resume > ActReport || u.events&EvSyscallEntry == 0 {
+		return false
+	}
+	if u.resume == ActReport {
+		u.resume = ActResume
+	}
+	f.m &^= frameAbort
+	return true
+}
+
 // sysRet ends the body of a call.
 func (w *World) sysRet(t *task, f *frame, ret int64) bool {
 	if t.ustate == uBegun || t.ustate == uRestart {
@@ -111,7 +130,7 @@ func (w *World) sysExit(id TaskID, t *task, f *frame) bool {
 	if w.bug(BugExecEventHoldsGuard) && t.call == CallExecve && w.procOf(t).guard == id {
 		w.unlockGuard(t.proc)
 	}
-	if t.utrace.events&EvSyscallExit != 0 || t.is(tfStep) && !w.bug(BugStepOverSyscallLate) {
+	if t.utrace.events&EvSyscallExit != 0 || t.stepping() && !w.bug(BugStepOverSyscallLate) {
 		f.stage = stExitReport
 		return false
 	}
@@ -122,7 +141,7 @@ func (w *World) sysExit(id TaskID, t *task, f *frame) bool {
 func (w *World) sysExitReport(id TaskID, t *task, f *frame) bool {
 	f.stage = stAfterExit
 	f.a = 0
-	if t.is(tfStep) && !w.emulated(id) {
+	if t.stepping() && !w.emulated(id) {
 		w.mark(58)
 		w.force(id, NewSigInfo(SIGTRAP, TRAP_BRKPT, NoTid, 0), false)
 		return true
@@ -255,7 +274,10 @@ func (w *World) syscall(id TaskID, t *task, f *frame) bool {
 		return w.seccompCall(id, t, f)
 	case CallSetresuid:
 		return w.setresuid(t, f)
-	case CallPtrace:
+	case CallPtrace, CallUtrace:
+		if t.call == CallUtrace && w.m.caller == nil {
+			return w.errno(t, f, ENOSYS)
+		}
 		f.stage = stClient
 		f.b = NoTask
 		return true

@@ -147,7 +147,7 @@ func (w *World) skipPrivate(id TaskID) {
 
 // traced says that somebody can see the calls that a task makes for the harness.
 func (w *World) callsSeen(t *task) bool {
-	return t.utrace.events&(EvSyscallEntry|EvSyscallExit) != 0 || t.is(tfStep)
+	return t.utrace.events&(EvSyscallEntry|EvSyscallExit) != 0 || t.stepping()
 }
 
 // callsMayBeSeen says that a tracer may come, or ask for it, just before the call that the task makes next for the harness.
@@ -162,7 +162,7 @@ func (w *World) attachable(id TaskID) bool { return w.m.seen.Attach&(1<<ActorOf(
 func (w *World) userAlts(id TaskID, t *task) int8 {
 	switch t.ustate {
 	case uReady, uEnded:
-		if t.is(tfStep) {
+		if t.stepping() {
 			return 2
 		}
 	case uBarrier:
@@ -180,7 +180,7 @@ func (w *World) open(id TaskID, t *task) bool { return w.barriers[w.instr(id, t)
 // user executes one step of user code.
 func (w *World) user(id TaskID, alt int8) {
 	t := &w.tasks[id]
-	if t.is(tfStep) && alt == 1 && (t.ustate == uReady || t.ustate == uEnded) {
+	if t.stepping() && alt == 1 && (t.ustate == uReady || t.ustate == uEnded) {
 		w.trap(id)
 		return
 	}
@@ -221,7 +221,7 @@ func (w *World) user(id TaskID, alt int8) {
 		w.enter(id, CallFutexWait)
 		return
 	}
-	if t.is(tfStep) {
+	if t.stepping() {
 		w.trap(id)
 	}
 }
@@ -336,7 +336,7 @@ func (w *World) returned(id TaskID, t *task, execed bool) {
 			t.ret, t.ustate = 0, uMmap
 			return
 		}
-		if w.instr(id, t).Harness && !t.is(tfStep) {
+		if w.instr(id, t).Harness && !t.stepping() {
 			w.ended(id, t)
 		}
 	case uReturn:

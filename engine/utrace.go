@@ -1,6 +1,10 @@
 package engine
 
-// utrace: engines attached to threads. Numbers of sections are those of the rules' sections 1 to 4.
+// utrace: engines attached to threads. Numbers of sections are those of the rules' sections 1 to 4, and so are U, O and C.
+//
+// What is where: attach.go attaching, finding, references and release; events.go set_events; control.go control; barrier.go
+// and examine.go the calls of these names; pass.go report passes; stop.go where UTRACE_STOP suspends; resume.go the reports
+// on the way to user mode and the signal path; death.go the ends of threads; extension.go what utrace does not have.
 
 // Events is a set of event bits (2.1).
 type Events uint16
@@ -23,7 +27,9 @@ const (
 	engineStop // internal: the engine keeps the thread stopped
 	EvExtra    // extension: the events of Extra
 
-	EvSignalAll = EvSignal | EvSignalIgn | EvSignalStop | EvSignalTerm | EvSignalCore
+	EvSignalAll   = EvSignal | EvSignalIgn | EvSignalStop | EvSignalTerm | EvSignalCore
+	EvSyscall     = EvSyscallEntry | EvSyscallExit
+	EvDeathEvents = EvDeath | EvQuiesce // what makes a death pass
 )
 
 // Action is a resume action (2.2): the smaller, the more intrusive, and the smallest wins.
@@ -39,25 +45,47 @@ const (
 	ActDetach
 )
 
-// SignalAction is what a report_signal asks for.
+var actionNames = [...]string{"stop", "interrupt", "report", "singlestep", "blockstep", "resume", "detach"}
+
+func (a Action) String() string { return nameOf(actionNames[:], int(a)) }
+
+// SignalAction is what becomes of a signal (2.8). A report_signal gets the one so far and returns its own; SignalHold may
+// be added.
 type SignalAction uint8
 
 const (
-	SignalDeliver SignalAction = iota
+	SignalDeliver SignalAction = iota // what the disposition says by then
 	SignalIgnore
+	SignalTerm
+	SignalCore
+	SignalStop           // unconditionally
+	SignalTstp           // unless the process group is orphaned
+	SignalReport         // no signal: somebody asked for a report
+	SignalHandler        // no signal: a handler was set up
+	SignalHold    = 0x10 // the signal goes back to the head of the private queue
 )
 
-// EngineID is an engine's place at its task.
+// without leaves out SignalHold.
+func (a SignalAction) without() SignalAction { return a &^ SignalHold }
+
+// EngineID is an engine's place at its task. It stays the engine's own as long as somebody holds a reference.
 type EngineID int8
 
 const noEngine EngineID = -1
 
-// maxEngines bounds the engines of one task.
-const maxEngines = 3
+// NoEngine marks the absence of an engine.
+const NoEngine = noEngine
 
-// EngineData is an engine's own state, opaque to this package.
+// maxEngines bounds the engines of one task, detached ones that somebody still refers to included.
+const maxEngines = 6
+
+// MaxClients bounds the clients of a Machine.
+const MaxClients = 16
+
+// EngineData is an engine's own state, opaque to this package but for the first word, which AttachMatchData compares.
 type EngineData [4]uint64
 
+// engineState is an engine's life (1.2).
 type engineState uint8
 
 const (
@@ -65,241 +93,112 @@ const (
 	engineAttaching
 	engineAttached
 	engineDetaching // marked: its thread will take it off the list
+	engineDetached  // off the list; references are left
 )
 
 type engine struct {
-	data  EngineData
-	ops   ClientID
-	state engineState
-	flags Events
-	_     [4]uint8
+	data   EngineData
+	flags  Events
+	ops    ClientID
+	state  engineState
+	refs   uint8 // one is implicit while it is on the list
+	looked bool  // prepare_examine found the thread stopped, and it has not run since
+	_      [2]uint8
 }
 
-// utrace is the per-thread part (1.1). events is the hot path's union: nonzero iff an engine is there (U2).
+// live says that calls on the engine have an effect.
+func (e *engine) live() bool { return e.state == engineAttaching || e.state == engineAttached }
+
+// Flags of the per-thread part.
+const (
+	utPass    uint8 = 1 << iota // a pass that takes steps is under way: only its thread takes engines off the list
+	utHandler                   // a handler was set up whose report is due
+	utAsked                     // the pass that delivers a signal asked for something: the handler is to be reported
+	utStep                      // an engine other than ptrace's steps the thread: see task.stepping
+	utDying                     // dead, and its death pass is still to come or under way
+	utDeath                     // the death pass is under way
+	utReap                      // release has begun
+)
+
+// utrace is the per-thread part (1.1). events is the hot path's union: nonzero iff an engine is there (U2). list holds the
+// attached engines in the order of their attaching, then those that are attaching (U3, O1).
 type utrace struct {
-	engines   [maxEngines]engine
+	first     engine // place 0; the others are in World.more
+	list      [maxEngines]EngineID
 	events    Events
-	n         int8
+	n         int8 // engines on the list
+	attached  int8 // how many of them the running pass can see
 	resume    Action
 	reporting EngineID
+	flags     uint8
 	_         [3]uint8
 }
 
-func (e *engine) live() bool { return e.state == engineAttaching || e.state == engineAttached }
+func (u *utrace) is(f uint8) bool { return u.flags&f != 0 }
 
-// AttachFlags of AttachEngine (1.4).
-type AttachFlags uint8
+// on are the engines on the list.
+func (u *utrace) on() []EngineID { return u.list[:u.n] }
 
-const (
-	AttachMatchOps  AttachFlags = 0x01
-	AttachCreate    AttachFlags = 0x10
-	AttachExclusive AttachFlags = 0x20
-)
-
-// AttachEngine is utrace_attach_task (1.4). It returns an errno.
-func (w *World) AttachEngine(target TaskID, c ClientID, flags AttachFlags) (EngineID, int) {
-	t := &w.tasks[target]
-	match := noEngine
-	for i := range t.utrace.engines {
-		e := &t.utrace.engines[i]
-		if e.live() && (flags&AttachMatchOps == 0 || e.ops == c) {
-			match = EngineID(i)
-			break
-		}
+// engine is the engine at a place of a task. A task that only ptrace traces has it at the first one.
+func (w *World) engine(id TaskID, e EngineID) *engine {
+	if e == 0 {
+		return &w.tasks[id].utrace.first
 	}
-	switch {
-	case flags&AttachCreate == 0 && match == noEngine:
-		return noEngine, ENOENT
-	case flags&AttachCreate == 0:
-		return match, 0
-	case c == 0 || int(c) > len(w.m.ops):
-		return noEngine, EINVAL
-	case flags&AttachExclusive != 0 && match != noEngine:
-		return noEngine, EEXIST
-	case t.utrace.n == 0 && t.exitState == ExitDead:
-		return noEngine, ESRCH
-	}
-	for i := range t.utrace.engines {
-		e := &t.utrace.engines[i]
-		if e.state != engineFree {
-			continue
-		}
-		*e = engine{ops: c, state: engineAttaching}
-		t.utrace.n++
-		t.utrace.events |= EvReap
-		return EngineID(i), 0
-	}
-	return noEngine, ENOMEM
+	return &w.more[id][e-1]
 }
 
-// LookupEngine finds the client's live engine on a task.
-func (w *World) LookupEngine(target TaskID, c ClientID) EngineID {
-	u := &w.tasks[target].utrace
-	if u.n == 0 {
-		return noEngine
-	}
-	for i := range u.engines {
-		if e := &u.engines[i]; e.ops == c && e.live() {
-			return EngineID(i)
-		}
-	}
-	return noEngine
+// ptraces says that a client is the ptrace system call.
+func (m *Machine) ptraces(c ClientID) bool { return c == 1 && m.hooked }
+
+// alone says that nobody but ptrace has an engine on the task: then a pass is part of its caller's step, since whoever could
+// tell where in the pass he is has to wait for the lock that the caller holds.
+func (w *World) alone(id TaskID) bool {
+	u := &w.tasks[id].utrace
+	return u.n == 1 && w.m.ptraces(w.engine(id, u.list[0]).ops)
 }
 
-// Data is an engine's own state.
-func (w *World) Data(t TaskID, e EngineID) *EngineData { return &w.tasks[t].utrace.engines[e].data }
+// splice makes the engines that were attached since see the pass that begins (U5).
+func (w *World) splice(id TaskID) {
+	u := &w.tasks[id].utrace
+	for _, e := range u.list[u.attached:u.n] {
+		if en := w.engine(id, e); en.state == engineAttaching {
+			en.state = engineAttached
+		}
+	}
+	u.attached = u.n
+}
 
 // reset recomputes the union (C6). Without engines nothing of utrace is left.
-func (u *utrace) reset() {
+func (w *World) reset(id TaskID) {
+	u := &w.tasks[id].utrace
 	u.events = 0
-	for i := range u.engines {
-		if e := &u.engines[i]; e.state != engineFree {
-			u.events |= e.flags | EvReap
-		}
+	for _, e := range u.on() {
+		u.events |= w.engine(id, e).flags | EvReap
 	}
 	if u.n == 0 {
 		u.resume = ActResume
-		u.events = 0
+		keep := utPass | utDying | utDeath | utReap // a handler's report is nobody's any more
+		if w.bug(BugUtraceHandlerLeaks) {
+			keep |= utHandler
+		}
+		u.flags &= keep
 	}
 }
 
 // wanted says that some engine keeps the thread stopped.
-func (u *utrace) wanted() bool {
+func (w *World) wanted(id TaskID) bool {
+	u := &w.tasks[id].utrace
 	if u.events&engineStop == 0 {
 		return false
 	}
-	for i := range u.engines {
-		if u.engines[i].flags&engineStop != 0 {
+	for _, e := range u.on() {
+		if w.engine(id, e).flags&engineStop != 0 {
 			return true
 		}
 	}
 	return false
 }
 
-// drop takes an engine off its thread.
-func (w *World) drop(id TaskID, e EngineID) {
-	u := &w.tasks[id].utrace
-	if u.reporting == e {
-		u.engines[e].state = engineDetaching
-		u.engines[e].flags = EvQuiesce
-		u.reset()
-		return
-	}
-	u.engines[e] = engine{}
-	u.n--
-	u.reset()
-}
-
-// SetEvents is utrace_set_events (3.2). It returns an errno.
-func (w *World) SetEvents(target TaskID, e EngineID, mask Events) int {
-	t := &w.tasks[target]
-	en := &t.utrace.engines[e]
-	if !en.live() {
-		return ESRCH
-	}
-	mask &^= engineStop
-	old := en.flags &^ engineStop
-	switch {
-	case t.dead() && mask&^old&(EvDeath|EvQuiesce) != 0, t.dead() && old&^mask&(EvDeath|EvQuiesce) != 0:
-		return EALREADY
-	case t.is(tfReleased):
-		return ESRCH
-	}
-	en.flags = mask | en.flags&engineStop
-	// Bits are only added here; they go away when the thread recomputes the union (U2). Nobody but the thread walks its
-	// engines while it runs, so a stopped or dead thread's union can be recomputed at once.
-	if t.state == Traced || t.state == Stopped || t.dead() {
-		t.utrace.reset()
-	} else {
-		t.utrace.events |= mask
-	}
-	if old&^mask != 0 && target != w.cur && t.utrace.reporting == e {
-		return EINPROGRESS
-	}
-	return 0
-}
-
-// Control is utrace_control (3.1). It returns an errno. forced is the compatibility of ptrace's explicit resume: the thread
-// runs although its group is stopped (R41).
-func (w *World) Control(target TaskID, e EngineID, a Action, forced bool) int {
-	t := &w.tasks[target]
-	u := &t.utrace
-	en := &u.engines[e]
-	switch {
-	case a > ActDetach:
-		return EINVAL
-	case (a == ActReport || a == ActSinglestep || a == ActBlockstep) && en.flags&EvQuiesce == 0:
-		return EINVAL
-	case !en.live():
-		return ESRCH
-	case t.dead() && a != ActDetach:
-		return ESRCH
-	case t.is(tfReleased):
-		return ESRCH
-	}
-	switch a {
-	case ActStop:
-		en.flags |= engineStop
-		u.events |= engineStop
-		if t.state == Traced {
-			return 0
-		}
-		w.request(t, ActReport)
-		return EINPROGRESS
-	case ActDetach:
-		running := u.reporting == e
-		w.drop(target, e)
-		w.release(target, forced)
-		if running {
-			return EINPROGRESS
-		}
-		return 0
-	}
-	en.flags &^= engineStop
-	switch a {
-	case ActSinglestep, ActBlockstep:
-		t.flags |= tfStep
-	case ActResume:
-		t.flags &^= tfStep
-	default:
-		w.request(t, a)
-	}
-	w.release(target, forced)
-	return 0
-}
-
-// request records a resume request and makes the thread look at it (C4).
-func (w *World) request(t *task, a Action) {
-	if a < t.utrace.resume {
-		t.utrace.resume = a
-	}
-	if a == ActInterrupt {
-		w.signalWake(t, false)
-	} else {
-		t.flags |= tfNotifyResume
-	}
-}
-
-// release lets a thread go on that no engine stops any more: utrace_wakeup. It goes to STOPPED if its group is stopped or
-// stopping, unless forced.
-func (w *World) release(id TaskID, forced bool) {
-	t := &w.tasks[id]
-	if t.state != Traced || t.utrace.wanted() {
-		return
-	}
-	if !forced && w.groupStopping(t) && !t.is(tfExiting) {
-		t.jobctl |= jcStopPending
-		t.flags |= tfSigPending
-	}
-	t.state = Running
-}
-
-func (w *World) groupStopping(t *task) bool {
-	p := w.procOf(t)
-	return p.flags&gfStopStopped != 0 || p.stopCount != 0
-}
-
-// Barrier is utrace_barrier's condition (3.3): whether a callback to the engine is running now.
-func (w *World) Barrier(target TaskID, e EngineID) bool {
-	return target != w.cur && w.tasks[target].utrace.reporting == e
-}
+// stepping says that the processor traps after the task's next instruction. Both ptrace and other engines may want that, and
+// neither can take it from the other.
+func (t *task) stepping() bool { return t.is(tfStep) || t.utrace.is(utStep) }

@@ -50,6 +50,10 @@ func (w *World) waitOf(id TaskID) Wait {
 		o.Kind = WaitGroupStop
 	case t.state == Traced:
 		o.Kind = WaitPtraceStop
+		if !w.m.hooked || !w.ptraceStops(id) {
+			o.Kind = WaitEngine
+			break
+		}
 		// R112: the one stop that SIGKILL may not end; a frozen tracee, the other case, is within one step here.
 		if t.depth > 1 && t.frames[t.depth-2].stage == stExitSignals {
 			o.Kind = WaitExitEvent
@@ -101,7 +105,10 @@ func (w *World) waitInCall(id TaskID, t *task, p *proc, o *waitOn) {
 			o.on(u.tid)
 		}
 	case stClient:
-		if t.state == Interruptible {
+		if t.call == CallUtrace {
+			o.Kind = WaitBarrier
+			o.on(w.tasks[f.b].tid)
+		} else if t.state == Interruptible {
 			o.Kind = WaitCredGuard
 			o.on(w.holder(w.tasks[f.b].proc))
 		} else {

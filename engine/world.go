@@ -10,7 +10,10 @@
 // Nothing here allocates after NewMachine, and nothing takes locks: a World and its Machine belong to one goroutine.
 package engine
 
-import "math/bits"
+import (
+	"math/bits"
+	"slices"
+)
 
 // Bounds of a Program, beside MaxActors.
 const (
@@ -25,6 +28,8 @@ type Machine struct {
 	opt    Options
 	ops    []Ops // utrace clients, by ClientID-1
 	hooks  Hooks
+	hooked bool               // the first client is Hooks
+	caller Caller             // makes CallUtrace
 	parent [MaxActors]ActorID // who creates the actor
 	// private says which variables only one actor uses: arithmetic on them is nobody else's business.
 	private [MaxVars]bool
@@ -63,24 +68,39 @@ type World struct {
 	procs    [maxTasks]proc
 	sighands [maxTasks]sighand
 	mms      [maxTasks]mm
+	more     [maxTasks][maxEngines - 1]engine // engines at places from 1 on; only with more than one client
+	clients  [MaxClients]ClientData
 }
 
-// NewMachine returns a machine with the given clients of utrace. The first of them may also be Hooks: then it is the
-// ptrace system call. It panics on a Program that exceeds the bounds.
+// NewMachine returns a machine with the given clients of utrace, and those of the program behind them. The first of them may
+// also be Hooks: then it is the ptrace system call. It panics on a Program that exceeds the bounds.
 func NewMachine(p *Program, o Options, clients ...Ops) *Machine {
 	if len(p.Actors) > MaxActors || p.Vars > MaxVars || len(p.Barriers) > MaxBarriers {
 		panic("engine: program exceeds MaxActors, MaxVars or MaxBarriers")
 	}
 	m := &Machine{prog: p, opt: o, ops: clients}
+	if len(p.Clients) > 0 {
+		m.ops = append(slices.Clip(clients), p.Clients...)
+	}
+	if len(m.ops) > MaxClients {
+		panic("engine: more than MaxClients clients")
+	}
 	if len(clients) > 0 {
-		m.hooks, _ = clients[0].(Hooks)
+		m.hooks, m.hooked = clients[0].(Hooks)
 	}
 	if m.hooks == nil {
 		m.hooks = noHooks{}
 	}
-	m.seen = m.hooks.Seen(p)
+	for _, c := range m.ops {
+		if caller, ok := c.(Caller); ok {
+			m.caller = caller
+		}
+	}
 	if o.Check {
 		m.before = new(World)
+	}
+	if m.seen = m.hooks.Seen(p); len(m.ops) > 1 {
+		m.seen = Seen{Calls: true, Attach: ^uint16(0)} // other clients may look at anything
 	}
 	m.scan()
 	m.scanNames()
@@ -122,6 +142,14 @@ func (m *Machine) Init(w *World) {
 	p.pgid, p.sid = t.tid, ip.sid
 	init.children.add(firstTask)
 	w.skipPrivate(firstTask)
+	if len(m.ops) > 1 {
+		w.more, w.clients = [maxTasks][maxEngines - 1]engine{}, [MaxClients]ClientData{}
+		for i, c := range m.ops {
+			if s, ok := c.(Starter); ok {
+				s.Start(w, ClientID(i+1))
+			}
+		}
+	}
 }
 
 // newTask takes the place of a task into use; group is its own place for a new process.
@@ -155,9 +183,16 @@ func (w *World) CopyFrom(src *World) {
 	copy(w.barriers[:len(p.Barriers)], src.barriers[:len(p.Barriers)])
 	copy(w.vars[:p.Vars], src.vars[:p.Vars])
 	copy(w.filters[:w.filterN], src.filters[:w.filterN])
+	several := len(w.m.ops) > 1
 	for s := src.used; s != 0; s &= s - 1 {
 		i := bits.TrailingZeros16(s)
 		w.tasks[i] = src.tasks[i]
+		if several {
+			w.more[i] = src.more[i]
+		}
+	}
+	if several {
+		copy(w.clients[:len(w.m.ops)], src.clients[:len(w.m.ops)])
 	}
 	for s := src.groups; s != 0; s &= s - 1 {
 		i := bits.TrailingZeros16(s)

@@ -99,8 +99,8 @@ func link(w *engine.World, t engine.TaskID, s *engine.CallState, seize bool) int
 		}
 		return engine.EPERM
 	}
-	e, errno := w.AttachEngine(target, self, engine.AttachCreate|engine.AttachExclusive|engine.AttachMatchOps)
-	if errno != 0 {
+	e, ok := attachEngine(w, target)
+	if !ok {
 		w.Mark(4)
 		return engine.EPERM
 	}
@@ -139,6 +139,17 @@ func (client) AttachTid(w *engine.World, t engine.TaskID) int64 {
 	return int64(int32(w.Arg(t, 1)))
 }
 
+// attachEngine puts ptrace's engine on a task that has none. The task holds the only reference: whoever uses the engine finds
+// it there, under the locks that keep it.
+func attachEngine(w *engine.World, t engine.TaskID) (engine.EngineID, bool) {
+	e, errno := w.AttachEngine(t, self, engine.AttachCreate|engine.AttachExclusive|engine.AttachMatchOps, 0)
+	if errno != 0 {
+		return e, false
+	}
+	w.PutEngine(t, e)
+	return e, true
+}
+
 func setOptions(w *engine.World, t engine.TaskID, c context, o Option) {
 	c.setOptions(o)
 	w.SuspendSeccomp(t, o&OSuspendSeccomp != 0)
@@ -159,8 +170,8 @@ func traceme(w *engine.World, t engine.TaskID) engine.CallResult {
 	if w.Exiting(parent) {
 		return engine.CallResult{}
 	}
-	e, errno := w.AttachEngine(t, self, engine.AttachCreate|engine.AttachExclusive|engine.AttachMatchOps)
-	if errno != 0 {
+	e, ok := attachEngine(w, t)
+	if !ok {
 		return fail(engine.EPERM)
 	}
 	w.SetEvents(t, e, baseEvents)

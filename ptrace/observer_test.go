@@ -18,8 +18,8 @@ func (o observer) seen() engine.Action { *o.calls++; return engine.ActResume }
 func (o observer) ReportQuiesce(*engine.World, engine.TaskID, engine.EngineID, engine.Events) engine.Action {
 	return o.seen()
 }
-func (o observer) ReportSignal(*engine.World, engine.TaskID, engine.EngineID, engine.Events) (engine.Action, engine.SignalAction) {
-	return o.seen(), engine.SignalDeliver
+func (o observer) ReportSignal(_ *engine.World, _ engine.TaskID, _ engine.EngineID, _ engine.Events, so engine.SignalAction) (engine.Action, engine.SignalAction) {
+	return o.seen(), so
 }
 func (o observer) ReportClone(*engine.World, engine.TaskID, engine.EngineID, engine.TaskID) engine.Action {
 	return o.seen()
@@ -27,8 +27,8 @@ func (o observer) ReportClone(*engine.World, engine.TaskID, engine.EngineID, eng
 func (o observer) ReportExec(*engine.World, engine.TaskID, engine.EngineID, engine.Tid) engine.Action {
 	return o.seen()
 }
-func (o observer) ReportSyscallEntry(*engine.World, engine.TaskID, engine.EngineID) (engine.Action, bool) {
-	return o.seen(), false
+func (o observer) ReportSyscallEntry(_ *engine.World, _ engine.TaskID, _ engine.EngineID, so engine.EntrySoFar) (engine.Action, bool) {
+	return o.seen(), so.Abort
 }
 func (o observer) ReportSyscallExit(*engine.World, engine.TaskID, engine.EngineID) engine.Action {
 	return o.seen()
@@ -39,7 +39,11 @@ func (o observer) ReportExit(*engine.World, engine.TaskID, engine.EngineID, uint
 func (o observer) ReportDeath(*engine.World, engine.TaskID, engine.EngineID) engine.Action {
 	return o.seen()
 }
-func (o observer) ReportReap(*engine.World, engine.TaskID, engine.EngineID) { o.seen() }
+func (o observer) ReportJctl(*engine.World, engine.TaskID, engine.EngineID, int32, int32) engine.Action {
+	return o.seen()
+}
+func (o observer) Release(*engine.World, engine.ClientID, *engine.EngineData) {}
+func (o observer) ReportReap(*engine.World, engine.TaskID, engine.EngineID)   { o.seen() }
 func (o observer) ReportExtra(*engine.World, engine.TaskID, engine.EngineID, engine.Extra, uint16) engine.Action {
 	return o.seen()
 }
@@ -51,7 +55,7 @@ func (o observer) Stopped(*engine.World, engine.TaskID, engine.EngineID) {}
 func (o observer) Left(*engine.World, engine.TaskID, engine.EngineID)    {}
 
 func attachObserver(w *engine.World, t engine.TaskID) {
-	e, _ := w.AttachEngine(t, self+1, engine.AttachCreate|engine.AttachExclusive|engine.AttachMatchOps)
+	e, _ := w.AttachEngine(t, self+1, engine.AttachCreate|engine.AttachExclusive|engine.AttachMatchOps, 0)
 	w.SetEvents(t, e, observed)
 }
 
@@ -131,7 +135,7 @@ func TestHeld(t *testing.T) {
 			if ev := w.Step(cs[0]); ev.Kind == engine.EvEnd && ev.Actor == 0 {
 				log = append(log, ev.Res.Ret)
 				if len(log) == 2 { // waited for: now the other engine wants it stopped, too
-					e, errno := w.AttachEngine(child, self+1, engine.AttachCreate)
+					e, errno := w.AttachEngine(child, self+1, engine.AttachCreate, 0)
 					if errno != 0 || w.SetEvents(child, e, engine.EvQuiesce) != 0 || w.Control(child, e, engine.ActStop, false) != 0 {
 						t.Fatal("cannot hold the stopped child")
 					}

@@ -27,8 +27,14 @@ func (client) ReportQuiesce(w *engine.World, t engine.TaskID, e engine.EngineID,
 	return engine.ActResume
 }
 
-// ReportSignal is the signal-delivery-stop (R30).
-func (client) ReportSignal(w *engine.World, t engine.TaskID, e engine.EngineID, _ engine.Events) (engine.Action, engine.SignalAction) {
+// ReportSignal is the signal-delivery-stop (R30), whatever other engines made of the signal: its tracer decides anew.
+func (client) ReportSignal(w *engine.World, t engine.TaskID, e engine.EngineID, event engine.Events, so engine.SignalAction) (engine.Action, engine.SignalAction) {
+	if event == 0 { // somebody else's report
+		if at(w, t, e).stopped() {
+			return engine.ActStop, so
+		}
+		return engine.ActResume, so
+	}
 	w.Mark(30)
 	at(w, t, e).d[wordStop] = uint64(w.SigInfo(t).Signo) | stopInfo | stopSignal
 	return engine.ActStop, engine.SignalDeliver
@@ -61,8 +67,8 @@ func (client) Inherit(w *engine.World, t engine.TaskID, e engine.EngineID, child
 		return
 	}
 	w.Mark(60)
-	ce, errno := w.AttachEngine(child, self, engine.AttachCreate|engine.AttachExclusive|engine.AttachMatchOps)
-	if errno != 0 {
+	ce, ok := attachEngine(w, child)
+	if !ok {
 		return
 	}
 	cc := at(w, child, ce)
@@ -123,10 +129,14 @@ func (c context) syscallStop(w *engine.World, t engine.TaskID, message int64) en
 	return c.notify(w, t, uint8(SIGTRAP), code, 0, message)
 }
 
-// ReportSyscallEntry stops before the call; in SYSEMU mode the call is not executed, whatever happens at the stop (R54).
-func (client) ReportSyscallEntry(w *engine.World, t engine.TaskID, e engine.EngineID) (engine.Action, bool) {
+// ReportSyscallEntry stops before the call; in SYSEMU mode the call is not executed, whatever happens at the stop (R54). Nor
+// is one that another engine aborts. The tracer has had its stop if the report is repeated.
+func (client) ReportSyscallEntry(w *engine.World, t engine.TaskID, e engine.EngineID, so engine.EntrySoFar) (engine.Action, bool) {
 	c := at(w, t, e)
-	return c.syscallStop(w, t, MessageSyscallEntry), c.emulate() && !w.HasBug(engine.BugSysemuRuns)
+	if so.Resumed {
+		return engine.ActResume, so.Abort || c.emulate()
+	}
+	return c.syscallStop(w, t, MessageSyscallEntry), so.Abort || c.emulate() && !w.HasBug(engine.BugSysemuRuns)
 }
 
 // ReportSyscallExit stops after the call.
@@ -147,11 +157,16 @@ func (client) ReportExit(w *engine.World, t engine.TaskID, e engine.EngineID, co
 	return c.eventStop(w, t, EventExit, int64(code))
 }
 
-// ReportDeath and ReportReap have nothing to do: death is told by the core, and the data dies with the engine.
+// ReportJctl, ReportDeath, ReportReap and Release have nothing to do: job control and death are told by the core, and the
+// data dies with the engine.
+func (client) ReportJctl(*engine.World, engine.TaskID, engine.EngineID, int32, int32) engine.Action {
+	return engine.ActResume
+}
 func (client) ReportDeath(*engine.World, engine.TaskID, engine.EngineID) engine.Action {
 	return engine.ActResume
 }
-func (client) ReportReap(*engine.World, engine.TaskID, engine.EngineID) {}
+func (client) ReportReap(*engine.World, engine.TaskID, engine.EngineID)   {}
+func (client) Release(*engine.World, engine.ClientID, *engine.EngineData) {}
 
 // ReportExtra reports the events that utrace does not have.
 func (client) ReportExtra(w *engine.World, t engine.TaskID, e engine.EngineID, x engine.Extra, arg uint16) engine.Action {
