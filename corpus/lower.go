@@ -23,6 +23,7 @@ func Lower(s *Scenario) (*engine.Program, error) {
 	for i, victim := range s.Victims() {
 		l.p.Actors = append(l.p.Actors, engine.Actor{Name: s.Actors[i].Name, Victim: victim})
 	}
+	l.clients()
 	l.prologues()
 	l.body(s.Body, false, 0)
 	for i := range l.p.Actors {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"tracehammer/engine"
+	"tracehammer/engine/clients"
 	"tracehammer/ptrace"
 )
 
@@ -290,7 +291,13 @@ func numberIn(verb *Verb, t ParamType, n int64) string {
 			return fmt.Sprintf("expected an exit signal and flags among %s", formatNum(CloneFlags, allowedClone&^engine.CSIGNAL))
 		}
 		return ""
-	case Image, SeccompAction, CallName, Disposition, How, WaitIDType:
+	case UtraceEvents:
+		return in(0, 1<<(clients.CallbackJctl+1)-1)
+	case UtraceAction:
+		return in(0, 7) // one more for the error
+	case AttachFlags:
+		return in(0, 0xff)
+	case Client, Callback, Image, SeccompAction, CallName, Disposition, How, WaitIDType:
 		if _, ok := paramTypes[t].table.Name(n); !ok {
 			return "expected " + paramTypes[t].what
 		}
@@ -315,7 +322,7 @@ func (v *validator) safe(o *Op) string {
 			continue
 		}
 		switch {
-		case a.N == int64(engine.InitTid) && o.Verb.Call == engine.CallPtrace:
+		case a.N == int64(engine.InitTid) && (o.Verb.Call == engine.CallPtrace || o.Verb.EngineOnly()):
 			return o.Verb.Name + ": expected somebody else than init"
 		case a.N == -1 && o.Verb.Call == engine.CallKill:
 			return "kill: expected somebody, not everybody"

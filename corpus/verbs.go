@@ -35,6 +35,11 @@ const (
 	RegsetType                     // NT_PRSTATUS
 	Status                         // wait status: "stopped SIGSTOP", several words; results only
 	Tid                            // actor, or number; results only
+	Client                         // kind of a utrace client
+	UtraceEvents                   // events of an engine
+	UtraceAction                   // what utrace_control is to do
+	AttachFlags                    // of utrace_attach
+	Callback                       // kind of a callback
 	numParamTypes
 )
 
@@ -59,7 +64,7 @@ type Out struct {
 	Type ParamType
 }
 
-// Verb is one kind of operation. Its name is one word, or two for the calls that are many calls in one (ptrace, prctl).
+// Verb is one kind of operation. Its name is one word, or two for the calls that are many calls in one (ptrace, utrace, prctl).
 type Verb struct {
 	ID     uint8 // index into Verbs: part of the byte form
 	Name   string
@@ -97,7 +102,7 @@ func opt(name string, t ParamType, slot int8, def int64) Param {
 }
 
 // Verbs lists all verbs. The byte form uses their indices: a change of order needs a new version of it.
-var Verbs = slices.Concat(callVerbs, ptraceVerbs())
+var Verbs = slices.Concat(callVerbs, ptraceVerbs(), utraceVerbs())
 
 var callVerbs = []*Verb{
 	{Name: "fork", Call: engine.CallClone, Fixed: []Fixed{{0, engine.SIGCHLD}}, Params: []Param{req("child", Child, 1)}, RetTid: true,

@@ -69,6 +69,11 @@ var paramTypes = [numParamTypes]paramType{
 	RegsetType:    {what: "a regset note", table: ptrace.RegsetTypes},
 	Status:        {what: "a wait status"},
 	Tid:           {what: "an actor or a number", tids: true},
+	Client:        {what: "a utrace client", table: clientNames},
+	UtraceEvents:  {what: "utrace events joined by | or 0", table: utraceEvents},
+	UtraceAction:  {what: "STOP, INTERRUPT, REPORT, SINGLESTEP, BLOCKSTEP, RESUME or DETACH", table: utraceActions},
+	AttachFlags:   {what: "MATCH_OPS, MATCH_DATA, CREATE, EXCLUSIVE or 0", table: attachFlags},
+	Callback:      {what: "a kind of callback", table: callbackNames},
 }
 
 // signalMasks names signals by their bits in a mask.

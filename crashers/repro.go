@@ -328,6 +328,9 @@ func (g *generator) call(a engine.ActorID, i int32) (string, error) {
 	in := &g.p.Actors[a].Code[i]
 	c, ok := cCallOf(in, g.leader(a), a, i)
 	if !ok {
+		if in.Call == engine.CallUtrace {
+			return "", fmt.Errorf("%w: actor %s uses utrace, which no kernel has", ErrNoReproducer, g.p.Actors[a].Name)
+		}
 		return "", fmt.Errorf("%w: call %d of actor %s", ErrNoReproducer, in.Call, g.p.Actors[a].Name)
 	}
 	var b strings.Builder

@@ -116,6 +116,12 @@ func (w *World) EventsOf(t TaskID, e EngineID) Events { return w.engine(t, e).fl
 // Data is an engine's own state.
 func (w *World) Data(t TaskID, e EngineID) *EngineData { return &w.engine(t, e).data }
 
+// OnlyAttached says that nobody holds a reference to an engine but the task that it is attached to.
+func (w *World) OnlyAttached(t TaskID, e EngineID) bool {
+	en := w.engine(t, e)
+	return en.state != engineDetached && en.refs <= 1
+}
+
 // GetEngine takes a reference.
 func (w *World) GetEngine(t TaskID, e EngineID) { w.engine(t, e).refs++ }
 

@@ -46,6 +46,9 @@ type Starter interface {
 // ClientData is a client's own state in a World, beside that of its engines.
 type ClientData [3]uint64
 
+// CallerID is the client that makes CallUtrace, 0 if there is none.
+func (w *World) CallerID() ClientID { return w.m.self }
+
 // ClientState is the state of a client.
 func (w *World) ClientState(c ClientID) *ClientData { return &w.clients[c-1] }
 

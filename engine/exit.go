@@ -188,7 +188,7 @@ func (w *World) scrub(id TaskID) {
 	t.flags &^= tfSigPending | tfNotifyResume | tfStep | tfRestoreMask
 	if t.is(tfReleased) {
 		*t = task{exitState: ExitDead, state: Dead, flags: t.flags & (tfReleased | tfParked), proc: t.proc, vforkDone: NoTask, mm: -1, fs: -1, files: -1,
-			utrace: t.utrace} // engines that somebody refers to outlive the task
+			utrace: utrace{first: t.utrace.first, resume: ActResume, reporting: noEngine}} // engines that somebody refers to stay
 	}
 }
 

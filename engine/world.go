@@ -30,6 +30,7 @@ type Machine struct {
 	hooks  Hooks
 	hooked bool               // the first client is Hooks
 	caller Caller             // makes CallUtrace
+	self   ClientID           // its own
 	parent [MaxActors]ActorID // who creates the actor
 	// private says which variables only one actor uses: arithmetic on them is nobody else's business.
 	private [MaxVars]bool
@@ -91,9 +92,9 @@ func NewMachine(p *Program, o Options, clients ...Ops) *Machine {
 	if m.hooks == nil {
 		m.hooks = noHooks{}
 	}
-	for _, c := range m.ops {
+	for i, c := range m.ops {
 		if caller, ok := c.(Caller); ok {
-			m.caller = caller
+			m.caller, m.self = caller, ClientID(i+1)
 		}
 	}
 	if o.Check {

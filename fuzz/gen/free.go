@@ -6,11 +6,11 @@ import (
 	"tracehammer/corpus"
 )
 
-// everything is all verbs: the templates with their weights, and the others now and then. Creation is an edit of its own.
+// everything is all verbs: the templates with their weights, and the others now and then; what no kernel has is left out. Creation is an edit of its own.
 var everything = func() []template {
 	all := slices.Clone(templates)
 	for _, v := range corpus.Verbs {
-		if !v.Creates() && !slices.ContainsFunc(all, func(t template) bool { return t.verb == v.Name }) {
+		if !v.Creates() && !v.EngineOnly() && !slices.ContainsFunc(all, func(t template) bool { return t.verb == v.Name }) {
 			all = append(all, template{v.Name, 1})
 		}
 	}

@@ -67,6 +67,7 @@ var sysno = [engine.NumCalls]uint32{
 	engine.CallSeccomp:          unix.SYS_SECCOMP,
 	engine.CallSetresuid:        unix.SYS_SETRESUID,
 	engine.CallPtrace:           unix.SYS_PTRACE,
+	engine.CallUtrace:           1 << 30, // none
 	engine.CallSchedYield:       unix.SYS_SCHED_YIELD,
 	engine.CallFutexWait:        unix.SYS_FUTEX,
 	engine.CallFutexWake:        unix.SYS_FUTEX,

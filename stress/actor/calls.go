@@ -46,6 +46,10 @@ func (b *builder) engineCall(n int32) {
 		b.fail("call %d is not for programs", in.Call)
 		return
 	}
+	if in.Call == engine.CallUtrace {
+		b.fail("utrace is no system call of a kernel's")
+		return
+	}
 	e := b.operands()
 	i := b.call(sysno[in.Call], e.args...)
 	i.index = uint32(n)

@@ -65,7 +65,12 @@ func (k kernel) unfit(s *corpus.Scenario, target string) string {
 	if isEngine(target) {
 		return unfitFor(s, target)
 	}
-	if stress.Simulated(target) || s.RunsOn(m) {
+	switch {
+	case stress.Simulated(target):
+		return ""
+	case s.EngineOnly():
+		return "it uses utrace, which no kernel has"
+	case s.RunsOn(m):
 		return ""
 	}
 	if m.Root = true; s.RunsOn(m) {
