@@ -191,7 +191,7 @@ func (e *Expect) format(v *Verb) string {
 	case ExpectNever:
 		return wordNever
 	}
-	s := formatRet(e.Ret)
+	s := formatRet(v, e.Ret)
 	for i, a := range e.Out {
 		s += " " + formatArg(v.Outs[i].Type, a)
 	}

@@ -272,12 +272,15 @@ func formatArg(t ParamType, a Arg) string {
 	return a.Name
 }
 
-// formatRet writes an expected return value: negative ones are errnos.
-func formatRet(a Arg) string {
+// formatRet writes an expected return value of a verb: negative ones are errnos.
+func formatRet(v *Verb, a Arg) string {
 	if a.Kind == ArgNum && a.N < 0 {
 		if s, ok := ptrace.Errnos.Name(-a.N); ok {
 			return s
 		}
+	}
+	if a.Kind == ArgNum && !v.RetTid {
+		return formatArg(Int, a)
 	}
 	return formatArg(Tid, a)
 }

@@ -45,6 +45,9 @@ func (w *World) AttachEngine(target TaskID, c ClientID, flags AttachFlags, data 
 	case (u.n == 0 && t.exitState == ExitDead || u.is(utReap) || t.is(tfReleased)) && !w.bug(BugUtraceAttachReaping):
 		return noEngine, ESRCH
 	}
+	if u.n == 0 && t.exitState == ExitDead {
+		u.flags |= utLate
+	}
 	*w.engine(target, place) = engine{data: EngineData{data}, ops: c, state: engineAttaching, refs: 2}
 	u.list[u.n] = place
 	u.n++

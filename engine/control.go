@@ -36,8 +36,9 @@ func (w *World) Control(target TaskID, e EngineID, a Action, forced bool) int {
 		t.flags &^= tfStep
 		if a < ActResume {
 			t.flags |= tfStep
-		} else if w.bug(BugUtraceStepShared) {
+		} else if w.bug(BugUtraceStepShared) && u.resume > ActReport {
 			u.flags &^= utStep
+			u.resume = ActResume
 		}
 	case a < ActResume:
 		w.request(t, a)
@@ -119,7 +120,7 @@ func (w *World) request(t *task, a Action) {
 	if a < t.utrace.resume {
 		t.utrace.resume = a
 	}
-	if a == ActInterrupt {
+	if a == ActInterrupt && !(t.state == Running && w.bug(BugUtraceInterruptSlips)) {
 		w.signalWake(t, false)
 	} else {
 		t.flags |= tfNotifyResume

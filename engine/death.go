@@ -36,7 +36,7 @@ func (w *World) deathDone(id TaskID, t *task, f *frame) bool {
 // reapEngines is utrace_release_task: REAP callbacks at once, or left to the thread that is still reporting its death.
 func (w *World) reapEngines(id TaskID) {
 	u := &w.tasks[id].utrace
-	if u.n == 0 {
+	if u.n == 0 || u.is(utLate) {
 		return
 	}
 	u.flags |= utReap

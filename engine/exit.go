@@ -186,7 +186,7 @@ func (w *World) scrub(id TaskID) {
 	}
 	t.blocked, t.saved, t.pc, t.call, t.execID, t.parExecID = 0, 0, 0, CallNone, 0, 0
 	t.flags &^= tfSigPending | tfNotifyResume | tfStep | tfRestoreMask
-	if t.is(tfReleased) {
+	if t.is(tfReleased) && t.utrace.n == 0 {
 		*t = task{exitState: ExitDead, state: Dead, flags: t.flags & (tfReleased | tfParked), proc: t.proc, vforkDone: NoTask, mm: -1, fs: -1, files: -1,
 			utrace: utrace{first: t.utrace.first, resume: ActResume, reporting: noEngine}} // engines that somebody refers to stay
 	}

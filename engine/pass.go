@@ -86,7 +86,10 @@ func (w *World) begin(id TaskID, t *task, k passKind, arg uint16) bool {
 		w.pass.signal = SignalAction(arg)
 	case passEntry:
 		if arg != 0 && w.bug(BugUtraceResumedKeepsStop) {
-			w.pass.action = ActStop
+			for _, e := range t.utrace.on() {
+				w.engine(id, e).flags |= engineStop
+			}
+			t.utrace.events |= engineStop
 		}
 	}
 	u := &t.utrace

@@ -62,8 +62,10 @@ func (w *World) reportResume(id TaskID, t *task) bool {
 	switch {
 	case u.n == 0:
 		return true
-	case asked == ActInterrupt && !w.bug(BugUtraceInterruptSlips):
-		t.flags |= tfSigPending
+	case asked == ActInterrupt:
+		if !w.bug(BugUtraceInterruptSlips) {
+			t.flags |= tfSigPending
+		}
 		return true
 	case asked == ActStop:
 		return true
@@ -169,8 +171,14 @@ func (w *World) finishSignal(id TaskID, t *task, stop bool, r Action) bool {
 	if r < ActSinglestep {
 		r = ActResume // or it would report for ever
 	}
-	if w.ptraceStops(id) {
-		return !w.stopNow(id, t) // at once: the tracer decides about the signal (R30)
+	if !w.pass.called && w.pass.signal == SignalHandler && w.bug(BugUtraceHandlerLeaks) {
+		t.utrace.flags |= utHandler
+	}
+	if w.ptraceStops(id) { // at once: the tracer decides about the signal (R30)
+		if w.disarm(t); r < t.utrace.resume {
+			w.request(t, r)
+		}
+		return !w.stopNow(id, t)
 	}
 	switch {
 	case sa == SignalIgnore:

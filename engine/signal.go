@@ -203,6 +203,9 @@ func (w *World) ignoredAtGeneration(t *task, sig uint8, force bool) bool {
 		w.mark(24)
 		return false
 	}
+	if sig != SIGKILL && w.besides(w.at[t.tid], EvSignalIgn) {
+		return false // the engine sees it first (2.8)
+	}
 	h := w.sighandOf(t)
 	if w.procOf(t).flags&gfUnkillable != 0 && h.isDefault(sig) && !(force && onlySignals&bit(sig) != 0) {
 		w.mark(36)
@@ -351,7 +354,8 @@ func (w *World) completeSignal(sig uint8, nominal *task, private bool) {
 			return
 		}
 	}
-	if w.fatal(p, sig) && p.flags&gfGroupExit == 0 && (sig == SIGKILL || !nominal.is(tfTraced) || w.bug(BugFatalIgnoresTracer)) && coreSignals&bit(sig) == 0 {
+	if w.fatal(p, sig) && p.flags&gfGroupExit == 0 && (sig == SIGKILL || !nominal.is(tfTraced) || w.bug(BugFatalIgnoresTracer)) && coreSignals&bit(sig) == 0 &&
+		(sig == SIGKILL || !w.besides(w.at[t.tid], EvSignalTerm|EvSignalCore)) {
 		w.mark(27)
 		p.beginGroupExit()
 		p.exitCode = uint16(sig)

@@ -118,6 +118,7 @@ const (
 	utDying                     // dead, and its death pass is still to come or under way
 	utDeath                     // the death pass is under way
 	utReap                      // release has begun
+	utLate                      // planted bug only: attached when release had looked for engines
 )
 
 // utrace is the per-thread part (1.1). events is the hot path's union: nonzero iff an engine is there (U2). list holds the
@@ -181,6 +182,9 @@ func (w *World) reset(id TaskID) {
 		if w.bug(BugUtraceHandlerLeaks) {
 			keep |= utHandler
 		}
+		if w.bug(BugUtraceStepLeftArmed) {
+			keep |= utStep
+		}
 		u.flags &= keep
 	}
 }
@@ -193,6 +197,20 @@ func (w *World) wanted(id TaskID) bool {
 	}
 	for _, e := range u.on() {
 		if w.engine(id, e).flags&engineStop != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// besides says that an engine other than ptrace's asked for some of the events.
+func (w *World) besides(id TaskID, events Events) bool {
+	u := &w.tasks[id].utrace
+	if len(w.m.ops) == 1 || u.events&events == 0 {
+		return false
+	}
+	for _, e := range u.on() {
+		if en := w.engine(id, e); en.flags&events != 0 && !w.m.ptraces(en.ops) {
 			return true
 		}
 	}

@@ -15,7 +15,7 @@ const (
 	Observer      // watches
 	Stopper       // stops the thread at each of its events, until told to go on
 	Reporter      // asks for a report at each of its events
-	Stepper       // steps: consumes three traps of the processor after CONTROL SINGLESTEP
+	Stepper       // steps: consumes four traps of the processor after CONTROL SINGLESTEP
 	Ignorer       // ignores its signal
 	Holder        // stops at its signal and puts it back, once
 	Changer       // makes its signal SIGUSR2

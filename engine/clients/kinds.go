@@ -79,7 +79,7 @@ func (c reporter) ReportJctl(w *engine.World, t engine.TaskID, e engine.EngineID
 }
 
 // steps is how many traps a stepper consumes.
-const steps = 3
+const steps = 4
 
 // stepper steps while it has steps left.
 type stepper struct{ client }
