@@ -16,7 +16,7 @@ func (w *World) Control(target TaskID, e EngineID, a Action, forced bool) int {
 		return ESRCH
 	case t.dead() && a != ActDetach, reaping:
 		return ESRCH
-	case u.is(utDeath):
+	case u.is(utDeath) && !w.m.ptraces(en.ops):
 		return EALREADY
 	case (a == ActSinglestep || a == ActBlockstep) && w.Old(SwNoSinglestep) && !w.m.ptraces(en.ops):
 		return EOPNOTSUPP

@@ -159,6 +159,9 @@ func (w *World) newTask(id TaskID, group int8) *task {
 	*t = task{tid: id + 1, proc: group, mm: group, fs: id, files: id, vforkDone: NoTask}
 	t.utrace.resume = ActResume
 	t.utrace.reporting = noEngine
+	if len(w.m.ops) > 1 {
+		w.more[id] = [maxEngines - 1]engine{}
+	}
 	w.used |= 1 << id
 	w.at[t.tid] = id
 	if group == id {
