@@ -302,6 +302,7 @@ func (w *World) apply(id TaskID, i EngineID, a Action) {
 	switch {
 	case en.state == engineDetaching, a == ActDetach && w.tasks[id].utrace.is(utPass):
 		en.state, en.flags = engineDetaching, EvQuiesce
+		w.tasks[id].utrace.events |= EvQuiesce
 		w.clearStop(id)
 		return
 	case a == ActDetach:

@@ -216,7 +216,7 @@ func freeName(s *corpus.Scenario, prefix string) string {
 
 // splice puts a few statements of another seed in, done by this scenario's actors.
 func (g *Gen) splice(s *corpus.Scenario) {
-	from := one(g, corpus.Seeds()).Clone()
+	from := one(g, g.seeds()).Clone()
 	from.Strip()
 	cast := map[string]string{}
 	for _, d := range from.Actors {

@@ -26,7 +26,11 @@ var shaping = []edit{
 // that mostly ends, else the one that ends most often.
 func (g *Gen) Free() *corpus.Scenario {
 	g.mood()
-	verbs := sample(g, everything)
+	all := everything
+	if g.utrace {
+		all = append(utraceTemplates[:len(utraceTemplates):len(utraceTemplates)], everything...)
+	}
+	verbs := sample(g, all)
 	var best *corpus.Scenario
 	most := -1
 	for i := 0; i < tries || best == nil; i++ {

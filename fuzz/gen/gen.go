@@ -27,6 +27,8 @@ type Gen struct {
 	verbs []template // of this mood
 	edits []edit     // of this mood
 
+	utrace bool // scenarios may use utrace
+
 	world   engine.World // of the runs that try variations
 	choices []engine.Choice
 }
@@ -43,7 +45,7 @@ func (g *Gen) mood() {
 		return
 	}
 	g.left = moodLength
-	g.verbs, g.edits = sample(g, templates), sample(g, edits)
+	g.verbs, g.edits = sample(g, g.templates()), sample(g, edits)
 }
 
 // sample keeps about two of three, at least one.
@@ -195,7 +197,7 @@ func (g *Gen) run(m *engine.Machine) (ends bool, held []engine.ActorID) {
 	}
 	for _, wait := range w.Waits(nil) {
 		switch wait.Kind {
-		case engine.WaitPtraceStop, engine.WaitGroupStop, engine.WaitExitEvent, engine.WaitSignal:
+		case engine.WaitPtraceStop, engine.WaitEngine, engine.WaitGroupStop, engine.WaitExitEvent, engine.WaitSignal:
 			if wait.Actor != engine.NoActor {
 				held = append(held, wait.Actor)
 			}

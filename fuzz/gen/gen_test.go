@@ -1,9 +1,13 @@
 package gen
 
 import (
+	"context"
 	"testing"
 
 	"tracehammer/corpus"
+	"tracehammer/engine"
+	"tracehammer/stress"
+	"tracehammer/stress/history"
 )
 
 func TestVariationsAreValid(t *testing.T) {
@@ -102,5 +106,45 @@ func TestMostVariationsEnd(t *testing.T) {
 	}
 	if blocked > n/10 {
 		t.Errorf("%d of %d variations can only block", blocked, n)
+	}
+}
+
+// What is made for kernels uses no utrace; what is made for the engine does, and keeps every invariant.
+func TestUtrace(t *testing.T) {
+	var seeds []*corpus.Scenario
+	for _, s := range corpus.Seeds() {
+		if !s.EngineOnly() {
+			seeds = append(seeds, s)
+		}
+	}
+	n := 400
+	if testing.Short() {
+		n = 80
+	}
+	plain, full := New(7), NewEngine(7)
+	used := 0
+	for i := range n {
+		for _, s := range []*corpus.Scenario{plain.Vary(seeds[i%len(seeds)]), plain.Free()} {
+			if s.EngineOnly() {
+				t.Fatalf("no kernel can run\n%s", s.Print())
+			}
+		}
+		for _, s := range []*corpus.Scenario{full.Vary(seeds[i%len(seeds)]), full.Free()} {
+			if s.EngineOnly() {
+				used++
+			}
+			p, err := corpus.Lower(s)
+			if err != nil {
+				t.Fatalf("%v\n%s", err, s.Print())
+			}
+			target := stress.NewEngineTarget(engine.Options{Check: true})
+			err = target.Run(context.Background(), p, stress.Plan{Seed: uint64(i), Repeat: 20}, func(*history.History) bool { return true })
+			if err != nil {
+				t.Errorf("%v\n%s", err, s.Print())
+			}
+		}
+	}
+	if used < n/2 {
+		t.Errorf("%d of %d scenarios use utrace", used, 2*n)
 	}
 }

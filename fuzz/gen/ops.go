@@ -91,6 +91,9 @@ func (g *Gen) arg(s *corpus.Scenario, o *corpus.Op, i int) corpus.Arg {
 	if p.Optional && p.Type != corpus.Signal && p.Type != corpus.Options && p.Type != corpus.WaitFlags && g.rng.IntN(4) > 0 {
 		return corpus.Num(p.Default)
 	}
+	if n, ok := g.utraceArg(p.Type); ok {
+		return corpus.Num(n)
+	}
 	switch p.Type {
 	case corpus.Pid:
 		return g.pid(s, o)

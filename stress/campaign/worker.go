@@ -57,6 +57,9 @@ func (c *campaign) work(ctx context.Context, tm *team, n int) error {
 	}
 	w := &worker{campaign: c, team: tm, runner: r, rng: rand.New(rand.NewPCG(c.Seed, tm.stream(n))), cpus: allowedCPUs()}
 	g := gen.New(c.Seed ^ tm.stream(n))
+	if !r.real {
+		g = gen.NewEngine(c.Seed ^ tm.stream(n))
+	}
 	q := newQueue(w.rng, func(parent *corpus.Scenario) *corpus.Scenario {
 		if w.rng.IntN(freeShare) == 0 {
 			return g.Free()

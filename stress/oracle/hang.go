@@ -37,6 +37,10 @@ func waitFunction(w *engine.Wait) string {
 		return "do_signal_stop"
 	case engine.WaitPtraceStop:
 		return "ptrace_stop"
+	case engine.WaitEngine:
+		return "utrace_stop"
+	case engine.WaitBarrier:
+		return "utrace_barrier"
 	}
 	return ""
 }
