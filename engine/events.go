@@ -17,6 +17,9 @@ func (w *World) SetEvents(target TaskID, e EngineID, mask Events) int {
 	case t.dead() && mask&^old&EvDeathEvents != 0, u.is(utDying) && old&^mask&EvDeathEvents != 0:
 		return EALREADY
 	}
+	if w.m.opt.Check {
+		w.expect(13, target, !u.is(utReap), "set_events of engine %d succeeds although release has begun", e)
+	}
 	en.flags = mask | en.flags&engineStop
 	// Bits are only added here; they go away when the thread recomputes the union (U2). Nobody but the thread walks its
 	// engines while it runs, so a stopped or dead thread's union can be recomputed at once.

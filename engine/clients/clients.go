@@ -14,7 +14,7 @@ const (
 	_        Kind = iota
 	Observer      // watches
 	Stopper       // stops the thread at each of its events, until told to go on
-	Reporter      // asks for a report at each of its events
+	Reporter      // asks for a report at each of its events, and at the death of its thread for one event more
 	Stepper       // steps: consumes four traps of the processor after CONTROL SINGLESTEP
 	Ignorer       // ignores its signal
 	Holder        // stops at its signal and puts it back, once
@@ -22,12 +22,14 @@ const (
 	Aborter       // aborts one call
 	Detacher      // detaches at its first callback
 	Mourner       // detaches at the thread's death
-	Attacher      // attaches an observer at its first event
+	Attacher      // attaches an observer at its first event; keeps any engine that it finds at REAP
+	Runner        // has the calls made that an engine before it aborts
+	Garbler       // gives its signal a number beyond the last
 	NumKinds
 )
 
 var names = [NumKinds]string{Observer: "observer", Stopper: "stopper", Reporter: "reporter", Stepper: "stepper", Ignorer: "ignorer",
-	Holder: "holder", Changer: "changer", Aborter: "aborter", Detacher: "detacher", Mourner: "mourner", Attacher: "attacher"}
+	Holder: "holder", Changer: "changer", Aborter: "aborter", Detacher: "detacher", Mourner: "mourner", Attacher: "attacher", Runner: "runner", Garbler: "garbler"}
 
 func (k Kind) String() string {
 	if k == 0 || k >= NumKinds {
@@ -57,6 +59,8 @@ var maker = [NumKinds]func(client) engine.Ops{
 	Detacher: func(c client) engine.Ops { return detacher{c} },
 	Mourner:  func(c client) engine.Ops { return mourner{c} },
 	Attacher: func(c client) engine.Ops { return attacher{c} },
+	Runner:   func(c client) engine.Ops { return runner{c} },
+	Garbler:  func(c client) engine.Ops { return garbler{c} },
 }
 
 // Words of an engine's data. The first is the client's signal, which MATCH_DATA compares.

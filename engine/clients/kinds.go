@@ -78,6 +78,13 @@ func (c reporter) ReportJctl(w *engine.World, t engine.TaskID, e engine.EngineID
 	return c.report(c.client.ReportJctl(w, t, e, kind, notify))
 }
 
+// ReportDeath asks for an event more: that fails if the thread was reaped meanwhile.
+func (c reporter) ReportDeath(w *engine.World, t engine.TaskID, e engine.EngineID) engine.Action {
+	a := c.client.ReportDeath(w, t, e)
+	w.SetEvents(t, e, w.EventsOf(t, e)|engine.EvExec)
+	return a
+}
+
 // steps is how many traps a stepper consumes.
 const steps = 4
 
@@ -253,4 +260,29 @@ func (c attacher) ReportSyscallExit(w *engine.World, t engine.TaskID, e engine.E
 
 func (c attacher) ReportExit(w *engine.World, t engine.TaskID, e engine.EngineID, code uint16) engine.Action {
 	return c.attach(w, t, e, c.client.ReportExit(w, t, e, code))
+}
+
+// ReportReap keeps what it finds on the task: nothing, since the list is empty by then.
+func (c attacher) ReportReap(w *engine.World, t engine.TaskID, e engine.EngineID) {
+	c.seen(w, t, e, CallbackReap)
+	w.AttachEngine(t, 0, 0, 0)
+}
+
+// runner has every call made.
+type runner struct{ client }
+
+func (c runner) ReportSyscallEntry(w *engine.World, t engine.TaskID, e engine.EngineID, _ engine.EntrySoFar) (engine.Action, bool) {
+	return c.seen(w, t, e, CallbackSyscallEntry), false
+}
+
+// garbler gives its signal a number that is none.
+type garbler struct{ client }
+
+func (c garbler) ReportSignal(w *engine.World, t engine.TaskID, e engine.EngineID, event engine.Events, so engine.SignalAction) (engine.Action, engine.SignalAction) {
+	a := c.signal(w, t, e, event, so)
+	if c.its(w, t, e, event) {
+		w.SigInfo(t).Signo |= 0x80
+		so = engine.SignalTerm
+	}
+	return a, so
 }

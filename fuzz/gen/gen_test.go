@@ -80,7 +80,7 @@ func TestFreeIsValid(t *testing.T) {
 		return
 	}
 	for _, v := range corpus.Verbs {
-		if !verbs[v.Name] {
+		if !verbs[v.Name] && !v.EngineOnly() {
 			t.Errorf("no scenario has %s", v.Name)
 		}
 	}
