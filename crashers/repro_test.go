@@ -159,6 +159,16 @@ func runC(t *testing.T, bin string) (int, string) {
 	return status, string(out)
 }
 
+// TestUtraceRefused: no kernel has utrace, so there is no C for it.
+func TestUtraceRefused(t *testing.T) {
+	var p prog
+	p.call(p.actor("main"), engine.CallUtrace)
+	_, err := (&Reproducer{Title: "utrace", Program: p.end()}).C()
+	if !errors.Is(err, ErrNoReproducer) || !strings.Contains(err.Error(), "actor main uses utrace, which no kernel has") {
+		t.Errorf("error %v", err)
+	}
+}
+
 // TestEveryVerb: there is C for everything that a scenario can say, and gcc has nothing to complain about.
 func TestEveryVerb(t *testing.T) {
 	var p prog

@@ -148,3 +148,11 @@ func TestCallOf(t *testing.T) {
 		t.Errorf("a number of no call is %d", got)
 	}
 }
+
+// TestNoUtrace: actors are for kernels, and none of them has utrace.
+func TestNoUtrace(t *testing.T) {
+	p := &engine.Program{Actors: []engine.Actor{{Name: "main", Code: []engine.Instr{call(engine.CallUtrace), {Op: engine.OpEnd}}}}}
+	if _, err := Encode(p); err == nil || !strings.Contains(err.Error(), "utrace is no system call of a kernel's") {
+		t.Errorf("error %v", err)
+	}
+}
