@@ -110,6 +110,9 @@ func (w *World) Engines(target TaskID, c ClientID) int {
 	return n
 }
 
+// Reporting is the engine whose callback is running on a task, NoEngine if there is none.
+func (w *World) Reporting(t TaskID) EngineID { return w.tasks[t].utrace.reporting }
+
 // ClientOf is the client that an engine belongs to.
 func (w *World) ClientOf(t TaskID, e EngineID) ClientID { return w.engine(t, e).ops }
 
@@ -131,6 +134,9 @@ func (w *World) GetEngine(t TaskID, e EngineID) { w.engine(t, e).refs++ }
 // PutEngine gives a reference back. The last one calls the client's Release and frees the engine (1.2).
 func (w *World) PutEngine(t TaskID, e EngineID) {
 	en := w.engine(t, e)
+	if w.m.opt.Check {
+		w.expect(12, t, en.refs > 0, "engine %d is released twice", e)
+	}
 	if en.refs--; en.refs > 0 {
 		return
 	}

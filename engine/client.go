@@ -162,6 +162,9 @@ func (w *World) clientCall(id TaskID, t *task, f *frame) bool {
 // Traced says whether a task is in a tracing stop.
 func (w *World) Traced(t TaskID) bool { return w.tasks[t].state == Traced }
 
+// Started says whether a task has begun to run: a new one waits for the reports of its creation.
+func (w *World) Started(t TaskID) bool { return w.tasks[t].state != New }
+
 // ExitState of a task.
 func (w *World) ExitState(t TaskID) ExitState { return w.tasks[t].exitState }
 

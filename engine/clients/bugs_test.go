@@ -10,6 +10,7 @@ import (
 
 	"tracehammer/corpus"
 	"tracehammer/engine"
+	"tracehammer/engine/clients"
 	"tracehammer/stress/explore"
 	"tracehammer/stress/history"
 	"tracehammer/stress/oracle"
@@ -86,6 +87,7 @@ func broken(t *testing.T, s *corpus.Scenario, o engine.Options) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.Clients = clients.Checked(p.Clients)
 	r, err := explore.Run(context.Background(), p, o, 100_000)
 	var ie *engine.InvariantError
 	switch {

@@ -25,7 +25,7 @@ func watched(p *engine.Program, events engine.Events, split bool) *engine.Progra
 	if split {
 		q.Clients = clients.All(false)
 	}
-	q.Clients = append(q.Clients, clients.Everywhere(events))
+	q.Clients = clients.Checked(append(q.Clients, clients.Everywhere(events)))
 	return &q
 }
 
@@ -55,7 +55,10 @@ func outcomes(t *testing.T, p *engine.Program, limit int) (map[string]bool, bool
 }
 
 func TestPassiveExhaustive(t *testing.T) {
-	compared := 0
+	compared, few, least := 0, fewStates, 40
+	if testing.Short() {
+		few, least = 150, 15
+	}
 	for _, s := range corpus.Seeds() {
 		if s.EngineOnly() {
 			continue
@@ -64,7 +67,7 @@ func TestPassiveExhaustive(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		plain, complete := outcomes(t, p, fewStates)
+		plain, complete := outcomes(t, p, few)
 		if !complete {
 			continue
 		}

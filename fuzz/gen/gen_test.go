@@ -6,6 +6,7 @@ import (
 
 	"tracehammer/corpus"
 	"tracehammer/engine"
+	"tracehammer/engine/clients"
 	"tracehammer/stress"
 	"tracehammer/stress/history"
 )
@@ -137,6 +138,7 @@ func TestUtrace(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%v\n%s", err, s.Print())
 			}
+			p.Clients = clients.Checked(p.Clients)
 			target := stress.NewEngineTarget(engine.Options{Check: true})
 			err = target.Run(context.Background(), p, stress.Plan{Seed: uint64(i), Repeat: 20}, func(*history.History) bool { return true })
 			if err != nil {
