@@ -279,7 +279,7 @@ func formatRet(v *Verb, a Arg) string {
 			return s
 		}
 	}
-	if a.Kind == ArgNum && !v.RetTid {
+	if a.Kind == ArgNum && v.EngineOnly() { // counts, never tids
 		return formatArg(Int, a)
 	}
 	return formatArg(Tid, a)

@@ -74,7 +74,7 @@ func (w *World) checkChange(before *World, c Choice, i TaskID, b, t *task) {
 		w.expect(58, i, tracer || t.fatalPending() || b.jobctl&jcListening != 0 || !b.is(tfTraced) || b.utrace.n > 1,
 			"woken from a tracing stop by a step of task %d", c.Task)
 	}
-	if b.state != Traced && t.state == Traced {
+	if b.state != Traced && t.state == Traced && w.ptraceStops(i) { // the other engines' stops leave ptrace's traps alone
 		w.expect(44, i, t.jobctl&jcTrapStop == 0, "a trap is still scheduled at the stop")
 		w.expect(41, i, t.info.Signo != SIGKILL || t.frames[0].stage != stAfterSignal, "signal-delivery-stop of SIGKILL")
 		w.expect(45, i, t.jobctl&jcListening == 0, "listening at the stop")
@@ -211,7 +211,7 @@ func (w *World) checkLive() {
 		case stClient:
 			if t.state == Killable {
 				w.expect(77, id, w.Trapping(t.top().b), "attach waits for a trap that nobody owes")
-			} else if t.state == Interruptible {
+			} else if t.state == Interruptible && t.call == CallPtrace {
 				w.expect(78, id, w.procOf(&w.tasks[t.top().b]).guard != NoTask, "attach waits for a mutex that is free")
 				w.expect(78, id, !t.signalPending(), "attach sleeps through a signal")
 			}
