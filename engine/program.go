@@ -170,12 +170,13 @@ const (
 	CallSetresuid             // ruid=euid=suid
 	CallPtrace                // request, tid, addr, data -> per request: see ptrace.Request
 	CallSchedYield            //
-	CallUtrace                // made by a client that is a Caller: see package clients; no Linux kernel has it
 	// Harness calls: made by the instructions themselves, never logged, but visible to a tracer in syscall stops and to SIGKILL.
 	CallFutexWait
 	CallFutexWake
 	CallMmap      // maps the shared memory again after exec
 	CallSigreturn // at the end of a signal handler
+	// CallUtrace is made by a client that is a Caller: see package clients. No Linux kernel has it.
+	CallUtrace
 	NumCalls
 )
 

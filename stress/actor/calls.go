@@ -42,12 +42,12 @@ type encoded struct {
 // engineCall encodes one OpCall: perhaps instructions that fill the buffer, then the system call.
 func (b *builder) engineCall(n int32) {
 	in := b.in
-	if in.Call == engine.CallNone || in.Call >= engine.CallFutexWait {
-		b.fail("call %d is not for programs", in.Call)
-		return
-	}
 	if in.Call == engine.CallUtrace {
 		b.fail("utrace is no system call of a kernel's")
+		return
+	}
+	if in.Call == engine.CallNone || in.Call >= engine.CallFutexWait {
+		b.fail("call %d is not for programs", in.Call)
 		return
 	}
 	e := b.operands()
