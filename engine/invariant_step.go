@@ -42,7 +42,8 @@ func (w *World) checkStep(before *World, c Choice) {
 	case stAfterEntry, stAfterExit:
 		w.expect(40, id, b.resume == 0 || bits.OnesCount64(t.pending.mask&^b.pending.mask) <= 1, "one restart signal makes several pending")
 	case stOrphan:
-		begun := b.jobctl&jcStopPending == 0 && (t.jobctl&jcStopPending != 0 || t.state == Stopped)
+		// The step may go on to dequeue a SIGSTOP, which is another stop.
+		begun := b.jobctl&jcStopPending == 0 && (t.jobctl&jcStopPending != 0 || t.state == Stopped) && t.stopSig == b.cursig
 		w.expect(59, id, !begun || !before.orphanedGroup(before.procOf(b).pgid, NoTask), "signal %d stops an orphaned group", b.cursig)
 		w.expect(56, id, !begun || b.jobctl&jcStopDequeued != 0, "signal %d stops after a SIGCONT", b.cursig)
 	case stExitNotify:
