@@ -144,7 +144,7 @@ func (w *World) clientCall(id TaskID, t *task, f *frame) bool {
 	f.a, f.b = c.Stage, c.Target
 	switch r.Kind {
 	case CallDone:
-		if w.m.opt.Check {
+		if w.m.opt.Check && t.call == CallPtrace {
 			w.m.ended = callEnd{id, c.Target, c.Args, r.Ret}
 		}
 		t.out, t.tidMask = c.Out, c.TidMask

@@ -40,14 +40,14 @@ func (w *World) FirstStopDue(id TaskID, seized bool) bool {
 // GuardFree says whether nobody is in an exec of the task's process, nor attaching to it.
 func (w *World) GuardFree(id TaskID) bool { return w.procOf(&w.tasks[id]).guard == NoTask }
 
-// callEnd is a client's system call that came to its end in the step being made.
+// callEnd is a ptrace call that came to its end in the step being made.
 type callEnd struct {
 	task, target TaskID
 	args         [4]int64
 	ret          int64
 }
 
-// CallEnded says whether the step that was just made ended a client's system call of a task: what it named, and its result.
+// CallEnded says whether the step that was just made ended a ptrace call of a task: what it named, and its result.
 func (w *World) CallEnded(id TaskID) (target TaskID, args [4]int64, ret int64, ok bool) {
 	e := &w.m.ended
 	return e.target, e.args, e.ret, e.task == id

@@ -19,7 +19,7 @@ func (client) CheckStep(before, w *engine.World, c engine.Choice) {
 
 // checkStop looks at the stop that a task is in, or has just entered.
 func checkStop(before, w *engine.World, t engine.TaskID) {
-	st, e, ok := of(w, t)
+	st, _, ok := of(w, t)
 	if !ok || !w.Traced(t) || !st.stopped() {
 		return
 	}
@@ -28,7 +28,6 @@ func checkStop(before, w *engine.World, t engine.TaskID) {
 	if before.Exists(t) && before.Traced(t) {
 		return // as it was at the beginning
 	}
-	_ = e
 	switch {
 	case st.stop(stopSignal):
 		w.Expect(34, t, event == 0 && code > 0 && code <= engine.NSIG && code != uint16(SIGKILL), "signal-delivery-stop with code %#x", code)
