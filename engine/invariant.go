@@ -35,6 +35,7 @@ func (w *World) check() {
 	}
 	if w.quiescent() {
 		w.checkLive()
+		w.checkUtraceLive()
 	}
 }
 

@@ -1,5 +1,7 @@
 package engine
 
+import "math/bits"
+
 // checkUtrace checks what section 7 says of one thread's engines and can be seen between two steps. What takes a trace of
 // callbacks to see, a client that watches them checks: package clients.
 func (w *World) checkUtrace(id TaskID, t *task) {
@@ -30,5 +32,18 @@ func (w *World) checkUtrace(id TaskID, t *task) {
 	w.expect(10, id, !u.is(utReap) || u.n == 0 || u.is(utDying), "release has begun, with engines that nobody will reap")
 	if u.n == 0 {
 		w.expect(31, id, !u.is(utStep), "steps for nobody")
+	}
+}
+
+// checkUtraceLive checks those of section 7's liveness invariants that are about utrace, when nothing can happen any more but
+// for timers: what was asked of a thread was done, or it does not come by.
+func (w *World) checkUtraceLive() {
+	for s := w.used &^ 1; s != 0; s &= s - 1 {
+		id := TaskID(bits.TrailingZeros16(s))
+		t := &w.tasks[id]
+		w.expect(23, id, t.state != Interruptible || t.utrace.resume != ActInterrupt, "sleeps on although an engine interrupts it")
+		w.expect(24, id, t.state != Traced || w.wanted(id), "stays in a stop that nobody wants")
+		w.expect(25, id, t.state != Interruptible || t.call != CallUtrace, "waits in a barrier for a callback that is over")
+		w.expect(26, id, !t.utrace.is(utReap) || t.utrace.n == 0, "released, and its engines were not told")
 	}
 }

@@ -80,10 +80,17 @@ func (w *World) begin(id TaskID, t *task, k passKind, arg uint16) bool {
 	switch k {
 	case passSignal:
 		t.resume = t.info.Signo
+		if w.m.opt.Check {
+			w.expect(18, id, t.info.Signo != SIGKILL, "SIGKILL is reported")
+		}
 		ev := w.signalEvent(t, t.info.Signo)
 		arg, w.pass.signal = uint16(ev), signalAction(ev, t.info.Signo)
 	case passReport:
 		w.pass.signal = SignalAction(arg)
+	case passClone:
+		if w.m.opt.Check {
+			w.expect(20, id, !w.Started(TaskID(arg)), "task %d runs before its creation was reported", arg)
+		}
 	case passEntry:
 		if arg != 0 && w.bug(BugUtraceResumedKeepsStop) {
 			for _, e := range t.utrace.on() {
@@ -195,6 +202,9 @@ func (w *World) passNext(id TaskID, t *task, f *frame) bool {
 				continue
 			}
 			u.reporting = i
+			if w.m.opt.Check {
+				w.expect(8, id, en.flags&ev != 0 && en.live(), "engine %d is called for %#x and has %#x", i, ev, en.flags)
+			}
 			f.store(&w.pass, phaseSpecific)
 			return false
 		case phaseSpecific:

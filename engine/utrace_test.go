@@ -260,8 +260,8 @@ func TestStaleFlags(t *testing.T) {
 	if got, want := run(BugSet{}, true), []string{"b entry", "a quiesce 0x40", "a entry"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("added: got %v, want %v", got, want)
 	}
-	if got := run(BugUtraceStaleFlags.Set(), false); len(got) != 3 {
-		t.Errorf("%v does not show: %v", BugUtraceStaleFlags, got)
+	if n := breaks(func() { run(BugUtraceStaleFlags.Set(), false) }); n != 8 {
+		t.Errorf("%v breaks invariant %d, want 8", BugUtraceStaleFlags, n)
 	}
 }
 
