@@ -15,11 +15,15 @@ func cycle() *engine.Program {
 	return b.done()
 }
 
-// BenchmarkStep is one step of a random walk, Choices included.
-func BenchmarkStep(b *testing.B) {
-	m := NewMachine(cycle(), engine.Options{})
+// BenchmarkStep is one step of a random walk, Choices included; BenchmarkStepChecked is that with every invariant looked at.
+func BenchmarkStep(b *testing.B)        { benchmarkStep(b, engine.Options{}) }
+func BenchmarkStepChecked(b *testing.B) { benchmarkStep(b, engine.Options{Check: true}) }
+
+func benchmarkStep(b *testing.B, o engine.Options) {
+	m := NewMachine(cycle(), o)
 	rng := rand.New(rand.NewPCG(1, 2))
 	var w engine.World
+	var watch engine.Watch
 	var cs []engine.Choice
 	runs := 0
 	b.ReportAllocs()
@@ -28,10 +32,15 @@ func BenchmarkStep(b *testing.B) {
 		cs = w.Choices(cs[:0])
 		if len(cs) == 0 {
 			m.Init(&w)
+			watch.Start()
 			runs++
 			continue
 		}
-		w.Step(cs[rng.IntN(len(cs))])
+		c := cs[rng.IntN(len(cs))]
+		ev := w.Step(c)
+		if o.Check {
+			watch.Step(&w, c, ev)
+		}
 	}
 	b.ReportMetric(float64(b.N)/float64(max(runs, 1)), "steps/run")
 }
