@@ -10,8 +10,7 @@ import (
 //
 // The bytes of the structures are hashed as they lie in memory; a test makes sure that they hold no implicit padding.
 func (w *World) Hash() uint64 {
-	h := uint64(w.used)<<32 | uint64(w.groups)<<16 | uint64(w.filterN)<<8 | uint64(w.seq)
-	h = mix(h, uint64(w.told)<<16|uint64(w.inExec))
+	h := mix(w.counts(), w.sets())
 	p := w.m.prog
 	if w.m.pidfds {
 		h = hashWords(h, unsafe.Slice((*uint64)(unsafe.Pointer(&w.files)), unsafe.Sizeof(w.files)/8))

@@ -120,7 +120,7 @@ func TestRandomWalks(t *testing.T) {
 }
 
 func randomWalk(t *testing.T, m *engine.Machine, rng *rand.Rand) (ok bool) {
-	var w, v engine.World
+	var w, v, before engine.World
 	var watch engine.Watch
 	step := 0
 	defer func() {
@@ -135,6 +135,7 @@ func randomWalk(t *testing.T, m *engine.Machine, rng *rand.Rand) (ok bool) {
 		}
 	}()
 	m.Init(&w)
+	print := w.Fingerprint()
 	var cs []engine.Choice
 	for ; step < 3000; step++ {
 		if cs = w.Choices(cs[:0]); len(cs) == 0 {
@@ -142,10 +143,15 @@ func randomWalk(t *testing.T, m *engine.Machine, rng *rand.Rand) (ok bool) {
 		}
 		c := cs[rng.IntN(len(cs))]
 		v.CopyFrom(&w)
+		before.CopyFrom(&w)
 		b := v.Step(c)
 		a := w.Step(c)
 		if a != b || w.Hash() != v.Hash() {
 			t.Errorf("step %d: a copy did %+v, the original %+v", step, b, a)
+			return false
+		}
+		if print = w.After(&before, print); print != v.Fingerprint() {
+			t.Errorf("step %d: the fingerprint made of the one before differs from that of the whole", step)
 			return false
 		}
 		watch.Step(&w, c, a)

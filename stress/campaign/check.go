@@ -104,7 +104,9 @@ func (r *runner) check(ctx context.Context, s *corpus.Scenario, known []corpus.K
 func checkEngine(ctx context.Context, s *corpus.Scenario, p *engine.Program, profile engine.Profile, judge *oracle.Oracle, c *Checked) error {
 	var e explore.Result
 	var err error
-	if died := crashed(func() { e, err = explore.Run(ctx, p, engine.Options{Check: true, Profile: profile}, exploreLimit) }); died != nil {
+	if died := crashed(func() {
+		e, err = explore.Run(ctx, p, engine.Options{Check: true, Profile: profile}, explore.Options{Limit: exploreLimit})
+	}); died != nil {
 		c.problem("%s", died.Title)
 		return nil
 	}

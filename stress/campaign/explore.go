@@ -44,7 +44,7 @@ func Explore(ctx context.Context, s *corpus.Scenario, profile engine.Profile, li
 	if err != nil {
 		return err
 	}
-	r, err := explore.Run(ctx, p, engine.Options{Check: true, Profile: profile}, limit)
+	r, err := explore.Run(ctx, p, engine.Options{Check: true, Profile: profile}, explore.Options{Limit: limit})
 	if err != nil {
 		return fmt.Errorf("explore %s: %w", s.Name, err)
 	}

@@ -1,13 +1,17 @@
 // Package explore walks all executions of a program on the engine and lists its outcomes.
 //
+// The walk is depth-first over states, each seen once; it stores 128-bit fingerprints of them and nothing else, so a path
+// is known only while the walk is on it. With reduction, which is the default, interleavings that lead to the same
+// outcomes are skipped: docs/exploration.md says which, and why that is sound.
+//
 // It runs nothing on a real kernel. A walk belongs to one goroutine; the package takes no locks.
 package explore
 
 import (
 	"context"
 	"fmt"
-	"hash/maphash"
 	"sort"
+	"unsafe"
 
 	"tracehammer/engine"
 	"tracehammer/ptrace"
@@ -15,55 +19,67 @@ import (
 	"tracehammer/stress/history"
 )
 
+// Options bound a walk.
+type Options struct {
+	Limit       int  // states to see at most
+	NoReduction bool // visit every state that the program can reach
+}
+
 // Outcome is one way in which a program can end: the results of all calls of all actors in their logs' order.
 type Outcome struct {
 	History *history.History // one execution that ends so; tickets are those of that execution
 	Stuck   bool             // some actor that is not a victim never parks
+	Waits   []engine.Wait    // who waits for what at the end
 }
 
 // Result is what a walk found.
 type Result struct {
-	Outcomes []Outcome
-	States   int  // distinct states seen
-	Complete bool // false if the walk stopped at its limit or was cancelled
+	Outcomes    []Outcome
+	States      int  // distinct states seen
+	Transitions int  // steps made
+	Depth       int  // of the longest path
+	Bytes       int  // at the peak, for the states seen and the path
+	Complete    bool // false if the walk stopped at its limit or was cancelled
 }
 
 // ctxEvery is how many states pass between looks at the context.
 const ctxEvery = 4096
 
-// Run visits every state that p can reach, up to limit states, and returns the distinct outcomes in a stable order.
-// Executions end when nothing can happen any more; timers are taken as steps that may fire at any time.
-func Run(ctx context.Context, p *engine.Program, o engine.Options, limit int) (Result, error) {
-	w := &walk{p: p, m: ptrace.NewMachine(p, o), limit: limit, seen: map[[2]uint64]struct{}{}, ends: map[uint64]int{}, seed: maphash.MakeSeed()}
-	root := &node{}
-	w.m.Init(&root.world)
-	complete, err := w.run(ctx, root)
-	sort.Slice(w.outcomes, func(i, j int) bool { return w.keys[i] < w.keys[j] })
-	return Result{Outcomes: w.outcomes, States: len(w.seen), Complete: complete}, err
+// Run visits the states that p can reach, up to a limit, and returns the distinct outcomes in a stable order. Executions
+// end when nothing can happen any more; timers are taken as steps that may fire at any time.
+func Run(ctx context.Context, p *engine.Program, o engine.Options, opt Options) (Result, error) {
+	w := &walk{p: p, m: ptrace.NewMachine(p, o), opt: opt, ends: map[[2]uint64]struct{}{}}
+	complete, err := w.run(ctx)
+	sort.Sort(byKey{w})
+	return Result{Outcomes: w.outcomes, States: w.seen.n, Transitions: w.transitions, Depth: len(w.nodes), Complete: complete,
+		Bytes: w.seen.bytes() + len(w.nodes)*int(unsafe.Sizeof(node{}))}, err
 }
 
+// node is a state on the path.
 type node struct {
 	world   engine.World
-	logs    [engine.MaxActors]uint64 // hash of each actor's log so far
+	print   engine.Fingerprint
+	logs    [engine.MaxActors]digest // of each actor's log so far
 	depth   int                      // events on the path
 	choices []engine.Choice
 	next    int
 }
 
 type walk struct {
-	p        *engine.Program
-	m        *engine.Machine
-	limit    int
-	seen     map[[2]uint64]struct{}
-	ends     map[uint64]int
-	outcomes []Outcome
-	keys     []string
-	seed     maphash.Seed
-	path     []engine.Event
-	stack    []node
+	p           *engine.Program
+	m           *engine.Machine
+	opt         Options
+	seen        seen
+	ends        map[[2]uint64]struct{}
+	outcomes    []Outcome
+	keys        []string
+	transitions int
+	path        []engine.Event
+	nodes       []*node // all that were ever needed; the first top of them are the path
+	top         int
 }
 
-func (w *walk) run(ctx context.Context, root *node) (complete bool, err error) {
+func (w *walk) run(ctx context.Context) (complete bool, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			ie, ok := r.(*engine.InvariantError)
@@ -73,102 +89,131 @@ func (w *walk) run(ctx context.Context, root *node) (complete bool, err error) {
 			err = ie
 		}
 	}()
-	w.stack = append(w.stack[:0], *root)
-	if !w.arrive() {
-		return true, nil
-	}
-	var work engine.World
-	for len(w.stack) > 0 {
-		n := &w.stack[len(w.stack)-1]
+	root := w.push()
+	w.m.Init(&root.world)
+	root.print, root.logs, root.depth = root.world.Fingerprint(), [engine.MaxActors]digest{}, 0
+	w.arrive(root)
+	for w.top > 0 {
+		n := w.nodes[w.top-1]
 		if n.next >= len(n.choices) {
-			w.stack = w.stack[:len(w.stack)-1]
+			w.top--
 			continue
 		}
 		c := n.choices[n.next]
 		n.next++
-		work.CopyFrom(&n.world)
-		ev := work.Step(c)
-		if len(w.seen) >= w.limit {
+		if w.seen.n >= w.opt.Limit {
 			return false, nil
 		}
-		if len(w.seen)%ctxEvery == 0 && ctx.Err() != nil {
+		if w.transitions%ctxEvery == 0 && ctx.Err() != nil {
 			return false, nil
 		}
-		logs, depth := n.logs, n.depth
-		w.path = w.path[:depth]
-		if ev.Kind != engine.EvNone {
-			w.path = append(w.path, ev)
-			logs[ev.Actor] = w.extend(logs[ev.Actor], ev)
-			depth++
-		}
-		w.stack = grow(w.stack)
-		child := &w.stack[len(w.stack)-1]
-		child.world.CopyFrom(&work)
-		child.logs, child.depth, child.next = logs, depth, 0
-		w.arrive()
+		w.transitions++
+		w.arrive(w.step(n, c))
 	}
 	return true, nil
 }
 
-func grow(s []node) []node {
-	if len(s) < cap(s) {
-		return s[:len(s)+1]
+// push is a new node on top of the path; its contents are those of an earlier one.
+func (w *walk) push() *node {
+	if w.top == len(w.nodes) {
+		w.nodes = append(w.nodes, new(node))
 	}
-	return append(s, node{})
+	w.top++
+	return w.nodes[w.top-1]
 }
 
-// arrive accounts for the state on top of the stack and removes it again if it was seen before.
-func (w *walk) arrive() bool {
-	n := &w.stack[len(w.stack)-1]
-	k := [2]uint64{n.world.Hash(), maphash.Comparable(w.seed, n.logs)}
-	if _, dup := w.seen[k]; dup {
-		w.stack = w.stack[:len(w.stack)-1]
-		return false
+// step makes the node that a choice leads to.
+func (w *walk) step(n *node, c engine.Choice) *node {
+	child := w.push()
+	child.world.CopyFrom(&n.world)
+	ev := child.world.Step(c)
+	child.print = child.world.After(&n.world, n.print)
+	child.logs, child.depth = n.logs, n.depth
+	if ev.Kind == engine.EvNone {
+		return child
 	}
-	w.seen[k] = struct{}{}
+	w.path = append(w.path[:n.depth], ev)
+	child.depth++
+	d := &child.logs[ev.Actor]
+	place := 2 * int(ev.Actor)
+	child.print.Take(place, d[0])
+	child.print.Take(place+1, d[1])
+	d.add(&ev)
+	child.print.Put(place, d[0])
+	child.print.Put(place+1, d[1])
+	return child
+}
+
+// arrive accounts for the state on top of the path and removes it again if it was seen before.
+func (w *walk) arrive(n *node) {
+	if !w.seen.add(n.print) {
+		w.top--
+		return
+	}
+	n.next = 0
 	n.choices = n.world.Choices(n.choices[:0])
-	for _, c := range n.choices {
-		if c.Local {
-			n.choices = append(n.choices[:0], c)
-			break
-		}
-	}
 	if len(n.choices) == 0 {
 		w.end(n)
 	}
-	return true
 }
 
 // end files the path that led to a state in which nothing can happen any more.
 func (w *walk) end(n *node) {
-	k := maphash.Comparable(w.seed, n.logs)
-	if _, dup := w.ends[k]; dup {
+	stuck := !n.world.Done()
+	var k engine.Fingerprint
+	for a := range n.logs {
+		k.Put(2*a, n.logs[a][0])
+		k.Put(2*a+1, n.logs[a][1])
+	}
+	if stuck {
+		k.Put(2*engine.MaxActors, 1)
+	}
+	if _, dup := w.ends[[2]uint64{k.Lo, k.Hi}]; dup {
 		return
 	}
-	w.ends[k] = len(w.outcomes)
+	w.ends[[2]uint64{k.Lo, k.Hi}] = struct{}{}
 	h := &history.History{}
 	var r stress.Recorder
 	r.Start(h, w.p)
 	for _, ev := range w.path[:n.depth] {
 		r.Add(ev)
 	}
-	stuck := !n.world.Done()
 	if stuck {
 		h.Outcome = history.Stuck
 	}
 	r.Finish(&n.world)
-	w.outcomes = append(w.outcomes, Outcome{History: h, Stuck: stuck})
+	w.outcomes = append(w.outcomes, Outcome{History: h, Stuck: stuck, Waits: n.world.Waits(nil)})
 	w.keys = append(w.keys, outcomeKey(h))
 }
 
-func (w *walk) extend(h uint64, ev engine.Event) uint64 {
-	return maphash.Comparable(w.seed, struct {
-		h  uint64
-		ev engine.Event
-	}{h, ev})
+// digest is a hash of a log.
+type digest [2]uint64
+
+// add extends the digest by an event.
+func (d *digest) add(ev *engine.Event) {
+	var f engine.Fingerprint
+	f.Put(0, d[0])
+	f.Put(1, d[1])
+	f.Put(2, uint64(ev.Kind)|uint64(ev.Signo)<<8|uint64(ev.Res.TidMask)<<16|uint64(uint32(ev.Instr))<<32)
+	f.Put(3, uint64(uint32(ev.Code))<<32|uint64(uint32(ev.Pid)))
+	f.Put(4, uint64(ev.Res.Ret))
+	for i, o := range ev.Res.Out {
+		f.Put(5+i, uint64(o))
+	}
+	*d = digest{f.Lo, f.Hi}
 }
 
-// outcomeKey orders outcomes by their results, actor by actor.
+// byKey orders outcomes by their results.
+type byKey struct{ *walk }
+
+func (b byKey) Len() int           { return len(b.keys) }
+func (b byKey) Less(i, j int) bool { return b.keys[i] < b.keys[j] }
+func (b byKey) Swap(i, j int) {
+	b.keys[i], b.keys[j] = b.keys[j], b.keys[i]
+	b.outcomes[i], b.outcomes[j] = b.outcomes[j], b.outcomes[i]
+}
+
+// outcomeKey orders outcomes by their results, actor by actor, the stuck ones after those that end alike.
 func outcomeKey(h *history.History) string {
 	s := ""
 	for a := range h.Actors {
@@ -177,5 +222,5 @@ func outcomeKey(h *history.History) string {
 		}
 		s += "|"
 	}
-	return s
+	return s + h.Outcome.String()
 }
