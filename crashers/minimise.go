@@ -418,6 +418,9 @@ func (j *minimising) result(ctx context.Context) (res *Minimal, kept bool, err e
 		d := j.trail[len(j.trail)-1]
 		res = &Minimal{Trial: d.Trial, Scenario: d.s.Clone(), Plan: d.plan(j.plan), Steps: j.steps, Complete: complete}
 		res.Plan.Repeat = j.Of
+		if d.History != nil {
+			res.Plan.Schedule = d.History.Schedule // the given one was of the scenario that the minimising began with
+		}
 		d.finish(res.Scenario)
 		lost := false
 		for i, w := range j.ways {

@@ -4,29 +4,39 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"runtime"
 
 	"tracehammer/engine"
 	"tracehammer/ptrace"
 	"tracehammer/stress/history"
+	"tracehammer/stress/schedule"
 )
 
-// EngineTarget runs programs on the engine under a seeded schedule.
+// EngineTarget runs programs on the engine under the schedules of a strategy.
 type EngineTarget struct {
 	options  engine.Options
 	prog     *engine.Program
 	m        *engine.Machine
 	world    engine.World
-	choices  []engine.Choice
+	driver   schedule.Driver
 	hist     history.History
 	recorder Recorder
 	watch    engine.Watch
+	see      func(engine.Choice, engine.Event) // watch and recorder
+	look     func(engine.Choice, engine.Event) // watch alone
 }
 
 // NewEngineTarget returns a target that runs the engine with the given options; Options.Check makes a broken invariant an
 // *engine.InvariantError from Run.
-func NewEngineTarget(o engine.Options) *EngineTarget { return &EngineTarget{options: o} }
+func NewEngineTarget(o engine.Options) *EngineTarget {
+	t := &EngineTarget{options: o}
+	t.look = func(c engine.Choice, e engine.Event) { t.watch.Step(&t.world, c, e) }
+	t.see = func(c engine.Choice, e engine.Event) {
+		t.watch.Step(&t.world, c, e)
+		t.recorder.Add(e)
+	}
+	return t
+}
 
 // Name is "engine", or "engine:PROFILE".
 func (t *EngineTarget) Name() string {
@@ -42,17 +52,28 @@ func (t *EngineTarget) Close() error            { return nil }
 // Machine is the machine of the program that ran last; its rule marks say what the runs exercised. Nil before any run.
 func (t *EngineTarget) Machine() *engine.Machine { return t.m }
 
-// maxSteps bounds a run: longer ones are stuck in user-mode loops.
-const maxSteps = 200_000
+// Schedule implements Scheduled.
+func (t *EngineTarget) Schedule() schedule.Stream { return t.driver.Stream }
 
-// Run implements Target. The only strategy so far is "random" (also the default).
+// LivelockError is a run in which tasks ran and ran and no actor got on, although each had its turn again and again.
+type LivelockError struct{ Steps int }
+
+func (e *LivelockError) Error() string {
+	return fmt.Sprintf("engine: livelock: after %d steps, the last %d of them fair, no actor gets on", e.Steps, schedule.FairSteps)
+}
+
+// Run implements Target. Plan.Strategy is one of schedule.Names; with Plan.Schedule the first run replays that instead.
+// With Options.Check, runs go on behind their ends until nothing can happen any more, so that what must not last is seen
+// (engine.World.CheckLiveness, *LivelockError).
 func (t *EngineTarget) Run(ctx context.Context, p *engine.Program, plan Plan, yield func(*history.History) bool) (err error) {
-	if plan.Strategy != "" && plan.Strategy != "random" {
-		return fmt.Errorf("engine target: unknown strategy %q; known: random", plan.Strategy)
+	s, err := schedule.Parse(plan.Strategy)
+	if err != nil {
+		return fmt.Errorf("engine target: %w", err)
 	}
 	if t.prog != p {
 		t.prog, t.m = p, ptrace.NewMachine(p, t.options)
 	}
+	t.driver.Shape = schedule.Shape{}
 	defer func() {
 		if r := recover(); r != nil {
 			ie, ok := r.(*engine.InvariantError)
@@ -66,8 +87,13 @@ func (t *EngineTarget) Run(ctx context.Context, p *engine.Program, plan Plan, yi
 		if ctx.Err() != nil {
 			return nil
 		}
-		rng := rand.New(rand.NewPCG(plan.Seed, uint64(i)))
-		t.one(rng)
+		strategy := s
+		if i == 0 && plan.Schedule != nil {
+			strategy = schedule.Replay(plan.Schedule)
+		}
+		if err := t.one(strategy, plan.Seed, uint64(i)); err != nil {
+			return err
+		}
 		t.hist.Run = i
 		if !yield(&t.hist) {
 			return nil
@@ -77,27 +103,30 @@ func (t *EngineTarget) Run(ctx context.Context, p *engine.Program, plan Plan, yi
 }
 
 // one runs the program once to its end: every actor that is not a victim parked or dead, or nothing left to happen.
-func (t *EngineTarget) one(rng *rand.Rand) {
+func (t *EngineTarget) one(s schedule.Strategy, seed, run uint64) error {
 	t.m.Init(&t.world)
 	t.watch.Start()
 	t.recorder.Start(&t.hist, t.prog)
 	t.hist.Target, t.hist.Kernel, t.hist.Arch = "engine", "engine "+t.options.Profile.Name, runtime.GOARCH
-	t.hist.Outcome = history.Stuck
-	for range maxSteps {
-		if t.world.Done() {
-			t.hist.Outcome = history.Complete
-			break
-		}
-		t.choices = t.world.Choices(t.choices[:0])
-		if len(t.choices) == 0 {
-			break
-		}
-		c := t.choices[rng.IntN(len(t.choices))]
-		ev := t.world.Step(c)
-		t.watch.Step(&t.world, c, ev)
-		t.recorder.Add(ev)
+	end := t.driver.Run(&t.world, s, seed, run, t.see)
+	if t.hist.Outcome = history.Stuck; end == schedule.Done {
+		t.hist.Outcome = history.Complete
 	}
+	t.hist.Schedule = t.driver.Stream
 	t.recorder.Finish(&t.world)
+	if !t.options.Check {
+		return nil
+	}
+	if end == schedule.Done {
+		end = t.driver.Settle(&t.world, t.look)
+	}
+	switch end {
+	case schedule.Quiescent:
+		t.world.CheckLiveness()
+	case schedule.Livelock:
+		return &LivelockError{t.driver.Steps}
+	}
+	return nil
 }
 
 // Recorder turns the engine's events into a History as actors on a kernel would have logged it.

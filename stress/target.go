@@ -12,6 +12,7 @@ import (
 
 	"tracehammer/engine"
 	"tracehammer/stress/history"
+	"tracehammer/stress/schedule"
 )
 
 // Target is anything that can run a program and say what happened. A Target serves one goroutine at a time; open one per
@@ -32,12 +33,21 @@ type Target interface {
 // Plan says how to run a program: everything that the scenario leaves open.
 type Plan struct {
 	Seed     uint64        `json:"seed"`
-	Strategy string        `json:"strategy,omitempty"` // engine: "random", "pct:3", ...; empty for kernels
+	Strategy string        `json:"strategy,omitempty"` // engine: one of schedule.Names; empty for kernels
 	Repeat   int           `json:"repeat"`             // number of runs, >= 1
 	Delays   []DelayRange  `json:"delays,omitempty"`   // per delay cell; each run draws from it with Seed and its index
 	CPUs     []int         `json:"cpus,omitempty"`     // CPU per actor, -1 or absent: any
 	Deadline time.Duration `json:"deadline"`           // a run without progress for this long is Stuck; 0 means DefaultDeadline
-	Final    int           `json:"final,omitempty"`    // sample Final states from /proc every Final-th run, 0 never
+	// Schedule is a decision stream that the first run follows, instead of Strategy: one that showed something. Engine only.
+	Schedule schedule.Stream `json:"schedule,omitempty"`
+	Final    int             `json:"final,omitempty"` // sample Final states from /proc every Final-th run, 0 never
+}
+
+// Scheduled is a Target whose runs can be replayed exactly.
+type Scheduled interface {
+	// Schedule is the decision stream of the last run, also of one that Run ended with an error or a panic. It is good
+	// until the next run.
+	Schedule() schedule.Stream
 }
 
 // DelayRange is a range of nanoseconds, both ends included.

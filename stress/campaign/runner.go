@@ -16,6 +16,7 @@ import (
 	"tracehammer/stress/history"
 	"tracehammer/stress/host"
 	"tracehammer/stress/oracle"
+	"tracehammer/stress/schedule"
 )
 
 // runner is a target with the oracle that judges its runs.
@@ -45,7 +46,8 @@ func (r *runner) close() error {
 // verdict is what an oracle says, or that the engine died of a run.
 type verdict struct {
 	oracle.Verdict
-	crash bool
+	crash    bool
+	schedule schedule.Stream // of the run, where there is one; good until the next run
 }
 
 // run runs p under plan and hands every run with its verdict to see, until that returns false. A violation that ends the
@@ -59,19 +61,28 @@ func (r *runner) run(ctx context.Context, p *engine.Program, plan stress.Plan, s
 				return false // this run may have been cut short: it says nothing
 			}
 			v := r.judge(p, h)
+			v.schedule = h.Schedule
 			return see(h, &v)
 		})
 	})
+	var last schedule.Stream
+	if s, ok := r.target.(stress.Scheduled); ok {
+		last = s.Schedule()
+	}
 	if died != nil {
+		died.schedule = last
 		see(nil, died)
 		return r.reopen()
 	}
 	var broken *engine.InvariantError
+	var livelock *stress.LivelockError
 	var unkillable *host.UnkillableError
-	v := verdict{Verdict: oracle.Verdict{Kind: oracle.Invariant, Actor: engine.NoActor, Instr: -1}}
+	v := verdict{Verdict: oracle.Verdict{Kind: oracle.Invariant, Actor: engine.NoActor, Instr: -1}, schedule: last}
 	switch {
 	case errors.As(err, &broken):
 		v.Title, v.Explanation = fmt.Sprintf("invariant: the engine breaks invariant %d", broken.N), broken.Error()
+	case errors.As(err, &livelock):
+		v.Title, v.Explanation = "invariant: the engine is in a livelock", livelock.Error()
 	case errors.As(err, &unkillable):
 		v.Title, v.Explanation, v.Rules = "invariant: SIGKILL does not end an actor", unkillable.Error(), []int{112}
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -91,6 +92,9 @@ func (w *worker) turn(ctx context.Context, it *item) error {
 		runs, cpus = engineRuns, nil
 	}
 	plan := it.plan(w.rng, runs, cpus)
+	if !w.real {
+		plan.Strategy = "portfolio"
+	}
 	sampling := w.real && it.delays.sampling()
 	t := tally{program: it.runs == 0}
 	w.edges = w.edges[:0]
@@ -138,6 +142,7 @@ func (w *worker) sight(it *item, v *verdict, plan stress.Plan, h *history.Histor
 	if !w.sights.first(s, v.Kind) {
 		return
 	}
+	s.plan.Schedule = slices.Clone(v.schedule)
 	if h != nil {
 		s.hist = h.Clone()
 		s.plan.Delays = narrow(plan.Delays, h.Delays)

@@ -26,6 +26,8 @@ type History struct {
 	Console []string      // new kernel log lines, where readable
 	Taint   uint64        // taint bits that appeared during the run
 	Trunc   bool          // some actor's log overflowed: entries after it are missing
+	// Schedule is the decision stream that makes this run again, of targets that have one (stress/schedule).
+	Schedule []byte
 }
 
 // Outcome says how a run ended.
