@@ -38,6 +38,7 @@ type Machine struct {
 	pidfds  bool // some call makes a pidfd
 	seen    Seen
 	named   [MaxActors]bool // somebody but its creator and itself names the actor
+	reach   reach           // see local.go; made when it is first asked for
 	marks   Marks
 	before  *World  // the World before the step, with Options.Check
 	ended   callEnd // likewise

@@ -31,3 +31,9 @@ func (client) Seen(p *engine.Program) engine.Seen {
 	}
 	return s
 }
+
+// Attaches implements engine.Attacher.
+func (client) Attaches(in *engine.Instr) bool {
+	r := Request(in.Args[0].N)
+	return in.Args[0].Kind != engine.ArgImm || r == Attach || r == Seize
+}

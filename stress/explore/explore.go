@@ -155,6 +155,15 @@ func (w *walk) arrive(n *node) {
 	if len(n.choices) == 0 {
 		w.end(n)
 	}
+	if w.opt.NoReduction || len(n.choices) < 2 {
+		return
+	}
+	for _, c := range n.choices {
+		if n.world.Local(c) {
+			n.choices = append(n.choices[:0], c)
+			break
+		}
+	}
 }
 
 // end files the path that led to a state in which nothing can happen any more.
