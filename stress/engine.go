@@ -19,6 +19,7 @@ type EngineTarget struct {
 	m        *engine.Machine
 	world    engine.World
 	driver   schedule.Driver
+	strategy schedule.Strategy // of the last Run
 	hist     history.History
 	recorder Recorder
 	watch    engine.Watch
@@ -55,6 +56,9 @@ func (t *EngineTarget) Machine() *engine.Machine { return t.m }
 // Schedule implements Scheduled.
 func (t *EngineTarget) Schedule() schedule.Stream { return t.driver.Stream }
 
+// Assurance is what the runs of the last Run say about bugs that they did not find.
+func (t *EngineTarget) Assurance() []schedule.Assurance { return t.driver.Shape.Assure(t.strategy) }
+
 // LivelockError is a run in which tasks ran and ran and no actor got on, although each had its turn again and again.
 type LivelockError struct{ Steps int }
 
@@ -73,7 +77,7 @@ func (t *EngineTarget) Run(ctx context.Context, p *engine.Program, plan Plan, yi
 	if t.prog != p {
 		t.prog, t.m = p, ptrace.NewMachine(p, t.options)
 	}
-	t.driver.Shape = schedule.Shape{}
+	t.driver.Shape, t.strategy = schedule.Shape{}, s
 	defer func() {
 		if r := recover(); r != nil {
 			ie, ok := r.(*engine.InvariantError)

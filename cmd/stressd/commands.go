@@ -9,6 +9,7 @@ import (
 	"tracehammer/engine"
 	"tracehammer/stress"
 	"tracehammer/stress/campaign"
+	"tracehammer/stress/explore"
 )
 
 // dir is the state directory that the flag names, or the default.
@@ -119,7 +120,18 @@ func (e *exploreCmd) Run(a *app) error {
 			return err
 		}
 	}
-	return campaign.Explore(a.ctx, scenarios[0], profile, e.Limit, a.reporter(e.JSON, campaign.OutcomeText{Out: a.out}))
+	out := a.reporter(e.JSON, campaign.OutcomeText{Out: a.out})
+	if e.Strategy == "" {
+		return campaign.Explore(a.ctx, scenarios[0], profile, explore.Options{Limit: e.Limit, NoReduction: e.NoReduction}, out)
+	}
+	if e.Runs < 1 {
+		return errors.New("--runs must be at least 1")
+	}
+	seed := rand.Uint64()
+	if e.Seed != nil {
+		seed = *e.Seed
+	}
+	return campaign.Sample(a.ctx, scenarios[0], profile, e.Strategy, e.Runs, seed, out)
 }
 
 // Run implements kong's command. Whatever keeps it from telling is exit code 125, not an error of its own.

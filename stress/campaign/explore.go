@@ -5,11 +5,14 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"tracehammer/corpus"
 	"tracehammer/engine"
 	"tracehammer/stress/explore"
 	"tracehammer/stress/history"
+	"tracehammer/stress/oracle"
+	"tracehammer/stress/schedule"
 )
 
 // Outcome is one way in which a scenario can end, as an event.
@@ -17,6 +20,12 @@ type Outcome struct {
 	N     int           `json:"n"`
 	Stuck bool          `json:"stuck"` // some actor waits for good
 	Calls []OutcomeCall `json:"calls"` // in the order of one execution that ends so
+	// Waits says who waits for whom when it is stuck; Hang names a cycle of waits that are no documented ones.
+	Waits []string `json:"waits,omitempty"`
+	Hang  string   `json:"hang,omitempty"`
+	// Of a sampling: how many runs ended so, and the decision stream of the first.
+	Runs     int    `json:"runs,omitempty"`
+	Schedule string `json:"schedule,omitempty"`
 }
 
 // OutcomeCall is one call of an outcome. Signal handlers that ran are calls named "handler".
@@ -28,10 +37,14 @@ type OutcomeCall struct {
 
 // Explored is the last event of an exploration.
 type Explored struct {
-	Scenario string `json:"scenario"`
-	Outcomes int    `json:"outcomes"`
-	States   int    `json:"states"`
-	Complete bool   `json:"complete"` // false: there are more states than the limit
+	Scenario    string  `json:"scenario"`
+	Outcomes    int     `json:"outcomes"`
+	States      int     `json:"states"`
+	Transitions int     `json:"transitions"`
+	Reduced     bool    `json:"reduced"` // states were left out that lead to no other outcomes
+	Seconds     float64 `json:"seconds"`
+	Bytes       int     `json:"bytes"`    // at the peak, for the states seen and the path
+	Complete    bool    `json:"complete"` // false: there are more states than the limit
 }
 
 // EventName implements Event.
@@ -39,22 +52,27 @@ func (Outcome) EventName() string  { return "outcome" }
 func (Explored) EventName() string { return "explored" }
 
 // Explore walks all executions of a scenario on the engine, as a kernel of that profile.
-func Explore(ctx context.Context, s *corpus.Scenario, profile engine.Profile, limit int, out Reporter) error {
+func Explore(ctx context.Context, s *corpus.Scenario, profile engine.Profile, opt explore.Options, out Reporter) error {
 	p, err := corpus.Lower(s)
 	if err != nil {
 		return err
 	}
-	r, err := explore.Run(ctx, p, engine.Options{Check: true, Profile: profile}, explore.Options{Limit: limit})
+	start := time.Now()
+	r, err := explore.Run(ctx, p, engine.Options{Check: true, Profile: profile}, opt)
 	if err != nil {
 		return fmt.Errorf("explore %s: %w", s.Name, err)
 	}
 	for i := range r.Outcomes {
 		o := Outcome{N: i + 1, Stuck: r.Outcomes[i].Stuck, Calls: outcomeCalls(p, r.Outcomes[i].History)}
+		if o.Stuck {
+			o.Hang, o.Waits = oracle.DescribeStuck(p, r.Outcomes[i].Waits)
+		}
 		if err := out.Report(o); err != nil {
 			return err
 		}
 	}
-	if err := out.Report(Explored{s.Name, len(r.Outcomes), r.States, r.Complete}); err != nil {
+	if err := out.Report(Explored{Scenario: s.Name, Outcomes: len(r.Outcomes), States: r.States, Transitions: r.Transitions,
+		Reduced: !opt.NoReduction, Seconds: time.Since(start).Seconds(), Bytes: r.Bytes, Complete: r.Complete}); err != nil {
 		return err
 	}
 	return context.Cause(ctx)
@@ -116,6 +134,9 @@ func (t OutcomeText) Report(e Event) error {
 	switch e := e.(type) {
 	case Outcome:
 		fmt.Fprintf(&b, "outcome %d", e.N)
+		if e.Runs > 0 {
+			fmt.Fprintf(&b, ", of %d runs", e.Runs)
+		}
 		if e.Stuck {
 			b.WriteString(", in which somebody waits for good")
 		}
@@ -131,6 +152,15 @@ func (t OutcomeText) Report(e Event) error {
 			}
 			fmt.Fprintf(&b, "  %-*s  %-*s  => %s\n", actor, c.Actor, call, c.Call, result)
 		}
+		for _, w := range e.Waits {
+			fmt.Fprintf(&b, "  waits: %s\n", w)
+		}
+		if e.Hang != "" {
+			fmt.Fprintf(&b, "  %s\n", e.Hang)
+		}
+		if e.Schedule != "" {
+			fmt.Fprintf(&b, "  --strategy replay:%s\n", e.Schedule)
+		}
 		b.WriteByte('\n')
 	case Explored:
 		all := "all states seen"
@@ -138,6 +168,21 @@ func (t OutcomeText) Report(e Event) error {
 			all = "the limit; there are more, and maybe more outcomes"
 		}
 		fmt.Fprintf(&b, "%s: %d outcomes, %d states: %s\n", e.Scenario, e.Outcomes, e.States, all)
+		reduced := "every state that can be reached"
+		if e.Reduced {
+			reduced = "without states that lead to no other outcomes"
+		}
+		fmt.Fprintf(&b, "%s, %d transitions, %.3f s, %d KiB\n", reduced, e.Transitions, e.Seconds, e.Bytes>>10)
+	case Sampled:
+		fmt.Fprintf(&b, "%s: %d runs by %s, seed %d: %d outcomes, %.3f s\n", e.Scenario, e.Runs, e.Strategy, e.Seed, e.Outcomes, e.Seconds)
+		for _, a := range e.Assurance {
+			fmt.Fprintf(&b, "assurance: %v\n", a)
+		}
+		if len(e.Assurance) > 0 {
+			fmt.Fprintln(&b, schedule.Assumptions())
+		} else {
+			fmt.Fprintln(&b, "assurance: none, only PCT has a bound")
+		}
 	}
 	_, err := io.WriteString(t.Out, b.String())
 	return err

@@ -53,6 +53,7 @@ type pct struct {
 	drops  int
 	at     int // decisions so far
 	runs   int
+	made   [maxDepth + 1]int // runs by their depth
 	plain  bool
 }
 
@@ -69,6 +70,7 @@ func (p *pct) Begin(_ *engine.World, s *Shape, rng *rand.Rand) {
 		depth = 1 + p.runs%5
 	}
 	p.runs++
+	p.made[depth]++
 	// Above all that change points give: these are 1 to depth-1. Tasks that do not exist yet have their place, too.
 	for i := range p.prio {
 		j := rng.IntN(i + 1)
