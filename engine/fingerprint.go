@@ -23,6 +23,8 @@ const (
 	placeProcs
 	placeSighands
 	placeMMs
+	placeMore
+	placeClients
 	placeUser // first place for what a search adds by Put
 
 	placeStride = 1 << 8 // between parts of a kind: more words than any has
@@ -75,13 +77,19 @@ func (f *Fingerprint) changeWords(place uint64, from, to []uint64) {
 		for i, v := range from {
 			f.remove(place+uint64(i), v)
 		}
-	case !sameWords(from, to):
-		to = to[:len(from)]
-		for i, v := range from {
+	case len(from) != len(to) || !sameWords(from, to):
+		n := min(len(from), len(to))
+		for i, v := range from[:n] {
 			if v != to[i] {
 				f.remove(place+uint64(i), v)
 				f.add(place+uint64(i), to[i])
 			}
+		}
+		for i := n; i < len(from); i++ {
+			f.remove(place+uint64(i), from[i])
+		}
+		for i := n; i < len(to); i++ {
+			f.add(place+uint64(i), to[i])
 		}
 	}
 }
@@ -128,9 +136,25 @@ func (w *World) After(before *World, f Fingerprint) Fingerprint {
 			f.changeWords(placeFiles+uint64(i)*placeStride, words(&before.files[i]), words(&w.files[i]))
 		}
 	}
+	several := len(w.m.ops) > 1
 	for s := before.used | w.used; s != 0; s &= s - 1 {
 		i := bits.TrailingZeros16(s)
-		f.changeWords(placeTasks+uint64(i)*placeStride, wordsIf(before.used&(1<<i) != 0, &before.tasks[i]), wordsIf(w.used&(1<<i) != 0, &w.tasks[i]))
+		var from, to []uint64
+		if before.used&(1<<i) != 0 {
+			from = before.tasks[i].words()
+		}
+		if w.used&(1<<i) != 0 {
+			to = w.tasks[i].words()
+		}
+		f.changeWords(placeTasks+uint64(i)*placeStride, from, to)
+		if several {
+			f.changeWords(placeMore+uint64(i)*placeStride, wordsIf(from != nil, &before.more[i]), wordsIf(to != nil, &w.more[i]))
+		}
+	}
+	for i := range w.m.ops {
+		if several {
+			f.changeWords(placeClients+uint64(i)*placeStride, words(&before.clients[i]), words(&w.clients[i]))
+		}
 	}
 	for s := before.groups | w.groups; s != 0; s &= s - 1 {
 		i := bits.TrailingZeros16(s)

@@ -28,9 +28,7 @@ func (w *World) Hash() uint64 {
 	several := len(w.m.ops) > 1
 	for s := w.used; s != 0; s &= s - 1 {
 		i := bits.TrailingZeros16(s)
-		t := &w.tasks[i]
-		n := unsafe.Offsetof(t.hand) + uintptr(t.nhand)*unsafe.Sizeof(t.hand[0])
-		h = hashWords(h+uint64(i), unsafe.Slice((*uint64)(unsafe.Pointer(t)), n/8))
+		h = hashWords(h+uint64(i), w.tasks[i].words())
 		if several {
 			h = hashWords(h, unsafe.Slice((*uint64)(unsafe.Pointer(&w.more[i])), unsafe.Sizeof(w.more[i])/8))
 		}
@@ -45,6 +43,12 @@ func (w *World) Hash() uint64 {
 		h = hashWords(h, unsafe.Slice((*uint64)(unsafe.Pointer(&w.mms[i])), unsafe.Sizeof(w.mms[i])/8))
 	}
 	return h
+}
+
+// words are the bytes of a task that mean something: unused places at its end, of signal handlers, hold what they like.
+func (t *task) words() []uint64 {
+	n := unsafe.Offsetof(t.hand) + uintptr(t.nhand)*unsafe.Sizeof(t.hand[0])
+	return unsafe.Slice((*uint64)(unsafe.Pointer(t)), n/8)
 }
 
 const (

@@ -20,7 +20,7 @@ func (w *World) CheckLiveness() {
 		}
 		w.expectKilled(id, t)
 		w.expect(23, id, t.state != Interruptible || !t.signalPending(), "sleeps although a signal or an interrupt is pending")
-		w.expect(24, id, t.state != Traced || t.utrace.wanted(), "stays TRACED although no engine stops it")
+		w.expect(24, id, t.state != Traced || w.wanted(id), "stays TRACED although no engine stops it")
 		w.expect(76, id, !t.is(tfTraced) || !w.tasks[t.parent].dead(), "still traced by task %d, which is dead", t.parent)
 		if t.state == Interruptible || t.state == Killable {
 			w.expectAwaited(id, t)

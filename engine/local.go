@@ -34,7 +34,8 @@ const everybody = 1<<MaxActors - 1
 func (w *World) Local(c Choice) bool {
 	t := &w.tasks[c.Task]
 	p := w.procOf(t)
-	if t.is(tfSigPending|tfNotifyResume|tfStep|tfTraced|tfExiting) || t.state != Running || t.utrace.n != 0 || t.jobctl != 0 ||
+	// Other clients of utrace may attach to whom they like.
+	if len(w.m.ops) > 1 || t.is(tfSigPending|tfNotifyResume|tfStep|tfTraced|tfExiting) || t.state != Running || t.utrace.n != 0 || t.jobctl != 0 ||
 		p.threads.n != 1 || p.flags&(gfGroupExit|gfStopMask) != 0 || t.tid != c.Task+1 {
 		return false
 	}

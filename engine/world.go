@@ -13,6 +13,7 @@ package engine
 import (
 	"math/bits"
 	"slices"
+	"unsafe"
 )
 
 // Bounds of a Program, beside MaxActors.
@@ -191,7 +192,8 @@ func (w *World) CopyFrom(src *World) {
 	several := len(w.m.ops) > 1
 	for s := src.used; s != 0; s &= s - 1 {
 		i := bits.TrailingZeros16(s)
-		w.tasks[i] = src.tasks[i]
+		from := src.tasks[i].words()
+		copy(unsafe.Slice((*uint64)(unsafe.Pointer(&w.tasks[i])), len(from)), from)
 		if several {
 			w.more[i] = src.more[i]
 		}

@@ -168,6 +168,9 @@ func (w *walk) arrive(n *node) {
 
 // end files the path that led to a state in which nothing can happen any more.
 func (w *walk) end(n *node) {
+	if w.m.Options().Check {
+		n.world.CheckLiveness()
+	}
 	stuck := !n.world.Done()
 	var k engine.Fingerprint
 	for a := range n.logs {

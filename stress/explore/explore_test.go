@@ -2,7 +2,9 @@ package explore
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -51,6 +53,63 @@ func TestSeen(t *testing.T) {
 	}
 	if per := float64(s.bytes()) / float64(s.n); per > 26 {
 		t.Errorf("%.1f bytes a state, want at most 26", per)
+	}
+}
+
+// small says that a scenario has at most 3 actors, and each at most 6 operations.
+func small(s *corpus.Scenario) bool {
+	ops := map[string]int{}
+	for _, o := range s.Ops() {
+		if ops[o.Actor]++; ops[o.Actor] > 6 {
+			return false
+		}
+	}
+	return len(s.Actors) <= 3
+}
+
+// TestSmallScenariosComplete walks every small scenario to its end, with reduction and without, and logs the table that
+// docs/exploration.md shows: go test ./stress/explore -run TestSmallScenariosComplete -v
+func TestSmallScenariosComplete(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("| scenario | outcomes | states | all states | time | memory | complete |\n|---|---|---|---|---|---|---|\n")
+	n := 0
+	for _, s := range corpus.Seeds() {
+		if !small(s) {
+			continue
+		}
+		p, err := corpus.Lower(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := cpuTime()
+		r, err := Run(context.Background(), p, engine.Options{}, Options{Limit: 1_000_000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		seconds := cpuTime() - start
+		all, err := Run(context.Background(), p, engine.Options{}, Options{Limit: 1_000_000, NoReduction: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n++
+		if !r.Complete || !all.Complete {
+			t.Errorf("%s: more than %d states", s.Name, r.States)
+		}
+		fmt.Fprintf(&b, "| %s | %d | %d | %d | %.1f ms | %d KiB | %v |\n", s.Name, len(r.Outcomes), r.States, all.States, seconds*1e3, r.Bytes>>10, r.Complete)
+	}
+	t.Logf("%d scenarios\n%s", n, b.String())
+}
+
+// TestSeedsKeepInvariants walks every seed with all invariants on, those about what must not last at its ends included.
+func TestSeedsKeepInvariants(t *testing.T) {
+	for _, s := range corpus.Seeds() {
+		p, err := corpus.Lower(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Run(context.Background(), p, engine.Options{Check: true}, Options{Limit: 50_000}); err != nil {
+			t.Errorf("%s: %v", s.Name, err)
+		}
 	}
 }
 
