@@ -29,9 +29,6 @@ type Choice struct {
 	Task int8
 	Kind ChoiceKind
 	Alt  int8 // >0: another outcome of the same step
-	// Local says that the step touches nothing that any other task's step reads or writes, is the only step that its
-	// task can make, whatever the others do, and cannot recur without a step that is not Local: a search may take it alone.
-	Local bool
 }
 
 // EventKind says what a step showed to user mode.

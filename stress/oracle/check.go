@@ -262,16 +262,10 @@ func quiescent(choices []engine.Choice) bool {
 	return true
 }
 
-// order sorts the steps to try: a step that commutes with all others is tried alone; else tasks whose actor's next event
-// came first in real time go first, because that is how it mostly happened.
+// order sorts the steps to try: tasks whose actor's next event came first in real time go first, because that is how it
+// mostly happened.
 func (s *search) order(n *node) {
 	cs := n.choices
-	for _, c := range cs {
-		if c.Local {
-			n.choices = append(cs[:0], c)
-			return
-		}
-	}
 	if len(cs) < 2 {
 		return
 	}
