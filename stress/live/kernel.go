@@ -15,11 +15,13 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 
 	"tracehammer/engine"
 	"tracehammer/ptrace"
+	"tracehammer/stress/schedule"
 )
 
 // Why a call does not return a result.
@@ -60,6 +62,7 @@ type Kernel struct {
 	world   engine.World
 	choices []engine.Choice // of the world as it is
 	rng     *rand.Rand
+	stream  schedule.Stream // of the steps so far, unless shell
 	actors  [engine.MaxActors]seat
 	wake    sync.Cond // the pump's
 	sleeps  bool      // the pump does
@@ -226,6 +229,9 @@ func (k *Kernel) pick(fits func(engine.Choice) bool) (chosen engine.Choice, ok b
 
 // step executes a choice and wakes whom it concerns.
 func (k *Kernel) step(c engine.Choice) (ev engine.Event, err error) {
+	if len(k.choices) > 1 && !k.shell {
+		k.stream = append(k.stream, byte(slices.Index(k.choices, c)))
+	}
 	err = k.guard(func() { ev = k.world.Step(c) })
 	if k.limit--; k.limit <= 0 && !k.shell {
 		k.over = true

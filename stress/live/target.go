@@ -11,16 +11,18 @@ import (
 	"tracehammer/engine"
 	"tracehammer/stress"
 	"tracehammer/stress/history"
+	"tracehammer/stress/schedule"
 )
 
 // Target runs programs on a live kernel: a goroutine for each actor, which logs what its actor sees as an actor on a real
 // kernel does. It implements stress.Target; a plan's seed decides among the outcomes of single steps, but the order of steps
-// is that of the goroutines, so no run repeats another.
+// is that of the goroutines, so no run repeats another. What happened is recorded all the same: the engine itself replays it.
 type Target struct {
 	name    string
 	options engine.Options
 	machine *engine.Machine
 	hist    history.History
+	stream  schedule.Stream // of the last run
 }
 
 // NewTarget returns a target of that name that runs the engine with the given options; Options.Check makes a broken invariant
@@ -33,12 +35,33 @@ func (t *Target) Profile() engine.Profile { return t.options.Profile }
 // Close implements stress.Target: nothing outlives a run.
 func (t *Target) Close() error { return nil }
 
-// Run implements stress.Target. It knows no strategies, delays or CPUs.
+// Schedule implements stress.Scheduled.
+func (t *Target) Schedule() schedule.Stream { return t.stream }
+
+// replay makes the run of a decision stream, without goroutines; false ends the plan.
+func (t *Target) replay(ctx context.Context, p *engine.Program, s schedule.Stream, yield func(*history.History) bool) (more bool, err error) {
+	e := stress.NewEngineTarget(t.options)
+	err = e.Run(ctx, p, stress.Plan{Schedule: s, Repeat: 1}, func(h *history.History) bool {
+		h.Target = t.name
+		more = yield(h)
+		return more
+	})
+	t.stream = e.Schedule()
+	return more, err
+}
+
+// Run implements stress.Target. It knows no strategies, delays or CPUs; with Plan.Schedule the first run replays that.
 func (t *Target) Run(ctx context.Context, p *engine.Program, plan stress.Plan, yield func(*history.History) bool) error {
 	if t.machine == nil || t.machine.Program() != p {
 		t.machine = NewMachine(p, t.options)
 	}
 	for i := range max(plan.Repeat, 1) {
+		if i == 0 && plan.Schedule != nil {
+			if more, err := t.replay(ctx, p, plan.Schedule, yield); err != nil || !more {
+				return err
+			}
+			continue
+		}
 		if err := t.one(ctx, p, plan.Seed+uint64(i)*0x9e3779b97f4a7c15); err != nil {
 			var broken *BrokenError
 			if errors.As(err, &broken) && broken.Invariant == nil {
@@ -69,9 +92,11 @@ func (t *Target) one(ctx context.Context, p *engine.Program, seed uint64) error 
 		actors.Go(func() error { return act(k, engine.ActorID(a), &t.hist.Actors[a]) })
 	}
 	err := actors.Wait()
+	k.Inspect(func(*engine.World) { t.stream = k.stream })
 	if err != nil {
 		return err
 	}
+	t.hist.Schedule = t.stream
 	t.hist.Elapsed, t.hist.Cut = time.Since(start), k.Ticket()
 	k.Inspect(func(w *engine.World) { t.finish(w) })
 	return nil
