@@ -8,6 +8,7 @@ import (
 	"tracehammer/engine"
 	"tracehammer/stress"
 	"tracehammer/stress/history"
+	"tracehammer/stress/schedule"
 )
 
 // item is one scenario on one target: a seed or a variation, with what its runs have shown so far.
@@ -21,6 +22,7 @@ type item struct {
 	// suggested are the ranges that the scenario itself names, one for each delay cell.
 	suggested []stress.DelayRange
 	outcomes  map[uint64]struct{}
+	showed    schedule.Stream // schedule of the latest run that ended as none before, where runs have one
 	runs      int
 	verdicts  Verdicts
 	first     string // title of the first violation
@@ -155,6 +157,15 @@ func eventClass(p *engine.Program, actor int, e *history.Entry) uint64 {
 		c.status = e.Res.Out[1]<<32 | e.Res.Out[2]
 	}
 	return maphash.Comparable(outcomeSeed, c)
+}
+
+// strategy chooses how the engine runs the item: all strategies in turn, or sometimes what surrounds a schedule that showed
+// something new.
+func (it *item) strategy(rng *rand.Rand) string {
+	if len(it.showed) > 0 && rng.IntN(4) == 0 {
+		return "mutate:" + it.showed.String()
+	}
+	return "portfolio"
 }
 
 // plan says how to run the item next.

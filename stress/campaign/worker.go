@@ -93,7 +93,7 @@ func (w *worker) turn(ctx context.Context, it *item) error {
 	}
 	plan := it.plan(w.rng, runs, cpus)
 	if !w.real {
-		plan.Strategy = "portfolio"
+		plan.Strategy = it.strategy(w.rng)
 	}
 	sampling := w.real && it.delays.sampling()
 	t := tally{program: it.runs == 0}
@@ -106,6 +106,7 @@ func (w *worker) turn(ctx context.Context, it *item) error {
 			t.operations += operations(it.prog, h)
 			if it.note(h) {
 				t.outcomes++
+				it.showed = append(it.showed[:0], h.Schedule...)
 				edges(it.prog, h, func(e uint64) { w.edges = append(w.edges, e) })
 			}
 			if sampling {

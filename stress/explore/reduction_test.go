@@ -70,7 +70,7 @@ func TestReductionAgrees(t *testing.T) {
 // TestReductionAgreesOnVariations does so on generated scenarios, with planted bugs as well: an invariant that breaks on one
 // walk has to break on the other.
 func TestReductionAgreesOnVariations(t *testing.T) {
-	n := 600
+	n := 300
 	if testing.Short() {
 		n = 100
 	}
@@ -87,7 +87,7 @@ func TestReductionAgreesOnVariations(t *testing.T) {
 		if i%8 == 0 {
 			o.Bugs = engine.Bug(i / 8 % int(engine.NumBugs)).Set()
 		}
-		reduced, whole, full := agree(t, string(s.Print()), p, o, 20_000)
+		reduced, whole, full := agree(t, string(s.Print()), p, o, 8_000)
 		if full {
 			ended++
 			states, all = states+reduced.States, all+whole.States

@@ -89,7 +89,7 @@ type Driver struct {
 // Run makes one run of w, from its state to its end, and calls see after every step. The same strategy, seeds and
 // earlier runs make the same run; so does replaying its Stream, whatever strategy made it.
 func (d *Driver) Run(w *engine.World, s Strategy, seed1, seed2 uint64, see func(engine.Choice, engine.Event)) End {
-	d.Begin(w, s, seed1, seed2)
+	d.begin(w, s, seed1, seed2)
 	for !w.Done() {
 		if end := d.step(w, s, see); end != Done {
 			d.Shape.learn(&d.run)
@@ -116,8 +116,8 @@ type leave struct{}
 func (leave) Begin(*engine.World, *Shape, *rand.Rand)   {}
 func (leave) Choose(*engine.World, []engine.Choice) int { return -1 }
 
-// Begin prepares a run of w.
-func (d *Driver) Begin(w *engine.World, s Strategy, seed1, seed2 uint64) {
+// begin prepares a run of w.
+func (d *Driver) begin(w *engine.World, s Strategy, seed1, seed2 uint64) {
 	if d.rng == nil {
 		d.rng = rand.New(&d.pcg)
 	}
