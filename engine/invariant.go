@@ -107,22 +107,7 @@ func (w *World) checkWaiters() {
 		var c World
 		c.CopyFrom(w)
 		o, _ := c.waitOpts(&c.tasks[id])
-		if o.flags&WNOTHREAD != 0 && w.childTracedBySibling(id, t) {
-			continue
-		}
 		_, what := c.waitScan(id, &c.tasks[id], c.tasks[id].top(), &o)
 		w.expect(73, id, what == foundNone, "sleeps in wait although there is something to report")
 	}
-}
-
-// childTracedBySibling says that another thread of the process traces a child of this one. News of the child wakes no waiter
-// with __WNOTHREAD but that thread (child_wait_callback looks at p->parent), although a wait of the real parent would report
-// it (wait_consider_task, ptrace_reparented): kernels lose this wake-up.
-func (w *World) childTracedBySibling(id TaskID, t *task) bool {
-	for _, i := range t.children.at[:t.children.n] {
-		if c := &w.tasks[i]; c.is(tfTraced) && c.parent != id && w.sameGroup(c.parent, id) {
-			return true
-		}
-	}
-	return false
 }

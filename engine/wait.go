@@ -128,10 +128,12 @@ func (w *World) eligiblePid(o *waitWhat, t *task) bool {
 	return true
 }
 
-// waitWakes is child_wait_callback: whether news of child wakes the waiting task.
+// waitWakes is child_wait_callback: whether news of child wakes the waiting task. The kernel forgets that a thread waits for
+// its own children as well when a sibling traces them (known bug list, row 102).
 func (w *World) waitWakes(waiter TaskID, u, child *task) bool {
 	o, _ := w.waitOpts(u)
-	return w.eligiblePid(&o, child) && (o.flags&WNOTHREAD == 0 || child.parent == waiter)
+	mine := child.parent == waiter || child.realParent == waiter && !w.bug(BugNothreadAsleep)
+	return w.eligiblePid(&o, child) && (o.flags&WNOTHREAD == 0 || mine)
 }
 
 // found is what a scan found.

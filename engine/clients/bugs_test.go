@@ -88,7 +88,7 @@ func broken(t *testing.T, s *corpus.Scenario, o engine.Options) string {
 		t.Fatal(err)
 	}
 	p.Clients = clients.Checked(p.Clients)
-	r, err := explore.Run(context.Background(), p, o, 100_000)
+	r, err := explore.Run(context.Background(), p, o, explore.Options{Limit: 100_000})
 	var ie *engine.InvariantError
 	switch {
 	case errors.As(err, &ie):

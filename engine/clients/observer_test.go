@@ -36,7 +36,7 @@ const (
 
 func outcomes(t *testing.T, p *engine.Program, limit int) (map[string]bool, bool) {
 	t.Helper()
-	r, err := explore.Run(context.Background(), p, engine.Options{Check: true}, limit)
+	r, err := explore.Run(context.Background(), p, engine.Options{Check: true}, explore.Options{Limit: limit})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -95,6 +96,12 @@ func (w *worker) snapshot(ctx context.Context, r *actor.Run) *history.Snapshot {
 		}
 	}
 	return s
+}
+
+// moving says that a thread got a CPU between the first look at it and the last: what was seen of it in between fits nothing.
+func moving(s *history.Snapshot) bool {
+	const onCPU = "running" // what /proc/PID/syscall says of a task that does not sleep
+	return slices.ContainsFunc(s.Threads, func(t history.Thread) bool { return t.Syscall == onCPU && t.State != 'R' })
 }
 
 func fill(t *history.Thread, file, text string) {

@@ -264,6 +264,10 @@ func (w *watch) look(r *actor.Run) error {
 	case still > w.deadline && still < slowest && p.running(r):
 	case still > w.deadline:
 		w.stuck = w.w.snapshot(w.ctx, r)
+		if r.Ticket() != w.ticket || moving(w.stuck) {
+			w.stuck, w.seen = nil, false // it went on while it was looked at
+			return nil
+		}
 		w.force(r)
 	case w.ctx.Err() != nil:
 		w.force(r)
