@@ -393,7 +393,8 @@ func TestFinal(t *testing.T) {
 			if (a.Final != nil) != (got.Run%3 == 0) {
 				t.Fatalf("run %d: final %v", got.Run, a.Final)
 			}
-			if a.Final != nil && a.Final.State != "StZ"[i] {
+			want := [...]string{"SR", "t", "Z"}[i] // main has said that it parks, and may not sleep yet
+			if a.Final != nil && strings.IndexByte(want, a.Final.State) < 0 {
 				t.Errorf("%s: %+v", p.Actors[i].Name, *a.Final)
 			}
 		}
