@@ -214,7 +214,7 @@ func (w *World) passNext(id TaskID, t *task, f *frame) bool {
 				return false
 			}
 			a := w.callSpecific(id, i, k, f.code)
-			phase = w.callbackDone(id, t, f, i, a, phaseLook)
+			w.callbackDone(id, t, f, i, a, phaseLook)
 		}
 		phase = phaseLook
 		if f.a < u.attached {
