@@ -155,37 +155,45 @@ func (r *Recorder) Start(h *history.History, p *engine.Program) {
 
 // Add appends what ev shows to its actor's log.
 func (r *Recorder) Add(ev engine.Event) {
-	if ev.Kind == engine.EvNone {
-		return
-	}
-	a := &r.h.Actors[ev.Actor]
-	r.ticket++
-	switch ev.Kind {
-	case engine.EvBegin:
-		a.Entries = append(a.Entries, history.Entry{Kind: history.Call, Instr: ev.Instr, Begin: r.ticket})
-	case engine.EvEnd:
-		for i := len(a.Entries) - 1; i >= 0; i-- {
-			if e := &a.Entries[i]; e.Kind == history.Call && !e.Done {
-				e.Done, e.End, e.Res = true, r.ticket, ev.Res
-				break
-			}
-		}
-	case engine.EvHandler:
-		a.Entries = append(a.Entries, history.Entry{Kind: history.Handler, Done: true, Begin: r.ticket, End: r.ticket,
-			Res: engine.Result{Out: [3]int64{int64(ev.Signo), int64(ev.Code), int64(ev.Pid)}}})
+	if ev.Kind != engine.EvNone {
+		r.ticket++
+		Log(&r.h.Actors[ev.Actor], ev, r.ticket, r.ticket)
 	}
 }
 
 // Finish sets the cut, and where each actor is in w, the world at the run's end.
 func (r *Recorder) Finish(w *engine.World) {
 	r.h.Cut = r.ticket + 1
-	for i := range r.h.Actors {
-		a, id := &r.h.Actors[i], engine.ActorID(i)
-		a.Parked = w.Parked(id)
-		if !w.Created(id) {
-			a.Tid = 0
+	Ends(r.h, w)
+}
+
+// Log appends what ev shows to the log of its actor; before and after are the tickets around it.
+func Log(a *history.Actor, ev engine.Event, before, after uint64) {
+	switch ev.Kind {
+	case engine.EvBegin:
+		a.Entries = append(a.Entries, history.Entry{Kind: history.Call, Instr: ev.Instr, Begin: before})
+	case engine.EvEnd:
+		for i := len(a.Entries) - 1; i >= 0; i-- {
+			if e := &a.Entries[i]; e.Kind == history.Call && !e.Done {
+				e.Done, e.End, e.Res = true, after, ev.Res
+				break
+			}
 		}
-		if r.h.Outcome == history.Stuck && w.Dead(id) {
+	case engine.EvHandler:
+		a.Entries = append(a.Entries, history.Entry{Kind: history.Handler, Done: true, Begin: before, End: after,
+			Res: engine.Result{Out: [3]int64{int64(ev.Signo), int64(ev.Code), int64(ev.Pid)}}})
+	}
+}
+
+// Ends says of each actor of h where it is in w, the world at the run's end.
+func Ends(h *history.History, w *engine.World) {
+	for i := range h.Actors {
+		a, id := &h.Actors[i], engine.ActorID(i)
+		a.Parked, a.Tid = w.Parked(id), 0
+		if w.Created(id) {
+			a.Tid = int32(id.Tid())
+		}
+		if h.Outcome == history.Stuck && w.Dead(id) {
 			a.Final = &history.Final{State: 'Z'}
 		}
 	}

@@ -60,6 +60,7 @@ func (r *runCmd) Run(a *app) error {
 	if cfg.Scenarios, err = campaign.Load(r.Files); err != nil {
 		return err
 	}
+	cfg.Named = len(r.Files) > 0
 	if cfg.State, err = r.dir(); err != nil {
 		return err
 	}

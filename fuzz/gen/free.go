@@ -31,22 +31,7 @@ func (g *Gen) Free() *corpus.Scenario {
 		all = append(utraceTemplates[:len(utraceTemplates):len(utraceTemplates)], everything...)
 	}
 	verbs := sample(g, all)
-	var best *corpus.Scenario
-	most := -1
-	for i := 0; i < tries || best == nil; i++ {
-		s := g.random(verbs)
-		if n := s.NumOps(); n == 0 || n > maxOps {
-			continue
-		}
-		n := g.ends(s)
-		if n == schedules || g.rng.IntN(daring) == 0 {
-			return s
-		}
-		if n > most {
-			best, most = s, n
-		}
-	}
-	return best
+	return g.likeliest(nil, -1, func() *corpus.Scenario { return g.random(verbs) })
 }
 
 // random is one try: valid, but perhaps with nothing left in it.

@@ -75,22 +75,33 @@ func (g *Gen) Vary(s *corpus.Scenario) *corpus.Scenario {
 	}
 	base.Strip()
 	base.KnownBugs, base.Rules = nil, nil
-	best, most := base, schedules/2
-	for range tries {
+	return g.likeliest(base, schedules/2, func() *corpus.Scenario {
 		v := base.Clone()
 		for g.edit(v); g.rng.IntN(3) > 0; {
 			g.edit(v)
 		}
 		v.Repair()
-		if v.NumOps() == 0 || v.NumOps() > maxOps || corpus.Equal(v, base) {
+		if corpus.Equal(v, base) {
+			return nil
+		}
+		return v
+	})
+}
+
+// likeliest makes scenarios until one mostly ends; after enough tries it takes the one that ended most often, or best if none
+// ended in more than most of the schedules. try returns nil for what is not to be taken.
+func (g *Gen) likeliest(best *corpus.Scenario, most int, try func() *corpus.Scenario) *corpus.Scenario {
+	for i := 0; i < tries || best == nil; i++ {
+		s := try()
+		if s == nil || s.NumOps() == 0 || s.NumOps() > maxOps {
 			continue
 		}
-		n := g.ends(v)
+		n := g.ends(s)
 		if n == schedules || g.rng.IntN(daring) == 0 {
-			return v
+			return s
 		}
 		if n > most {
-			best, most = v, n
+			best, most = s, n
 		}
 	}
 	return best

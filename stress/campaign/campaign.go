@@ -30,6 +30,7 @@ import (
 type Config struct {
 	Targets   []string
 	Scenarios []*corpus.Scenario
+	Named     bool          // by the user: those that a target cannot have are reported as skipped
 	For       time.Duration // 0: until ctx is done
 	Seed      uint64
 	Workers   int // for each target; 0: one for each two CPUs
@@ -143,6 +144,9 @@ func (c *campaign) assemble() error {
 		}
 		tm := &team{name: name, index: uint64(n), count: c.board.team(name)}
 		for _, s := range c.Scenarios {
+			if s.EngineOnly() && !c.Named && !stress.Simulated(name) {
+				continue // seeds for the engine are nothing that a kernel lacks
+			}
 			if reason := c.kernel.unfit(s, name); reason != "" {
 				c.skip(Skip{Target: name, Scenario: s.Name, Reason: reason})
 				continue

@@ -113,20 +113,7 @@ func act(k *Kernel, a engine.ActorID, log *history.Actor) error {
 		case err != nil:
 			return nil
 		}
-		switch ev.Kind {
-		case engine.EvBegin:
-			log.Entries = append(log.Entries, history.Entry{Kind: history.Call, Instr: ev.Instr, Begin: ev.Before})
-		case engine.EvEnd:
-			for i := len(log.Entries) - 1; i >= 0; i-- {
-				if e := &log.Entries[i]; e.Kind == history.Call && !e.Done {
-					e.Done, e.End, e.Res = true, ev.After, ev.Res
-					break
-				}
-			}
-		case engine.EvHandler:
-			log.Entries = append(log.Entries, history.Entry{Kind: history.Handler, Done: true, Begin: ev.Before, End: ev.After,
-				Res: engine.Result{Out: [3]int64{int64(ev.Signo), int64(ev.Code), int64(ev.Pid)}}})
-		}
+		stress.Log(log, ev.Event, ev.Before, ev.After)
 	}
 }
 
@@ -135,14 +122,5 @@ func (t *Target) finish(w *engine.World) {
 	if !w.Done() {
 		t.hist.Outcome = history.Stuck
 	}
-	for i := range t.hist.Actors {
-		a, id := &t.hist.Actors[i], engine.ActorID(i)
-		a.Parked = w.Parked(id)
-		if w.Created(id) {
-			a.Tid = int32(id.Tid())
-		}
-		if t.hist.Outcome == history.Stuck && w.Dead(id) {
-			a.Final = &history.Final{State: 'Z'}
-		}
-	}
+	stress.Ends(&t.hist, w)
 }
