@@ -6,6 +6,9 @@ package engine
 func (w *World) Exists(t TaskID) bool   { return w.used&(1<<t) != 0 }
 func (w *World) Released(t TaskID) bool { return w.tasks[t].is(tfReleased) }
 
+// Watched says whether engines beside the tracer's are attached to a task: they may change what it was told.
+func (w *World) Watched(t TaskID) bool { return w.tasks[t].utrace.n > 1 }
+
 // InCall says whether a task's system call is not over: neither its result is settled nor its exit stop behind it.
 func (w *World) InCall(id TaskID) bool {
 	t := &w.tasks[id]

@@ -286,6 +286,11 @@ func (w *World) callSpecific(id TaskID, i EngineID, k passKind, arg uint16) (a A
 	switch k {
 	case passSignal, passReport:
 		a, w.pass.signal = ops.ReportSignal(w, id, i, k.event(arg), w.pass.signal)
+		// A number that no signal has is taken for SIGTRAP, with a warning: at once, since an engine that is asked later reports
+		// what it finds there.
+		if info := &w.tasks[id].info; info.Signo > NSIG && !w.bug(BugUtraceSignoHighBit) {
+			info.Signo = SIGTRAP
+		}
 		return a
 	case passClone:
 		return ops.ReportClone(w, id, i, TaskID(arg))

@@ -150,9 +150,6 @@ func (w *World) finishSignal(id TaskID, t *task, stop bool, r Action) bool {
 	sa := w.pass.signal
 	hold := sa&SignalHold != 0
 	sa = sa.without()
-	if t.info.Signo > NSIG && !w.bug(BugUtraceSignoHighBit) {
-		t.info.Signo = SIGTRAP // with a warning
-	}
 	sig := t.info.Signo
 	if hold && sig != 0 {
 		t.pending.addFirst(t.info)
