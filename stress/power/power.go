@@ -93,10 +93,14 @@ func (h *Hunter) Try(ctx context.Context, p *engine.Program, seed uint64) (Seen,
 	return s, err
 }
 
+// strategies are what a schedule's seed chooses from: two that know what to do without having seen the program run. A random
+// walk is good at windows of a few steps, random priorities at one task that is late for many.
+var strategies = [...]string{"random", "pos"}
+
 // run makes one run. It says whether there was a history to judge.
 func (h *Hunter) run(ctx context.Context, t *stress.EngineTarget, p *engine.Program, seed uint64, s *Seen) (judged bool, err error) {
 	died := panics.Try(func() {
-		err = t.Run(ctx, p, stress.Plan{Seed: seed, Repeat: 1}, func(hist *history.History) bool {
+		err = t.Run(ctx, p, stress.Plan{Seed: seed, Strategy: strategies[seed%uint64(len(strategies))], Repeat: 1}, func(hist *history.History) bool {
 			judged = true
 			h.judge(p, hist, s)
 			return false
