@@ -279,7 +279,7 @@ func formatRet(v *Verb, a Arg) string {
 			return s
 		}
 	}
-	if a.Kind == ArgNum && v.EngineOnly() { // counts, never tids
+	if a.Kind == ArgNum && !v.RetTid { // 1 is no tid
 		return formatArg(Int, a)
 	}
 	return formatArg(Tid, a)
