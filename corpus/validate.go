@@ -206,9 +206,8 @@ func (v *validator) ops() {
 		if msg := v.op(o); !v.check(msg == "", &o.Trivia, v.remove(o), "%s", msg) {
 			return
 		}
-		o.Expect = slices.Clip(o.Expect)
 		for j := range o.Expect {
-			v.check(v.expect(o.Verb, &o.Expect[j]) && j < MaxAlts, &o.Trivia, func() { o.Expect = slices.Delete(o.Expect, j, j+1) }, "%s: expectation %d does not fit the operation", o.Verb.Name, j+1)
+			v.check(v.expect(o.Verb, &o.Expect[j]) && j < MaxAlts, &o.Trivia, func() { o.Expect = slices.Delete(slices.Clone(o.Expect), j, j+1) }, "%s: expectation %d does not fit the operation", o.Verb.Name, j+1)
 		}
 		for j := range o.Cases {
 			v.check(o.Cases[j].valid() && j < MaxCases, &o.Cases[j].Trivia, func() { o.Cases = slices.Delete(o.Cases, j, j+1) }, "case %d of the loop is none", j+1)
