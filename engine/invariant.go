@@ -108,6 +108,6 @@ func (w *World) checkWaiters() {
 		c.CopyFrom(w)
 		o, _ := c.waitOpts(&c.tasks[id])
 		_, what := c.waitScan(id, &c.tasks[id], c.tasks[id].top(), &o)
-		w.expect(73, id, what == foundNone, "sleeps in wait although there is something to report")
+		w.expect(73, id, what == foundNone, "sleeps in %v (flags %#x) although there is %v to report", t.call, o.flags, c.tasks[id].out)
 	}
 }
