@@ -35,6 +35,7 @@ const (
 	BugWnowaitConsumes
 	BugWnothreadIgnored
 	BugNothreadAsleep
+	BugDetachWaitAsleep
 	BugEchildWhileReaping
 	BugEchildForeignZombie
 	BugTraceeNeedsWall
@@ -162,6 +163,7 @@ var kernelBugs = [numKernelBugs]bugRow{
 	BugWnowaitConsumes:      {"wnowait-consumes", "R90", "WNOWAIT consumes the report of a stop"},
 	BugWnothreadIgnored:     {"wnothread-ignored", "S72", "__WNOTHREAD does not keep a wait from the children and tracees of other threads"},
 	BugNothreadAsleep:       {"nothread-asleep", "row 102", "a wait with __WNOTHREAD sleeps on when its thread's own child, traced by another thread of the process, stops"},
+	BugDetachWaitAsleep:     {"detach-wait-asleep", "row 103", "a wait sleeps on when a sibling thread detaches from the process's child, whose group stop is to be reported from then on"},
 	BugEchildWhileReaping:   {"echild-while-reaping", "row 15", "while a tracer reaps a zombie its real parent's wait finds nobody and fails with ECHILD"},
 	BugEchildForeignZombie:  {"echild-foreign-zombie", "R82", "the real parent of a zombie that a foreign tracer holds gets ECHILD"},
 	BugTraceeNeedsWall:      {"tracee-needs-wall", "row 23", "waiting for a tracee made by clone without SIGCHLD needs __WALL"},

@@ -397,6 +397,12 @@ func (w *World) unlink(id TaskID) {
 	case w.bug(BugDetachNoWake) && !w.tasks[tracer].is(tfExiting), w.bug(BugTracerDeathNoWake) && w.tasks[tracer].is(tfExiting):
 		t.state = was
 	}
+	// Until now the stop of a group was hidden from a real parent that traced it (R91); the kernel tells nobody that it is to be
+	// reported now (known bug list, row 103).
+	if w.isLeader(id) && w.sameGroup(tracer, t.realParent) && w.procOf(t).flags&gfStopStopped != 0 && !w.bug(BugDetachWaitAsleep) {
+		w.mark(91)
+		w.wakeParent(id, t.realParent)
+	}
 }
 
 // detach is __ptrace_detach; true if the caller is to release the task (R103).
