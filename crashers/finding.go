@@ -83,7 +83,18 @@ func (f *Finding) Signature(shape string) string {
 // SameAs says whether two findings show alike: by this a run is said to reproduce, and the minimiser never drifts from it.
 // A known bug that can show in several ways is followed in the way in which it was found.
 func (f *Finding) SameAs(g *Finding) bool {
-	return f.Kind == g.Kind && normalTitle(f.Title) == normalTitle(g.Title)
+	return f.Kind == g.Kind && normalTitle(f.Title) == normalTitle(g.Title) && told(f.KnownBug) == told(g.KnownBug)
+}
+
+// Told says whether a row of the list of known bugs is told by a planted bug (oracle.Attribute), and not by titles.
+func Told(row int) bool { return engine.BugsOfRow(row) != (engine.BugSet{}) }
+
+// told is the row, 0 if it is not told.
+func told(row int) int {
+	if !Told(row) {
+		return 0
+	}
+	return row
 }
 
 // The parts of a title that differ from run to run: addresses, then free-standing numbers (tids, times). Numbers inside

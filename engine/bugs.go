@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -34,6 +35,7 @@ const (
 	BugInjectIgnoresMask
 	BugWnowaitConsumes
 	BugWnothreadIgnored
+	BugKillNoSender
 	BugNothreadAsleep
 	BugDetachWaitAsleep
 	BugEchildWhileReaping
@@ -162,6 +164,7 @@ var kernelBugs = [numKernelBugs]bugRow{
 	BugInjectIgnoresMask:    {"inject-ignores-mask", "H8", "an injected signal is delivered although it is blocked meanwhile"},
 	BugWnowaitConsumes:      {"wnowait-consumes", "R90", "WNOWAIT consumes the report of a stop"},
 	BugWnothreadIgnored:     {"wnothread-ignored", "S72", "__WNOTHREAD does not keep a wait from the children and tracees of other threads"},
+	BugKillNoSender:         {"kill-no-sender", "row 101", "a kill of many that reaches the init of a nested PID namespace names no sender to those who come after it"},
 	BugNothreadAsleep:       {"nothread-asleep", "row 102", "a wait with __WNOTHREAD sleeps on when its thread's own child, traced by another thread of the process, stops"},
 	BugDetachWaitAsleep:     {"detach-wait-asleep", "row 103", "a wait sleeps on when a sibling thread detaches from the process's child, whose group stop is to be reported from then on"},
 	BugEchildWhileReaping:   {"echild-while-reaping", "row 15", "while a tracer reaps a zombie its real parent's wait finds nobody and fails with ECHILD"},
@@ -281,6 +284,28 @@ func (b Bug) Doc() string { return b.row().doc }
 
 // Source names the row of the list of known bugs that the bug comes from, or else the rules that it breaks.
 func (b Bug) Source() string { return b.row().source }
+
+// BugsOfRow is the set of the planted bugs that are a row of the list of known bugs; most rows have none or one.
+func BugsOfRow(row int) (s BugSet) {
+	for b := range NumBugs {
+		if b.Source() == fmt.Sprintf("row %d", row) {
+			s = s.Or(b.Set())
+		}
+	}
+	return s
+}
+
+// BugRows lists the rows of the list of known bugs that have planted bugs, ascending.
+func BugRows() (rows []int) {
+	for b := range NumBugs {
+		var row int
+		if n, _ := fmt.Sscanf(b.Source(), "row %d", &row); n == 1 {
+			rows = append(rows, row)
+		}
+	}
+	slices.Sort(rows)
+	return slices.Compact(rows)
+}
 
 // Set is the set of only this bug.
 func (b Bug) Set() (s BugSet) {

@@ -196,7 +196,7 @@ func (w *World) killMany(t *task, f *frame, pid int64) bool {
 	f.m |= set << killShift
 	f.code = noError
 	if pid == -1 {
-		f.b, f.code = 1, 0
+		f.b, f.code = killAll, 0
 	}
 	f.stage = stKill
 	return true
@@ -205,19 +205,30 @@ func (w *World) killMany(t *task, f *frame, pid int64) bool {
 const (
 	killShift = 2      // the set of processes lies above the frame's flags
 	noError   = 0xffff // nobody was reached yet
+
+	// Bits of the frame's b.
+	killAll    = 1 // everybody, and not a process group
+	killNobody = 2 // the siginfo that all share has lost its sender: known bug list, row 101
 )
 
 // killNext signals one more process of a kill of many. A group's kill succeeds if it reaches anybody; a kill of everybody
 // returns the last result that is not EPERM.
 func (w *World) killNext(id TaskID, t *task, f *frame) bool {
-	g := w.nextKilled(f.m>>killShift, f.b == 1)
+	g := w.nextKilled(f.m>>killShift, f.b&killAll != 0)
 	f.m &^= 1 << (g + killShift)
 	sig := int64(int32(t.args[1]))
+	s, to := NewSigInfo(uint8(sig), SI_USER, w.senderNumber(t), t.uid), w.procs[g].leader
+	if f.b&killNobody != 0 {
+		s.Pid = 0
+	}
 	w.many = true
-	e := w.sendChecked(t, NewSigInfo(uint8(sig), SI_USER, w.senderNumber(t), t.uid), sig, w.procs[g].leader, false)
+	e := w.sendChecked(t, s, sig, to, false)
 	w.many = false
+	if e != EPERM && sig != 0 && w.fromOutside(&w.tasks[to]) && w.bug(BugKillNoSender) {
+		f.b |= killNobody
+	}
 	switch {
-	case f.b == 1:
+	case f.b&killAll != 0:
 		if e != EPERM {
 			f.code = uint16(e)
 		}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"tracehammer/corpus"
+	"tracehammer/crashers"
 	"tracehammer/engine"
 	"tracehammer/stress"
 	"tracehammer/stress/explore"
@@ -162,7 +163,7 @@ func (r *runner) checkKernel(ctx context.Context, s *corpus.Scenario, p *engine.
 			return true // the engine has it, as the rules describe it
 		}
 		for i := range known {
-			if shows(known[i], v.Kind) {
+			if shows(known[i], v.Kind) && (v.row == known[i].Row || !crashers.Told(known[i].Row)) {
 				shown = &known[i]
 				return false
 			}

@@ -3,6 +3,8 @@ package campaign
 import (
 	"fmt"
 	"runtime"
+	"slices"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -78,6 +80,17 @@ func (k kernel) unfit(s *corpus.Scenario, target string) string {
 	}
 	return fmt.Sprintf("it is not for %s on %s", k.release, runtime.GOARCH)
 }
+
+// liveRows are the rows of the list of known bugs that the seeds say this machine's kernel has, ascending.
+var liveRows = sync.OnceValue(func() (rows []int) {
+	for _, s := range corpus.Seeds() {
+		for _, k := range s.Known(thisKernel().machine()) {
+			rows = append(rows, k.Row)
+		}
+	}
+	slices.Sort(rows)
+	return slices.Compact(rows)
+})
 
 // knownBugs lists what a scenario is marked to show on a target. The engine has none of the bugs.
 func (k kernel) knownBugs(s *corpus.Scenario, target string) []corpus.KnownBug {

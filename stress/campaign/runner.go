@@ -24,7 +24,8 @@ type runner struct {
 	open   Opener
 	target stress.Target
 	oracle *oracle.Oracle
-	real   bool // a real kernel: delays, CPUs and hangs mean something
+	real   bool  // a real kernel: delays, CPUs and hangs mean something
+	live   []int // rows of the list of known bugs that the kernel has, as the seeds say
 }
 
 // newRunner opens a target for the calling goroutine, which keeps its thread from now on: actors die with the thread that
@@ -35,7 +36,11 @@ func newRunner(open Opener, name string) (*runner, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open target %s: %w", name, err)
 	}
-	return &runner{open: open, target: t, oracle: oracle.New(t.Profile()), real: !stress.Simulated(t.Name())}, nil
+	r := &runner{open: open, target: t, oracle: oracle.New(t.Profile()), real: !stress.Simulated(t.Name())}
+	if r.real {
+		r.live = liveRows()
+	}
+	return r, nil
 }
 
 func (r *runner) close() error {
@@ -47,6 +52,7 @@ func (r *runner) close() error {
 type verdict struct {
 	oracle.Verdict
 	crash    bool
+	row      int             // of the list of known bugs, if one explains it
 	schedule schedule.Stream // of the run, where there is one; good until the next run
 }
 
@@ -100,14 +106,16 @@ func (r *runner) judge(p *engine.Program, h *history.History) (v verdict) {
 		r.oracle = oracle.New(r.target.Profile())
 		return *died
 	}
-	if v.Kind != oracle.Hang {
-		return v
-	}
 	switch {
-	case !r.real && v.Predicted:
+	case v.Kind == oracle.Hang && !r.real && v.Predicted:
 		v.Kind = oracle.HangPredicted // the engine is the reference: what it may run into is no finding about it
-	case starved(h):
+	case v.Kind == oracle.Hang && starved(h):
 		v.Kind = oracle.Unknown
+	case r.real && (v.Kind == oracle.NotAdmitted || v.Kind == oracle.Hang && !v.Predicted):
+		if died := crashed(func() { v.row = r.oracle.Attribute(p, h, r.live) }); died != nil {
+			r.oracle = oracle.New(r.target.Profile())
+			return *died
+		}
 	}
 	return v
 }
@@ -160,7 +168,7 @@ func culprit(callers []uintptr) (name string) {
 
 // findingOf turns a verdict that is a finding into what crashers file.
 func findingOf(v *verdict) crashers.Finding {
-	f := crashers.Finding{Title: v.Title, Explanation: v.Explanation, Rules: v.Rules, Actor: v.Actor, Instr: v.Instr, Entry: v.Entry}
+	f := crashers.Finding{Title: v.Title, Explanation: v.Explanation, Rules: v.Rules, KnownBug: v.row, Actor: v.Actor, Instr: v.Instr, Entry: v.Entry}
 	switch {
 	case v.crash:
 		f.Kind = crashers.Crash

@@ -44,8 +44,12 @@ func (t ListText) Report(e Event) error {
 	if !ok {
 		return nil
 	}
+	title := l.Title
+	if l.KnownBug != 0 {
+		title += fmt.Sprintf(" (known bug, row %d)", l.KnownBug)
+	}
 	_, err := fmt.Fprintf(t.Out, "%s  %-12s %-6s %2d operations, shown by %s, seen %d times, last %s  %s\n", l.ID, l.Kind, l.Target, l.Ops, l.Rate(),
-		l.Count, l.LastSeen.Local().Format("2006-01-02 15:04"), l.Title)
+		l.Count, l.LastSeen.Local().Format("2006-01-02 15:04"), title)
 	return err
 }
 

@@ -23,7 +23,7 @@ type sighting struct {
 type sights struct {
 	mu    sync.Mutex
 	count map[sight]int    // sightings after the first
-	rows  map[string]int   // title of a finding: row of the known bug that a seed showed with it
+	rows  map[string]int   // title of a finding: row of the known bug that a seed showed with it, of those that no planted bug tells
 	ids   map[sight]string // of those that are filed
 }
 
@@ -39,16 +39,18 @@ func (g *sights) first(s *sighting, v oracle.Kind) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	f := &s.finding
-	// Only a seed is sure to show the bug that it is marked with; its variations may have met another one, unless they
-	// show it the same way.
-	if s.item.seed {
-		for _, k := range s.item.known {
-			if shows(k, v) {
-				g.rows[f.Title] = k.Row
+	if f.KnownBug == 0 {
+		// No planted bug explains it. Only a seed is sure to show the bug that it is marked with; its variations may have met
+		// another one, unless they show it the same way.
+		if s.item.seed {
+			for _, k := range s.item.known {
+				if shows(k, v) && !crashers.Told(k.Row) {
+					g.rows[f.Title] = k.Row
+				}
 			}
 		}
+		f.KnownBug = g.rows[f.Title]
 	}
-	f.KnownBug = g.rows[f.Title]
 	key := sight{s.target, f.Coarse()}
 	if n, ok := g.count[key]; ok {
 		g.count[key] = n + 1

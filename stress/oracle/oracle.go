@@ -67,6 +67,8 @@ type Oracle struct {
 	// Marks counts the rules that the executions which admitted histories went through. The caller may reset it.
 	Marks   engine.Marks
 	profile engine.Profile
+	bugs    engine.BugSet // planted in the engine that admits: none, but for twins
+	twins   map[engine.BugSet]*Oracle
 	search  search
 }
 
@@ -86,7 +88,7 @@ func (o *Oracle) Judge(p *engine.Program, h *history.History) Verdict {
 	s := &o.search
 	if s.m == nil || s.p != p {
 		s.p = p
-		s.m = ptrace.NewMachine(p, engine.Options{Profile: o.profile})
+		s.m = ptrace.NewMachine(p, engine.Options{Profile: o.profile, Bugs: o.bugs})
 	}
 	if err := s.load(h); err != nil {
 		return Verdict{Kind: Invariant, Title: "invariant: " + err.title, Explanation: err.text, Actor: err.actor, Instr: err.instr}
