@@ -24,7 +24,7 @@ run: bin/stressd ## race ptrace on the engine and on this machine's kernel for F
 test: setup lint bin/stressd ## formatting, vet, staticcheck, all tests (also under the race detector), every scenario on engine and host
 	$(GO) test ./...
 	$(GO) test -race -short ./engine/... ./ptrace/... ./stress/...
-	bin/stressd check --target engine --target host corpus/seeds/*.scn
+	bin/stressd check --target engine --target host corpus/seeds/*/*.scn
 
 setup:
 	@.ci/setup

@@ -13,9 +13,13 @@ func TestSeeds(t *testing.T) {
 	if len(seeds) < 60 {
 		t.Errorf("%d seeds, want at least 60", len(seeds))
 	}
+	topics := SeedTopics()
+	if files := seedPaths(); len(files) != len(topics) {
+		t.Errorf("%d files of %d names: a seed's name is its alone, whatever its topic", len(files), len(topics))
+	}
 	names := map[string]bool{}
 	for _, s := range seeds {
-		text, err := seedFiles.ReadFile("seeds/" + s.Name + ".scn")
+		text, err := seedFiles.ReadFile("seeds/" + topics[s.Name] + "/" + s.Name + ".scn")
 		if err != nil {
 			t.Errorf("scenario %s is not in a file of its name: %v", s.Name, err)
 			continue

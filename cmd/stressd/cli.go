@@ -12,12 +12,12 @@ files what no execution of the engine explains: a minimal scenario, how often it
 C program that shows it alone.
 
 Try:
-  stressd doctor                                 can this machine run it?
-  stressd run --for 60s --target host            race this machine's kernel
-  stressd list                                   what was filed
-  stressd show ID                                one finding in full
-  stressd repro ID --times 10                    does it still show? (for git bisect run)
-  stressd explore corpus/seeds/attach-detach.scn all that may happen in a scenario
+  stressd doctor                                        can this machine run it?
+  stressd run --for 60s --target host                   race this machine's kernel
+  stressd list                                          what was filed
+  stressd show ID                                       one finding in full
+  stressd repro ID --times 10                           does it still show? (for git bisect run)
+  stressd explore corpus/seeds/attach/attach-detach.scn all that may happen in a scenario
 
 Exit codes:
   0 nothing new   1 usage or internal error   2 new findings   3 this environment cannot run it
@@ -78,7 +78,7 @@ Examples:
     stressd run --for 60s
     stressd run --for 8h --target host --state /var/tmp/night
     stressd run --for 10m --target host --json > events.jsonl
-    stressd run --for 0 --target engine corpus/seeds/exec-*.scn
+    stressd run --for 0 --target engine corpus/seeds/exec/*.scn
 
 Target live is the engine with a goroutine for each actor in place of a drawn schedule: what it shows is a bug of ours.
 
@@ -100,7 +100,7 @@ func (checkCmd) Help() string {
 
 Examples:
 
-    stressd check corpus/seeds/*.scn
+    stressd check corpus/seeds/*/*.scn
     stressd check --target host my.scn`
 }
 
@@ -122,8 +122,8 @@ With --strategy it makes some runs instead, and prints how often each outcome ca
 
 Examples:
 
-    stressd explore corpus/seeds/attach-detach.scn
-    stressd explore --strategy pct:3 --runs 100000 corpus/seeds/race-attach-exec.scn`
+    stressd explore corpus/seeds/attach/attach-detach.scn
+    stressd explore --strategy pct:3 --runs 100000 corpus/seeds/attach/race-attach-exec.scn`
 }
 
 type reproCmd struct {
@@ -202,7 +202,7 @@ Examples:
     stressd rules --missing
     stressd rules --profile linux-5.10
     stressd run --for 60s --state /tmp/state; stressd rules --from /tmp/state --missing
-    stressd check --marks --target host corpus/seeds/*.scn`
+    stressd check --marks --target host corpus/seeds/*/*.scn`
 }
 
 type doctorCmd struct {
