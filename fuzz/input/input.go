@@ -1,0 +1,80 @@
+// Package input knows what the bytes of the fuzz targets that run scenarios mean, and the files in which native Go fuzzing,
+// go-fuzz and libFuzzer keep such bytes.
+//
+// It never runs anything. Bytes and files are untrusted: any bytes are an input, and what is read of a file or a directory
+// is bounded. Nothing here is shared, so there are no locks.
+package input
+
+import (
+	"bytes"
+
+	"tracehammer/corpus"
+	"tracehammer/engine"
+	"tracehammer/stress/schedule"
+)
+
+// MaxStream bounds the decisions of an input: behind them the fair schedule takes over anyway.
+const MaxStream = schedule.UnfairSteps
+
+// Input is what bytes mean: a scenario, the kernel that the engine is to be, and the schedule of one run.
+type Input struct {
+	Profile  Profile
+	Scenario *corpus.Scenario // valid
+	Stream   schedule.Stream  // at most MaxStream decisions
+}
+
+// Profile is one of the engine's profiles. Its number is part of the byte form, so names are only ever appended.
+type Profile uint8
+
+var profileNames = [...]string{"", "utrace-2009", "linux-4.7", "linux-5.10", "linux-6.1", "linux-6.18/arm64", "linux-6.18/riscv64", "gvisor"}
+
+var profiles = func() (all [len(profileNames)]engine.Profile) {
+	for i, name := range profileNames[1:] {
+		p, err := engine.ParseProfile(name)
+		if err != nil {
+			panic(err) // constant names
+		}
+		all[i+1] = p
+	}
+	return all
+}()
+
+// String is the profile's name as engine.ParseProfile knows it; "" is the zero engine.Profile.
+func (p Profile) String() string { return profileNames[int(p)%len(profileNames)] }
+
+// Engine returns what the engine is to be.
+func (p Profile) Engine() engine.Profile { return profiles[int(p)%len(profiles)] }
+
+// The byte form is
+//
+//	PROFILE SCENARIO 80 00 STREAM
+//
+// with one byte for the profile, the scenario as corpus.Encode writes it, and a byte for each decision. The scenario is
+// varints, none of which ends with a zero byte behind others, so that the scenario never contains the mark. The mark, and
+// no length, tells where the stream begins: a fuzzer that inserts or drops bytes of the scenario leaves the schedule alone,
+// one that does so in the schedule leaves the scenario and all earlier decisions alone, and one that cuts the end off cuts
+// the schedule. Without a mark there is no stream.
+var mark = []byte{0x80, 0}
+
+// Decode returns the input that any bytes mean.
+func Decode(data []byte) Input {
+	var in Input
+	if len(data) > 0 {
+		in.Profile = Profile(int(data[0]) % len(profileNames))
+		data = data[1:]
+	}
+	scenario, stream, _ := bytes.Cut(data, mark)
+	in.Scenario = corpus.Decode(scenario)
+	in.Stream = schedule.Stream(stream[:min(len(stream), MaxStream)])
+	return in
+}
+
+// Encode returns bytes that mean in; Decode(Encode(in)) is in but for the names and comments of the scenario.
+func Encode(in Input) []byte {
+	b := append([]byte{byte(in.Profile)}, corpus.Encode(in.Scenario)...)
+	if len(in.Stream) == 0 {
+		return b
+	}
+	b = append(b, mark...)
+	return append(b, in.Stream[:min(len(in.Stream), MaxStream)]...)
+}
