@@ -3,11 +3,12 @@ package corpus
 import (
 	"fmt"
 	"slices"
+	"strconv"
 )
 
 // Ops lists the operations in line order: the numbering of engine.Instr.Src, of RemoveOp and of Matches.
 func (s *Scenario) Ops() []*Op {
-	var ops []*Op
+	ops := make([]*Op, 0, len(s.Body)+8)
 	s.Walk(func(st Stmt) {
 		if o, ok := st.(*Op); ok {
 			ops = append(ops, o)
@@ -343,9 +344,9 @@ func canonicalActor(i int, thread bool) string {
 	case i == 0:
 		return "main"
 	case thread:
-		return fmt.Sprintf("t%d", i)
+		return "t" + strconv.Itoa(i)
 	}
-	return fmt.Sprintf("p%d", i)
+	return "p" + strconv.Itoa(i)
 }
 
 // Vars lists the variables in order of their first mention; the index is the engine.VarID.

@@ -64,10 +64,14 @@ type validator struct {
 	fix func()
 }
 
-// check records a fault unless ok or there is one already, and returns whether everything was right so far.
-func (v *validator) check(ok bool, t *Trivia, fix func(), format string, args ...any) bool {
-	if v.err != nil || ok {
-		return v.err == nil
+// check returns whether everything was right so far. It is called as check(ok || fault(...)), so that what says what is wrong,
+// and how to get rid of it, is only made when something is.
+func (v *validator) check(bool) bool { return v.err == nil }
+
+// fault records a fault unless there is one already; it returns false.
+func (v *validator) fault(t *Trivia, fix func(), format string, args ...any) bool {
+	if v.err != nil {
+		return false
 	}
 	line := 0
 	if t != nil {
@@ -91,26 +95,26 @@ func (v *validator) all() {
 
 func (v *validator) meta() {
 	s := v.s
-	v.check(validName(s.Name), &s.Trivia, func() { s.Name = "x" }, "the scenario's name %q: expected a lower-case letter, then letters, digits, - and _, at most %d", s.Name, MaxNameLen)
+	v.check(validName(s.Name) || v.fault(&s.Trivia, func() { s.Name = "x" }, "the scenario's name %q: expected a lower-case letter, then letters, digits, - and _, at most %d", s.Name, MaxNameLen))
 	badRule := func(i int) bool {
 		return s.Rules[i] < 1 || s.Rules[i] > MaxRule || slices.Index(s.Rules, s.Rules[i]) != i
 	}
 	for i := range s.Rules {
-		v.check(!badRule(i), &s.Trivia, func() { s.Rules = slices.Delete(s.Rules, i, i+1) }, "rule R%d: expected each of R1 to R%d at most once", s.Rules[i], MaxRule)
+		v.check(!badRule(i) || v.fault(&s.Trivia, func() { s.Rules = slices.Delete(s.Rules, i, i+1) }, "rule R%d: expected each of R1 to R%d at most once", s.Rules[i], MaxRule))
 	}
 	for i := range s.On {
-		v.check(s.On[i].valid() && s.On[i].String() != "", &s.On[i].Trivia, func() { s.On = slices.Delete(s.On, i, i+1) }, "the condition%s: expected kernel versions, architectures, root", s.On[i])
+		v.check(s.On[i].valid() && !s.On[i].empty() || v.fault(&s.On[i].Trivia, func() { s.On = slices.Delete(s.On, i, i+1) }, "the condition%s: expected kernel versions, architectures, root", s.On[i]))
 	}
 	for i, k := range s.KnownBugs {
 		ok := k.Row >= 1 && k.Row <= maxBugRow && k.On.valid() && len(k.Shows) > 0
 		for j, sign := range k.Shows {
 			ok = ok && sign < numSigns && slices.Index(k.Shows, sign) == j
 		}
-		v.check(ok, &k.Trivia, func() { s.KnownBugs = slices.Delete(s.KnownBugs, i, i+1) }, "known-bug %d: expected a row from 1 to %d, and how it shows, each sign once", k.Row, maxBugRow)
+		v.check(ok || v.fault(&k.Trivia, func() { s.KnownBugs = slices.Delete(s.KnownBugs, i, i+1) }, "known-bug %d: expected a row from 1 to %d, and how it shows, each sign once", k.Row, maxBugRow))
 	}
-	v.check(len(s.On) <= MaxMeta && len(s.KnownBugs) <= MaxMeta, &s.Trivia, func() {
+	v.check(len(s.On) <= MaxMeta && len(s.KnownBugs) <= MaxMeta || v.fault(&s.Trivia, func() {
 		s.On, s.KnownBugs = s.On[:min(len(s.On), MaxMeta)], s.KnownBugs[:min(len(s.KnownBugs), MaxMeta)]
-	}, "expected at most %d conditions and %d known bugs", MaxMeta, MaxMeta)
+	}, "expected at most %d conditions and %d known bugs", MaxMeta, MaxMeta))
 	v.comments()
 }
 
@@ -120,6 +124,11 @@ func (c Condition) valid() bool {
 		ok = ok && slices.Contains(Archs, a) && slices.Index(c.Arch, a) == i
 	}
 	return ok
+}
+
+// empty says that the condition restricts nothing.
+func (c Condition) empty() bool {
+	return c.MinKernel == Version{} && c.MaxKernel == Version{} && len(c.Arch) == 0 && !c.Root
 }
 
 func (v Version) valid() bool {
@@ -139,7 +148,7 @@ func (v *validator) comments() {
 		return len(lines) > MaxTrivia
 	}
 	check := func(t *Trivia, top bool) {
-		v.check(!bad(t.Before, top, false) && (t.After == "" || validComment(t.After)), t, func() { *t = Trivia{} }, "expected comments to be one line each, beginning with #")
+		v.check(!bad(t.Before, top, false) && (t.After == "" || validComment(t.After)) || v.fault(t, func() { *t = Trivia{} }, "expected comments to be one line each, beginning with #"))
 	}
 	check(&s.Trivia, true)
 	for i := range s.On {
@@ -165,7 +174,7 @@ func (v *validator) comments() {
 			check(&st.End, false)
 		}
 	})
-	v.check(!bad(s.Tail, false, true), nil, func() { s.Tail = nil }, "expected comments to be one line each, beginning with #")
+	v.check(!bad(s.Tail, false, true) || v.fault(nil, func() { s.Tail = nil }, "expected comments to be one line each, beginning with #"))
 }
 
 func validComment(c string) bool {
@@ -174,25 +183,25 @@ func validComment(c string) bool {
 
 func (v *validator) actors() {
 	s := v.s
-	if !v.check(len(s.Actors) > 0, &s.Trivia, func() { s.Actors = []ActorDecl{{Name: "main"}} }, "expected an actor") ||
-		!v.check(len(s.Actors) <= MaxActors, &s.Trivia, func() { s.RemoveActor(len(s.Actors) - 1) }, "%d actors, expected at most %d", len(s.Actors), MaxActors) {
+	if !v.check(len(s.Actors) > 0 || v.fault(&s.Trivia, func() { s.Actors = []ActorDecl{{Name: "main"}} }, "expected an actor")) ||
+		!v.check(len(s.Actors) <= MaxActors || v.fault(&s.Trivia, func() { s.RemoveActor(len(s.Actors) - 1) }, "%d actors, expected at most %d", len(s.Actors), MaxActors)) {
 		return
 	}
 	first := &s.Actors[0]
-	v.check(!first.Thread && first.Parent == "" && first.By == "", &first.Trivia, func() { *first = ActorDecl{Name: first.Name, Victim: first.Victim} },
-		"actor %q: expected the first actor to be a process that nobody creates", first.Name)
+	v.check(!first.Thread && first.Parent == "" && first.By == "" || v.fault(&first.Trivia, func() { *first = ActorDecl{Name: first.Name, Victim: first.Victim} },
+		"actor %q: expected the first actor to be a process that nobody creates", first.Name))
 	for i := range s.Actors {
 		d := &s.Actors[i]
 		renamed := func() { d.Name = fmt.Sprintf("a%d-%d", i, len(s.Actors)) }
-		v.check(validName(d.Name), &d.Trivia, renamed, "an actor's name %q: expected a lower-case letter, then letters, digits, - and _, at most %d", d.Name, MaxNameLen)
-		v.check(s.Actor(d.Name) == i, &d.Trivia, renamed, "two actors of the name %q", d.Name)
+		v.check(validName(d.Name) || v.fault(&d.Trivia, renamed, "an actor's name %q: expected a lower-case letter, then letters, digits, - and _, at most %d", d.Name, MaxNameLen))
+		v.check(s.Actor(d.Name) == i || v.fault(&d.Trivia, renamed, "two actors of the name %q", d.Name))
 		if i > 0 {
 			parent := s.Actor(d.Parent)
-			v.check(parent >= 0 && parent < i, &d.Trivia, func() { d.Parent = first.Name }, "actor %q: expected its parent %q among the actors before it", d.Name, d.Parent)
+			v.check(parent >= 0 && parent < i || v.fault(&d.Trivia, func() { d.Parent = first.Name }, "actor %q: expected its parent %q among the actors before it", d.Name, d.Parent))
 		}
 		by := VerbByName(d.By)
-		v.check(d.By == "" || by != nil && by.Creates(), &d.Trivia, func() { d.By = "" }, "actor %q is created by %q: expected fork, vfork or clone", d.Name, d.By)
-		v.check(!d.Thread || d.By == "" || d.By == "clone", &d.Trivia, func() { d.Thread = false }, "thread %q is created by %s: expected clone", d.Name, d.By)
+		v.check(d.By == "" || by != nil && by.Creates() || v.fault(&d.Trivia, func() { d.By = "" }, "actor %q is created by %q: expected fork, vfork or clone", d.Name, d.By))
+		v.check(!d.Thread || d.By == "" || d.By == "clone" || v.fault(&d.Trivia, func() { d.Thread = false }, "thread %q is created by %s: expected clone", d.Name, d.By))
 	}
 }
 
@@ -200,17 +209,17 @@ func (v *validator) actors() {
 func (v *validator) ops() {
 	ops := v.s.Ops()
 	for i, o := range ops {
-		if !v.check(i < MaxOps, &o.Trivia, v.remove(o), "expected at most %d operations", MaxOps) {
+		if !v.check(i < MaxOps || v.fault(&o.Trivia, v.remove(o), "expected at most %d operations", MaxOps)) {
 			return
 		}
-		if msg := v.op(o); !v.check(msg == "", &o.Trivia, v.remove(o), "%s", msg) {
+		if msg := v.op(o); !v.check(msg == "" || v.fault(&o.Trivia, v.remove(o), "%s", msg)) {
 			return
 		}
 		for j := range o.Expect {
-			v.check(v.expect(o.Verb, &o.Expect[j]) && j < MaxAlts, &o.Trivia, func() { o.Expect = slices.Delete(slices.Clone(o.Expect), j, j+1) }, "%s: expectation %d does not fit the operation", o.Verb.Name, j+1)
+			v.check(v.expect(o.Verb, &o.Expect[j]) && j < MaxAlts || v.fault(&o.Trivia, func() { o.Expect = slices.Delete(slices.Clone(o.Expect), j, j+1) }, "%s: expectation %d does not fit the operation", o.Verb.Name, j+1))
 		}
 		for j := range o.Cases {
-			v.check(o.Cases[j].valid() && j < MaxCases, &o.Cases[j].Trivia, func() { o.Cases = slices.Delete(o.Cases, j, j+1) }, "case %d of the loop is none", j+1)
+			v.check(o.Cases[j].valid() && j < MaxCases || v.fault(&o.Cases[j].Trivia, func() { o.Cases = slices.Delete(o.Cases, j, j+1) }, "case %d of the loop is none", j+1))
 		}
 	}
 }
@@ -259,7 +268,7 @@ func (v *validator) arg(o *Op, p Param, a Arg) string {
 		if a.Name != "" {
 			return "a number with a name"
 		}
-		if back, ok := parseNum(p.Type, formatNum(p.Type, a.N)); !ok || back != a.N {
+		if !writable(p.Type, a.N) {
 			return fmt.Sprintf("%d cannot be written", a.N)
 		}
 		return numberIn(o.Verb, p.Type, a.N)
@@ -268,6 +277,17 @@ func (v *validator) arg(o *Op, p Param, a Arg) string {
 		return "a name with a number"
 	}
 	return ""
+}
+
+// writable says whether a number of a type is read back from what it is written as.
+func writable(t ParamType, n int64) bool {
+	if tab := paramTypes[t].table; tab != nil {
+		if _, named := tab.Name(n); named {
+			return true
+		}
+	}
+	back, ok := parseNum(t, formatNum(t, n))
+	return ok && back == n
 }
 
 // numberIn bounds numbers of a type.
@@ -402,58 +422,63 @@ func (c *Case) valid() bool {
 // body checks how statements contain each other.
 func (v *validator) body() {
 	barriers := 0
-	dead := map[string]bool{} // actors whose program has ended
+	var dead map[string]bool // actors whose program has ended
 	var visit func(body []Stmt, race *Race, loop *Repeat, depth int)
 	visit = func(body []Stmt, race *Race, loop *Repeat, depth int) {
 		for _, st := range body {
-			t, rm := st.trivia(), v.remove(st)
-			for _, a := range Participants([]Stmt{st}) {
-				v.check(!dead[a], t, func() { v.drop(a, st) }, "actor %q has ended before this line", a)
+			t := st.trivia()
+			if len(dead) > 0 {
+				for _, a := range Participants([]Stmt{st}) {
+					v.check(!dead[a] || v.fault(t, func() { v.drop(a, st) }, "actor %q has ended before this line", a))
+				}
 			}
 			if v.err != nil {
 				return
 			}
 			switch st := st.(type) {
 			case *Op:
-				v.check(loop == nil || st.Actor == loop.Actor, t, rm, "an operation of %q in a loop of another actor", st.Actor)
+				v.check(loop == nil || st.Actor == loop.Actor || v.fault(t, v.remove(st), "an operation of %q in a loop of another actor", st.Actor))
 				ends := st.Verb.Call == engine.CallExit || st.Verb.Call == engine.CallExitGroup
-				v.check(loop == nil || !ends && !st.Verb.Creates(), t, rm, "%s in a loop", st.Verb.Name)
+				v.check(loop == nil || !ends && !st.Verb.Creates() || v.fault(t, v.remove(st), "%s in a loop", st.Verb.Name))
 				if ends {
+					if dead == nil {
+						dead = map[string]bool{}
+					}
 					dead[st.Actor] = true
 				}
 			case *Barrier:
 				barriers++
-				v.check(race == nil && loop == nil, t, rm, "a barrier in a race or loop")
-				v.check(validName(st.Name), t, func() { st.Name = fmt.Sprintf("b-%d", barriers) }, "a barrier's name %q: expected a lower-case letter, then letters, digits, - and _", st.Name)
-				v.check(len(st.Actors) >= 2, t, rm, "barrier %q: expected two or more actors", st.Name)
+				v.check(race == nil && loop == nil || v.fault(t, v.remove(st), "a barrier in a race or loop"))
+				v.check(validName(st.Name) || v.fault(t, func() { st.Name = fmt.Sprintf("b-%d", barriers) }, "a barrier's name %q: expected a lower-case letter, then letters, digits, - and _", st.Name))
+				v.check(len(st.Actors) >= 2 || v.fault(t, v.remove(st), "barrier %q: expected two or more actors", st.Name))
 				for i, a := range st.Actors {
-					v.check(v.s.Actor(a) >= 0 && slices.Index(st.Actors, a) == i, t, func() { st.Actors = slices.Delete(st.Actors, i, i+1) }, "barrier %q: expected different actors", st.Name)
+					v.check(v.s.Actor(a) >= 0 && slices.Index(st.Actors, a) == i || v.fault(t, func() { st.Actors = slices.Delete(st.Actors, i, i+1) }, "barrier %q: expected different actors", st.Name))
 				}
 			case *Race:
 				barriers++
-				v.check(race == nil && loop == nil, t, rm, "a race in a race or loop")
-				v.check(st.Lo >= 0 && st.Lo <= st.Hi && st.Hi <= MaxDelay, t, func() {
+				v.check(race == nil && loop == nil || v.fault(t, v.remove(st), "a race in a race or loop"))
+				v.check(st.Lo >= 0 && st.Lo <= st.Hi && st.Hi <= MaxDelay || v.fault(t, func() {
 					st.Hi = max(0, min(st.Hi, MaxDelay))
 					st.Lo = max(0, min(st.Lo, st.Hi))
-				}, "a race with delays %v..%v, expected 0..%v", st.Lo, st.Hi, MaxDelay)
-				v.check(st.Repeat >= 0 && st.Repeat <= MaxRaceRepeat, t, func() { st.Repeat = 0 }, "a race repeated %d times, expected at most %d", st.Repeat, MaxRaceRepeat)
-				v.check(len(Participants(st.Body)) >= 2, t, func() { v.unwrap(st) }, "expected operations of two or more actors in the race")
+				}, "a race with delays %v..%v, expected 0..%v", st.Lo, st.Hi, MaxDelay))
+				v.check(st.Repeat >= 0 && st.Repeat <= MaxRaceRepeat || v.fault(t, func() { st.Repeat = 0 }, "a race repeated %d times, expected at most %d", st.Repeat, MaxRaceRepeat))
+				v.check(len(Participants(st.Body)) >= 2 || v.fault(t, func() { v.unwrap(st) }, "expected operations of two or more actors in the race"))
 				visit(st.Body, st, nil, depth)
 			case *Repeat:
-				v.check(depth < MaxDepth, t, rm, "expected at most %d loops in each other", MaxDepth)
-				v.check(st.N >= 1 && st.N <= MaxRepeat, t, func() { st.N = max(1, min(st.N, MaxRepeat)) }, "repeat %d, expected 1 to %d", st.N, MaxRepeat)
-				v.check(v.s.Actor(st.Actor) >= 0 && (loop == nil || loop.Actor == st.Actor), t, rm, "a loop of %q in a loop of another actor", st.Actor)
-				v.check(len(st.Body) > 0, t, rm, "expected operations in the loop")
+				v.check(depth < MaxDepth || v.fault(t, v.remove(st), "expected at most %d loops in each other", MaxDepth))
+				v.check(st.N >= 1 && st.N <= MaxRepeat || v.fault(t, func() { st.N = max(1, min(st.N, MaxRepeat)) }, "repeat %d, expected 1 to %d", st.N, MaxRepeat))
+				v.check(v.s.Actor(st.Actor) >= 0 && (loop == nil || loop.Actor == st.Actor) || v.fault(t, v.remove(st), "a loop of %q in a loop of another actor", st.Actor))
+				v.check(len(st.Body) > 0 || v.fault(t, v.remove(st), "expected operations in the loop"))
 				visit(st.Body, race, st, depth+1)
 			}
-			v.check(barriers <= MaxBarriers, t, rm, "expected at most %d barriers and races", MaxBarriers)
+			v.check(barriers <= MaxBarriers || v.fault(t, v.remove(st), "expected at most %d barriers and races", MaxBarriers))
 		}
 	}
 	visit(v.s.Body, nil, nil, 0)
 	seen := map[string]bool{}
 	for _, st := range v.s.Body {
 		if b, ok := st.(*Barrier); ok {
-			v.check(!seen[b.Name], &b.Trivia, func() { b.Name = v.freeBarrier() }, "two barriers of the name %q", b.Name)
+			v.check(!seen[b.Name] || v.fault(&b.Trivia, func() { b.Name = v.freeBarrier() }, "two barriers of the name %q", b.Name))
 			seen[b.Name] = true
 		}
 	}
@@ -532,7 +557,7 @@ func (v *validator) creation() {
 	})
 	for i := range s.Actors {
 		d := &s.Actors[i]
-		v.check(created[d.Name], &d.Trivia, func() { d.By = "" }, "actor %q: expected an operation \"%s: %s %s\"", d.Name, d.Parent, d.By, d.Name)
+		v.check(created[d.Name] || v.fault(&d.Trivia, func() { d.By = "" }, "actor %q: expected an operation \"%s: %s %s\"", d.Name, d.Parent, d.By, d.Name))
 	}
 }
 
@@ -542,14 +567,13 @@ func (v *validator) create(o *Op, created map[string]bool) {
 		return
 	}
 	d := &v.s.Actors[v.s.Actor(name)]
-	rm := v.remove(o)
-	v.check(d.By != "", &o.Trivia, rm, "actor %q is created at the start: expected \"by %s\" in its declaration", name, o.Verb.Name)
-	v.check(d.By == o.Verb.Name, &o.Trivia, rm, "actor %q is declared to be created by %s", name, d.By)
-	v.check(!created[name], &o.Trivia, rm, "actor %q is created twice", name)
-	v.check(d.Parent == o.Actor, &o.Trivia, rm, "actor %q is declared to be created by %q", name, d.Parent)
+	v.check(d.By != "" || v.fault(&o.Trivia, v.remove(o), "actor %q is created at the start: expected \"by %s\" in its declaration", name, o.Verb.Name))
+	v.check(d.By == o.Verb.Name || v.fault(&o.Trivia, v.remove(o), "actor %q is declared to be created by %s", name, d.By))
+	v.check(!created[name] || v.fault(&o.Trivia, v.remove(o), "actor %q is created twice", name))
+	v.check(d.Parent == o.Actor || v.fault(&o.Trivia, v.remove(o), "actor %q is declared to be created by %q", name, d.Parent))
 	if o.Verb.Name == "clone" {
 		thread := o.Args[1].N&engine.CLONE_THREAD != 0
-		v.check(thread == d.Thread, &o.Trivia, rm, "actor %q: CLONE_THREAD and its declaration disagree", name)
+		v.check(thread == d.Thread || v.fault(&o.Trivia, v.remove(o), "actor %q: CLONE_THREAD and its declaration disagree", name))
 	}
 	created[name] = true
 }
@@ -559,7 +583,7 @@ func (v *validator) reachable(st Stmt, parties []string, created map[string]bool
 	for _, a := range parties {
 		for i := v.s.Actor(a); i > 0; i = v.s.Actor(v.s.Actors[i].Parent) {
 			name := v.s.Actors[i].Name
-			v.check(created[name], st.trivia(), func() { v.drop(a, st) }, "actor %q has to meet others here but %q is created later", a, name)
+			v.check(created[name] || v.fault(st.trivia(), func() { v.drop(a, st) }, "actor %q has to meet others here but %q is created later", a, name))
 		}
 	}
 }
@@ -585,7 +609,7 @@ func (v *validator) namespaces() {
 	for i := range v.s.Actors {
 		d := &v.s.Actors[i]
 		if by := inits[d.Parent]; by != nil {
-			v.check(false, &d.Trivia, func() { by.Args[1].N &^= engine.CLONE_NEWPID }, "actor %q: %q creates nobody: it stays alone in a PID namespace of its own", d.Name, d.Parent)
+			v.fault(&d.Trivia, func() { by.Args[1].N &^= engine.CLONE_NEWPID }, "actor %q: %q creates nobody: it stays alone in a PID namespace of its own", d.Name, d.Parent)
 		}
 	}
 	for _, o := range v.s.Ops() {
@@ -595,9 +619,9 @@ func (v *validator) namespaces() {
 			switch {
 			case t != Pid && t != Fd:
 			case a.Kind != ArgNum:
-				v.check(!own, &o.Trivia, v.remove(o), "%s, %s: %q is in a PID namespace of its own: expected init, which is itself there, or another number", o.Verb.Name, o.Verb.Params[i].Name, o.Actor)
+				v.check(!own || v.fault(&o.Trivia, v.remove(o), "%s, %s: %q is in a PID namespace of its own: expected init, which is itself there, or another number", o.Verb.Name, o.Verb.Params[i].Name, o.Actor))
 			case t == Pid && a.N == int64(engine.InitTid):
-				v.check(own || slices.Contains(harmless, o.Verb.Call), &o.Trivia, v.remove(o), "%s: expected somebody else than init", o.Verb.Name)
+				v.check(own || slices.Contains(harmless, o.Verb.Call) || v.fault(&o.Trivia, v.remove(o), "%s: expected somebody else than init", o.Verb.Name))
 			}
 		}
 	}
@@ -607,31 +631,35 @@ func (v *validator) namespaces() {
 var givesTid = []engine.Call{engine.CallClone, engine.CallGetpid, engine.CallGettid, engine.CallWait4}
 
 func (v *validator) variables() {
-	setBy, inits := map[string][]*Op{}, v.s.Inits()
-	for _, o := range v.s.Ops() {
+	var setBy map[string][]*Op
+	ops, vars, inits := v.s.Ops(), v.s.Vars(), v.s.Inits()
+	for _, o := range ops {
 		if o.Dst != "" {
+			if setBy == nil {
+				setBy = map[string][]*Op{}
+			}
 			setBy[o.Dst] = append(setBy[o.Dst], o)
 		}
 	}
-	v.check(len(v.s.Vars()) <= MaxVars, &v.s.Trivia, func() {
-		last := v.s.Vars()[MaxVars]
+	v.check(len(vars) <= MaxVars || v.fault(&v.s.Trivia, func() {
+		last := vars[MaxVars]
 		for _, o := range setBy[last] {
 			o.Dst = ""
 		}
-	}, "%d variables, expected at most %d", len(v.s.Vars()), MaxVars)
-	v.check(v.hidden()+MaxVars <= maxProgramVars, &v.s.Trivia, func() {
+	}, "%d variables, expected at most %d", len(vars), MaxVars))
+	v.check(v.hidden()+MaxVars <= maxProgramVars || v.fault(&v.s.Trivia, func() {
 		v.s.Body = filter(v.s.Body, func(st Stmt) bool { o, ok := st.(*Op); return !ok || !o.Verb.IsServe() })
 	},
-		"expected serve loops and repeat loops of fewer actors")
-	for _, o := range v.s.Ops() {
+		"expected serve loops and repeat loops of fewer actors"))
+	for _, o := range ops {
 		for i, a := range o.Args {
 			if a.Kind != ArgVar && a.Kind != ArgNegVar {
 				continue
 			}
-			v.check(len(setBy[a.Name]) > 0, &o.Trivia, v.remove(o), "no actor and no variable that an operation sets: %q", a.Name)
+			v.check(len(setBy[a.Name]) > 0 || v.fault(&o.Trivia, v.remove(o), "no actor and no variable that an operation sets: %q", a.Name))
 			for _, from := range setBy[a.Name] {
-				v.check(o.Verb.Params[i].Type != Pid || slices.Contains(givesTid, from.Verb.Call) || slices.Contains(harmless, o.Verb.Call), &o.Trivia, v.remove(o), "variable %q: %s does not give the tid of an actor", a.Name, from.Verb.Name)
-				v.check(inits[from.Actor] == nil, &o.Trivia, v.remove(o), "variable %q: %q sets it, whose numbers mean nothing outside its PID namespace", a.Name, from.Actor)
+				v.check(o.Verb.Params[i].Type != Pid || slices.Contains(givesTid, from.Verb.Call) || slices.Contains(harmless, o.Verb.Call) || v.fault(&o.Trivia, v.remove(o), "variable %q: %s does not give the tid of an actor", a.Name, from.Verb.Name))
+				v.check(inits[from.Actor] == nil || v.fault(&o.Trivia, v.remove(o), "variable %q: %q sets it, whose numbers mean nothing outside its PID namespace", a.Name, from.Actor))
 			}
 		}
 	}
@@ -642,10 +670,18 @@ const maxProgramVars = 64
 
 // hidden counts the variables that loops need, as Lower allots them.
 func (v *validator) hidden() int {
-	n, seen := 0, map[[2]any]bool{}
+	type loop struct {
+		actor string
+		depth int // of a repeat loop; -1: serve loops
+	}
+	var seen map[loop]bool
+	n := 0
 	var visit func(body []Stmt, depth int)
-	need := func(actor string, what any, vars int) {
-		if k := [2]any{actor, what}; !seen[k] {
+	need := func(actor string, depth, vars int) {
+		if seen == nil {
+			seen = map[loop]bool{}
+		}
+		if k := (loop{actor, depth}); !seen[k] {
 			seen[k] = true
 			n += vars
 		}
@@ -655,7 +691,7 @@ func (v *validator) hidden() int {
 			switch st := st.(type) {
 			case *Op:
 				if st.Verb.IsServe() {
-					need(st.Actor, "serve", 3)
+					need(st.Actor, -1, 3)
 				}
 			case *Race:
 				visit(st.Body, depth)
