@@ -43,7 +43,7 @@ func Doctor(out Reporter) error {
 }
 
 // symptoms judges a host on which a probe ended with err.
-func symptoms(d host.Details, err error) []Symptom {
+func symptoms(d stress.Machine, err error) []Symptom {
 	target := Symptom{Name: "host target", State: symptomOK, Detail: "actors start, trace each other, and end without a trace"}
 	if err != nil {
 		target.State, target.Detail = symptomFail, err.Error()
@@ -64,7 +64,7 @@ func symptoms(d host.Details, err error) []Symptom {
 	return append(list, yama(d), taskLimit(d), kernelLog(d))
 }
 
-func cpus(d host.Details) Symptom {
+func cpus(d stress.Machine) Symptom {
 	s := Symptom{Name: "cpus", State: symptomOK, Detail: fmt.Sprint(d.CPUs)}
 	if d.CPUs < 2 {
 		s.State, s.Hint = symptomNote, "with one CPU races happen only where the kernel preempts: give the machine, or this process, two"
@@ -72,7 +72,7 @@ func cpus(d host.Details) Symptom {
 	return s
 }
 
-func user(d host.Details) Symptom {
+func user(d stress.Machine) Symptom {
 	const hint = "as root of the machine, scenarios \"on root\" run as well"
 	switch {
 	case !d.Root:
@@ -83,7 +83,7 @@ func user(d host.Details) Symptom {
 	return Symptom{Name: "user", State: symptomOK, Detail: "root"}
 }
 
-func userNamespaces(d host.Details) Symptom {
+func userNamespaces(d stress.Machine) Symptom {
 	s := Symptom{Name: "user ns", State: symptomOK}
 	switch {
 	case d.UserNS < 0:
@@ -98,7 +98,7 @@ func userNamespaces(d host.Details) Symptom {
 
 const unknown = "unknown without /proc"
 
-func yama(d host.Details) Symptom {
+func yama(d stress.Machine) Symptom {
 	s := Symptom{Name: "yama", State: symptomOK}
 	switch {
 	case !d.Proc:
@@ -113,14 +113,14 @@ func yama(d host.Details) Symptom {
 	return s
 }
 
-func taskLimit(d host.Details) Symptom {
+func taskLimit(d stress.Machine) Symptom {
 	if d.TaskLimit {
 		return Symptom{Name: "task limit", State: symptomOK, Detail: "by a cgroup"}
 	}
 	return Symptom{"task limit", symptomNote, "no cgroup to write to: only programs bound their own tasks", "as root with cgroups mounted there is a second limit"}
 }
 
-func kernelLog(d host.Details) Symptom {
+func kernelLog(d stress.Machine) Symptom {
 	if !d.KernelLog {
 		return Symptom{"kernel log", symptomNote, "not readable", "run as root, else warnings and oopses of the kernel are not seen"}
 	}

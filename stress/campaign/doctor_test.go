@@ -6,26 +6,25 @@ import (
 	"testing"
 
 	"tracehammer/stress"
-	"tracehammer/stress/host"
 )
 
 // TestSymptoms: what a doctor says about machines that this one is not.
 func TestSymptoms(t *testing.T) {
-	good := host.Details{Kernel: "Linux 6.18.44", Arch: "amd64", CPUs: 2, Root: true, Proc: true, YamaScope: -1, UserNS: 1000, TaskLimit: true, KernelLog: true}
+	good := stress.Machine{Kernel: "Linux 6.18.44", Arch: "amd64", CPUs: 2, Root: true, Proc: true, YamaScope: -1, UserNS: 1000, TaskLimit: true, KernelLog: true}
 	refused := &stress.EnvError{What: "ptrace is refused", Err: errors.New("operation not permitted"), Hint: "a seccomp filter"}
 	for _, c := range []struct {
 		name   string
-		change func(*host.Details)
+		change func(*stress.Machine)
 		err    error
 		want   string // what is not ok
 	}{
-		{"root", func(*host.Details) {}, nil, ""},
-		{"plain user", func(d *host.Details) { d.Root, d.Confined, d.TaskLimit, d.KernelLog = false, true, false, false }, nil, "note user, note task limit, note kernel log"},
-		{"root of a user namespace", func(d *host.Details) { d.Confined = true }, nil, "note user"},
-		{"no user namespaces", func(d *host.Details) { d.Root, d.Confined, d.UserNS = false, true, 0 }, refused, "fail host target, note user, fail user ns"},
-		{"no /proc", func(d *host.Details) { d.Root, d.Confined, d.Proc, d.UserNS = false, true, false, -1 }, refused, "fail host target, note user, note user ns, note yama"},
-		{"nobody may attach", func(d *host.Details) { d.YamaScope = 3 }, refused, "fail host target, fail yama"},
-		{"one CPU, tainted", func(d *host.Details) { d.CPUs, d.Taint = 1, 1<<9 }, nil, "note cpus, note kernel log"},
+		{"root", func(*stress.Machine) {}, nil, ""},
+		{"plain user", func(d *stress.Machine) { d.Root, d.Confined, d.TaskLimit, d.KernelLog = false, true, false, false }, nil, "note user, note task limit, note kernel log"},
+		{"root of a user namespace", func(d *stress.Machine) { d.Confined = true }, nil, "note user"},
+		{"no user namespaces", func(d *stress.Machine) { d.Root, d.Confined, d.UserNS = false, true, 0 }, refused, "fail host target, note user, fail user ns"},
+		{"no /proc", func(d *stress.Machine) { d.Root, d.Confined, d.Proc, d.UserNS = false, true, false, -1 }, refused, "fail host target, note user, note user ns, note yama"},
+		{"nobody may attach", func(d *stress.Machine) { d.YamaScope = 3 }, refused, "fail host target, fail yama"},
+		{"one CPU, tainted", func(d *stress.Machine) { d.CPUs, d.Taint = 1, 1<<9 }, nil, "note cpus, note kernel log"},
 	} {
 		d := good
 		c.change(&d)

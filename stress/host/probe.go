@@ -89,34 +89,17 @@ func supported() error {
 	return nil
 }
 
-// Details is what matters about a host for those who look into a failure.
-type Details struct {
-	Kernel     string `json:"kernel"` // uname -sr
-	Arch       string `json:"arch"`
-	CPUs       int    `json:"cpus"` // that this process may use
-	Root       bool   `json:"root"`
-	Confined   bool   `json:"confined"`   // actors are not root of the initial user namespace
-	Proc       bool   `json:"proc"`       // /proc is there; else most of the below is unknown
-	YamaScope  int    `json:"yamaScope"`  // kernel.yama.ptrace_scope, -1 without Yama or unknown
-	UserNS     int    `json:"userNS"`     // how many user namespaces there may be, -1 unknown
-	TaskLimit  bool   `json:"taskLimit"`  // a cgroup can limit the namespace's tasks
-	KernelLog  bool   `json:"kernelLog"`  // readable
-	CoresPiped bool   `json:"coresPiped"` // core dumps go to a program
-	Taint      uint64 `json:"taint"`
-}
-
-// Info describes this host. What cannot be read has its zero or unknown value.
-func Info() Details {
+// Info describes this host.
+func Info() stress.Machine {
 	var set unix.CPUSet
 	unix.SchedGetaffinity(0, &set) //nolint:errcheck // no CPUs then
 	log := openKernelLog()
 	defer log.close()
-	return Details{
-		Kernel: kernelName(), Arch: runtime.GOARCH, CPUs: set.Count(), Root: os.Geteuid() == 0,
-		Confined: Profile().UserNamespace, Proc: unix.Access("/proc/self", unix.F_OK) == nil,
-		YamaScope: readInt("/proc/sys/kernel/yama/ptrace_scope"), UserNS: readInt("/proc/sys/user/max_user_namespaces"),
-		TaskLimit: canLimitTasks(), KernelLog: log.fd >= 0, CoresPiped: coreLimit() != 0, Taint: log.seen,
-	}
+	m := kernelInfo()
+	m.CPUs, m.Root, m.Proc = set.Count(), os.Geteuid() == 0, unix.Access("/proc/self", unix.F_OK) == nil
+	m.UserNS, m.TaskLimit = readInt("/proc/sys/user/max_user_namespaces"), canLimitTasks()
+	m.KernelLog, m.CoresPiped, m.Taint = log.fd >= 0, coreLimit() != 0, log.seen
+	return m
 }
 
 // canLimitTasks tries what a worker does.

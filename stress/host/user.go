@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"tracehammer/engine"
+	"tracehammer/stress"
 )
 
 // initialUserNS is the inode of the initial user namespace (PROC_USER_INIT_INO), the same on every kernel.
@@ -16,29 +17,23 @@ const initialUserNS = 0xEFFFFFFD
 
 // Profile is what actors of this process find different from the zero Profile. Without /proc no actors run.
 func Profile() engine.Profile {
-	p, err := engine.ProfileFor(release(), runtime.GOARCH)
-	if err != nil {
-		p = engine.Profile{} // a kernel that does not say: the newest
-	}
-	p.Name, p.Yama = "host", yama()
+	m := kernelInfo()
+	return m.Profile("host")
+}
+
+// kernelInfo is the part of Info that a profile is made of, and takes no trying.
+func kernelInfo() stress.Machine {
+	m := stress.Machine{Kernel: kernelName(), Release: release(), Arch: runtime.GOARCH, YamaScope: readInt("/proc/sys/kernel/yama/ptrace_scope")}
 	if os.Geteuid() != 0 { // namespaces makes one in which nobody else exists
-		p.UserNamespace, p.Users = true, 1
-		return p
+		m.Confined, m.Users = true, 1
+		return m
 	}
 	var st unix.Stat_t
 	if unix.Stat("/proc/self/ns/user", &st) != nil || st.Ino == initialUserNS {
-		return p
+		return m
 	}
-	p.UserNamespace, p.Users = true, mappedUsers()
-	return p
-}
-
-// yama is the level of the Yama security module (R108). Without it, or where nobody can tell, there is none.
-func yama() engine.Yama {
-	if scope := readInt("/proc/sys/kernel/yama/ptrace_scope"); scope >= 0 {
-		return min(engine.YamaClassic+engine.Yama(scope), engine.YamaNoAttach)
-	}
-	return engine.YamaAbsent
+	m.Confined, m.Users = true, mappedUsers()
+	return m
 }
 
 // mappedUsers is how many user ids from 0 on exist in the namespace of this process; 0 for all that actors may ask for.

@@ -1,0 +1,46 @@
+package stress
+
+import (
+	"cmp"
+
+	"tracehammer/engine"
+)
+
+// Machine is a machine with its kernel, as far as scenarios, profiles and those who look into a failure depend on it. Of what
+// could not be read, fields have their zero or unknown value.
+type Machine struct {
+	Kernel     string `json:"kernel"`  // uname -sr
+	Release    string `json:"release"` // uname -r
+	Arch       string `json:"arch"`    // GOARCH
+	CPUs       int    `json:"cpus"`    // that actors may use
+	Root       bool   `json:"root"`
+	Confined   bool   `json:"confined"`        // actors are not root of the initial user namespace
+	Users      uint16 `json:"users,omitempty"` // if confined: user ids from 0 on that exist for them; 0 for all that they may ask for
+	Proc       bool   `json:"proc"`            // /proc is there; else most of the below is unknown
+	YamaScope  int    `json:"yamaScope"`       // kernel.yama.ptrace_scope, -1 without Yama or unknown
+	UserNS     int    `json:"userNS"`          // how many user namespaces there may be, -1 unknown
+	TaskLimit  bool   `json:"taskLimit"`       // a cgroup can limit the namespace's tasks
+	KernelLog  bool   `json:"kernelLog"`       // readable
+	CoresPiped bool   `json:"coresPiped"`      // core dumps go to a program
+	Taint      uint64 `json:"taint"`
+}
+
+// Profile is what actors on the machine find different from the zero Profile; name is the target's. A kernel that does not
+// say its version is taken for the newest.
+func (m *Machine) Profile(name string) engine.Profile {
+	p, err := engine.ProfileFor(m.Release, m.Arch)
+	if err != nil {
+		p = engine.Profile{}
+	}
+	p.Name, p.Yama = name, engine.YamaAbsent
+	if m.YamaScope >= 0 {
+		p.Yama = min(engine.YamaClassic+engine.Yama(m.YamaScope), engine.YamaNoAttach)
+	}
+	if m.Confined {
+		p.UserNamespace, p.Users = true, m.Users
+	}
+	return p
+}
+
+// String names the kernel as reports do.
+func (m *Machine) String() string { return cmp.Or(m.Kernel, "unknown kernel") + " " + m.Arch }
