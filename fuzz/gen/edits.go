@@ -214,9 +214,9 @@ func freeName(s *corpus.Scenario, prefix string) string {
 	}
 }
 
-// splice puts a few statements of another seed in, done by this scenario's actors.
+// splice puts a few statements of another scenario in, done by this scenario's actors.
 func (g *Gen) splice(s *corpus.Scenario) {
-	from := one(g, g.seeds()).Clone()
+	from := g.donor().Clone()
 	from.Strip()
 	cast := map[string]string{}
 	for _, d := range from.Actors {
@@ -300,6 +300,13 @@ func (g *Gen) create(s *corpus.Scenario) {
 	if i == 0 || d.By != "" {
 		return
 	}
+	o := g.creation(d)
+	// Early, so that the meetings of the new actor stay possible.
+	place{&s.Body, g.rng.IntN(min(len(s.Body), 3) + 1)}.insert(o)
+}
+
+// creation makes the creation of a declared actor an operation of its parent.
+func (g *Gen) creation(d *corpus.ActorDecl) *corpus.Op {
 	d.By = "clone"
 	if !d.Thread {
 		d.By = one(g, []string{"clone", "clone", "fork", "vfork"})
@@ -311,6 +318,5 @@ func (g *Gen) create(s *corpus.Scenario) {
 	case d.By == "clone":
 		o.Args = append(o.Args, corpus.Num(one(g, cloneFlags)))
 	}
-	// Early, so that the meetings of the new actor stay possible.
-	place{&s.Body, g.rng.IntN(min(len(s.Body), 3) + 1)}.insert(o)
+	return o
 }

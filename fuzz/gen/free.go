@@ -22,31 +22,14 @@ var shaping = []edit{
 	{8, (*Gen).race}, {5, (*Gen).barrier}, {4, (*Gen).create}, {2, (*Gen).splice}, {1, (*Gen).loop}, {2, (*Gen).swap}, {1, (*Gen).duplicate},
 }
 
-// Free makes a scenario of nothing: a few actors, operations of every kind in any order. Of some tries it takes the first
-// that mostly ends, else the one that ends most often.
+// Free makes a scenario of nothing: a few actors, and operations of many kinds that do something, at least when they are run
+// in the order of lines, but for one in ErrorQuota. Of some it takes the first that mostly ends in any order, else the one that
+// ends most often.
 func (g *Gen) Free() *corpus.Scenario {
 	g.mood()
 	all := everything
 	if g.utrace {
 		all = append(utraceTemplates[:len(utraceTemplates):len(utraceTemplates)], everything...)
 	}
-	verbs := sample(g, all)
-	return g.likeliest(nil, -1, func() *corpus.Scenario { return g.random(verbs) })
-}
-
-// random is one try: valid, but perhaps with nothing left in it.
-func (g *Gen) random(verbs []template) *corpus.Scenario {
-	s := &corpus.Scenario{Name: "free", Actors: []corpus.ActorDecl{{Name: "main"}}}
-	for range 1 + g.rng.IntN(maxActors-1) {
-		g.declare(s)
-	}
-	for range 3 + g.rng.IntN(maxOps-2) {
-		t := pick(g, verbs, func(t template) int { return t.weight })
-		g.anywhere(s).insert(g.operation(s, g.anyActor(s), corpus.VerbByName(t.verb)))
-	}
-	for range g.rng.IntN(8) {
-		pick(g, shaping, func(e edit) int { return e.weight }).do(g, s)
-	}
-	s.Repair()
-	return s
+	return g.likeliest(nil, -1, seconds, func() *corpus.Scenario { return g.grow(g.swarm(all)) })
 }

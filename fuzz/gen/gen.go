@@ -1,8 +1,8 @@
-// Package gen makes new scenarios out of others.
+// Package gen makes new scenarios, of others and of nothing, and new schedules of old ones.
 //
 // What it returns is always valid: it names only actors that exist, signals and traces nobody else, and stays within the
-// bounds of package corpus and its own, tighter ones. It runs variations on the engine to throw away those that can only
-// block; it never touches a kernel. A Gen belongs to one goroutine; the package takes no locks.
+// bounds of package corpus and its own, tighter ones. It runs them on the engine to throw away those that can only block, and to
+// see that operations do something: who could do what next is the engine's to say. It never touches a kernel. A Gen belongs to one goroutine; the package takes no locks.
 package gen
 
 import (
@@ -27,15 +27,39 @@ type Gen struct {
 	verbs []template // of this mood
 	edits []edit     // of this mood
 
-	utrace bool // scenarios may use utrace
+	utrace bool               // scenarios may use utrace
+	donors []*corpus.Scenario // beside the seeds: see Keep
+	given  int                // so many were kept
 
 	world   engine.World // of the runs that try variations
 	choices []engine.Choice
+	waits   []engine.Wait
+	lines   lines // of the executions in the order of lines
 }
 
 // New returns a generator; the same seed gives the same variations of the same scenarios.
 func New(seed uint64) *Gen {
 	return &Gen{rng: rand.New(rand.NewPCG(seed, 0x7261636568616d72))}
+}
+
+// maxDonors bounds what is kept for splices; what was kept first goes first.
+const maxDonors = 64
+
+// Keep lets parts of s, a scenario that showed something new, turn up in others. It must not change any more.
+func (g *Gen) Keep(s *corpus.Scenario) {
+	if g.given++; len(g.donors) < maxDonors {
+		g.donors = append(g.donors, s)
+		return
+	}
+	g.donors[g.given%maxDonors] = s
+}
+
+// donor is a scenario to take a part of.
+func (g *Gen) donor() *corpus.Scenario {
+	if len(g.donors) > 0 && g.rng.IntN(2) == 0 {
+		return one(g, g.donors)
+	}
+	return one(g, g.seeds())
 }
 
 const moodLength = 64
@@ -75,7 +99,8 @@ func (g *Gen) Vary(s *corpus.Scenario) *corpus.Scenario {
 	}
 	base.Strip()
 	base.KnownBugs, base.Rules = nil, nil
-	return g.likeliest(base, schedules/2, func() *corpus.Scenario {
+	idle, _ := g.idling(base)
+	return g.likeliest(base, schedules/2, tries, func() *corpus.Scenario {
 		v := base.Clone()
 		for g.edit(v); g.rng.IntN(3) > 0; {
 			g.edit(v)
@@ -84,13 +109,17 @@ func (g *Gen) Vary(s *corpus.Scenario) *corpus.Scenario {
 		if corpus.Equal(v, base) {
 			return nil
 		}
+		// An edit that leaves others without effect is mostly a mistake: a restart of what is no longer attached.
+		if n, ok := g.idling(v); !ok || n > idle && g.rng.IntN(ErrorQuota) > 0 {
+			return nil
+		}
 		return v
 	})
 }
 
 // likeliest makes scenarios until one mostly ends; after enough tries it takes the one that ended most often, or best if none
 // ended in more than most of the schedules. try returns nil for what is not to be taken.
-func (g *Gen) likeliest(best *corpus.Scenario, most int, try func() *corpus.Scenario) *corpus.Scenario {
+func (g *Gen) likeliest(best *corpus.Scenario, most, tries int, try func() *corpus.Scenario) *corpus.Scenario {
 	for i := 0; i < tries || best == nil; i++ {
 		s := try()
 		if s == nil || s.NumOps() == 0 || s.NumOps() > maxOps {
