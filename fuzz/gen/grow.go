@@ -37,6 +37,9 @@ func (g *Gen) swarm(from []template) []template {
 	for _, names := range backbone {
 		out = append(out, template{one(g, names), 12})
 	}
+	if g.utrace && g.rng.IntN(2) == 0 {
+		out = append(out, template{"utrace ATTACH", 24}, template{"utrace CONTROL", 24})
+	}
 	return out
 }
 
