@@ -77,6 +77,7 @@ type Driver struct {
 	Stream Stream // of the last run
 	Steps  int    // of the last run
 	Fair   int    // of these, those that the fair schedule chose
+	Limit  int    // steps of a run, with what Settle adds, behind which it is Endless; 0: MaxSteps
 
 	run     Shape
 	choices []engine.Choice
@@ -136,7 +137,7 @@ func (d *Driver) step(w *engine.World, s Strategy, see func(engine.Choice, engin
 		return Quiescent
 	case d.idle == FairSteps:
 		return Livelock
-	case d.Steps >= MaxSteps:
+	case d.Steps >= MaxSteps || d.Limit > 0 && d.Steps >= d.Limit:
 		return Endless
 	case d.Fair > 0 || d.Steps >= UnfairSteps:
 		i = -1

@@ -1,0 +1,46 @@
+package fuzz
+
+import (
+	"tracehammer/engine"
+	"tracehammer/ptrace"
+	"tracehammer/stress/schedule"
+)
+
+// judgedShare: FuzzPtrace has the history of one input of so many judged.
+const judgedShare = 8
+
+var ptraceRunner = newRunner()
+
+// FuzzPtrace runs a scenario with ptrace over utrace, on any of the engine's profiles, under the schedule that the input
+// holds. It asserts:
+//
+//   - of every input, that no step breaks an invariant of section 7 of the rules, that nobody waits for what has happened once
+//     nothing can happen any more (invariants L), that the engine does not panic, and that any bytes can be lowered;
+//   - of one input of judgedShare, by a hash of its bytes, that the checker finds an execution that explains what the actors
+//     logged. That alone finds a planted bug whose states are all legal; FuzzChecker does so with every input;
+//   - of one input of longShare, that it does not run for ever without any actor getting on. The others are given up
+//     after maxSteps steps.
+func FuzzPtrace(data []byte) int { return fuzzPtrace("FuzzPtrace", data, share(data, judgedShare)) }
+
+// FuzzChecker is FuzzPtrace with the history of every input judged. It is slower by the time that the checker takes.
+func FuzzChecker(data []byte) int { return fuzzPtrace("FuzzChecker", data, true) }
+
+func fuzzPtrace(target string, data []byte, judged bool) int {
+	r := ptraceRunner
+	defer r.guard(target)
+	p, ok := r.load(data)
+	if !ok {
+		return never
+	}
+	m := ptrace.NewMachine(p, engine.Options{Check: true, Profile: r.in.Profile.Engine(), Bugs: bugs})
+	if r.run(m, schedule.Replay(r.in.Stream)) == schedule.Endless {
+		return never
+	}
+	if judged {
+		r.judge(p)
+	}
+	if acted(&r.hist) {
+		return keep
+	}
+	return neutral
+}
