@@ -40,7 +40,7 @@ func (w *World) AttachEngine(target TaskID, c ClientID, flags AttachFlags, data 
 	switch {
 	case place == noEngine:
 		return noEngine, ENOMEM
-	case flags&AttachExclusive != 0 && match != noEngine:
+	case flags&AttachExclusive != 0 && match != noEngine && !w.bug(BugUtraceAttachGoesOn):
 		return noEngine, EEXIST
 	case (u.n == 0 && t.exitState == ExitDead || u.is(utReap) || t.is(tfReleased)) && !w.bug(BugUtraceAttachReaping):
 		return noEngine, ESRCH
@@ -56,6 +56,13 @@ func (w *World) AttachEngine(target TaskID, c ClientID, flags AttachFlags, data 
 	}
 	if !w.bug(BugUtraceAttachNoUnion) {
 		u.events |= EvReap
+	}
+	if flags&AttachExclusive != 0 && match != noEngine {
+		if w.m.opt.Check {
+			w.expect(19, target, false, "EXCLUSIVE attaches beside engine %d", match)
+		}
+		w.PutEngine(target, place)
+		return noEngine, EEXIST
 	}
 	return place, 0
 }

@@ -33,6 +33,13 @@ const (
 	BugUtraceQuiesceResetsAbort
 	BugUtraceEntryOrder
 	BugUtraceSlotOrder
+	BugUtraceExamineStale
+	BugUtraceAttachGoesOn
+	BugUtraceEventsShrink
+	BugUtraceDeathReaped
+	BugUtraceDeathAddedLate
+	BugUtraceReapEarly
+	BugUtraceForeignStopTold
 	NumBugs
 )
 
@@ -67,4 +74,11 @@ var utraceBugs = [NumBugs - numKernelBugs]bugRow{
 	BugUtraceQuiesceResetsAbort - numKernelBugs:  {"utrace-quiesce-resets-abort", "C2", "a later engine's report_quiesce undoes ABORT"},
 	BugUtraceEntryOrder - numKernelBugs:          {"utrace-entry-order", "O1", "engines are asked in attach order at syscall entry"},
 	BugUtraceSlotOrder - numKernelBugs:           {"utrace-slot-order", "O1", "an engine that takes the place of another is asked in its turn"},
+	BugUtraceExamineStale - numKernelBugs:        {"utrace-examine-stale", "4.2.18", "finish_examine says that a thread stood still which was killed and ran on meanwhile"},
+	BugUtraceAttachGoesOn - numKernelBugs:        {"utrace-attach-goes-on", "4.2.20", "an attach that fails with EEXIST attaches all the same"},
+	BugUtraceEventsShrink - numKernelBugs:        {"utrace-events-shrink", "4.2.29", "set_events makes the union of events the engine's own: others miss theirs"},
+	BugUtraceDeathReaped - numKernelBugs:         {"utrace-death-reaped", "S11", "an engine that detaches at a death gets its REAP if release has begun meanwhile"},
+	BugUtraceDeathAddedLate - numKernelBugs:      {"utrace-death-added-late", "S14", "set_events adds DEATH after the thread's death, and succeeds"},
+	BugUtraceReapEarly - numKernelBugs:           {"utrace-reap-early", "O7", "release makes the REAP callbacks while the thread still reports its death"},
+	BugUtraceForeignStopTold - numKernelBugs:     {"utrace-foreign-stop-told", "H2", "a tracer is told of a stop that is another engine's"},
 }

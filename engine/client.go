@@ -264,7 +264,10 @@ func (w *World) EnterTrap(id TaskID, jctl, stopEvent bool) {
 }
 
 // NotifyTracer tells the tracer of a stop.
-func (w *World) NotifyTracer(id TaskID, why int32) { w.notifyStop(id, true, why) }
+func (w *World) NotifyTracer(id TaskID, why int32) {
+	w.trace(traced{kind: traceTold, task: id, live: w.m.opt.Check && w.tasks[id].top().stage == stStopNotify && w.ptraceStops(id)})
+	w.notifyStop(id, true, why)
+}
 
 // GroupStopping says whether the task's group is stopped or stopping.
 func (w *World) GroupStopping(id TaskID) bool { return w.groupStopping(&w.tasks[id]) }

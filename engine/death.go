@@ -40,7 +40,7 @@ func (w *World) reapEngines(id TaskID) {
 		return
 	}
 	u.flags |= utReap
-	if !u.is(utDying) {
+	if !u.is(utDying) || w.bug(BugUtraceReapEarly) {
 		w.reap(id)
 	}
 }
@@ -61,6 +61,7 @@ func (w *World) reap(id TaskID) {
 			en.state = engineDetached
 		}
 		if wanted && !w.bug(BugUtraceReapDropped) {
+			w.trace(traced{kind: traceReap, task: id, engine: e})
 			w.m.ops[en.ops-1].ReportReap(w, id, e)
 		}
 	}

@@ -14,7 +14,7 @@ func (w *World) SetEvents(target TaskID, e EngineID, mask Events) int {
 	switch {
 	case (u.is(utReap) || t.is(tfReleased)) && !w.bug(BugUtraceAPIAfterReap):
 		return ESRCH
-	case t.dead() && mask&^old&EvDeathEvents != 0, u.is(utDying) && old&^mask&EvDeathEvents != 0:
+	case t.dead() && mask&^old&EvDeathEvents != 0 && !w.bug(BugUtraceDeathAddedLate), u.is(utDying) && old&^mask&EvDeathEvents != 0:
 		return EALREADY
 	}
 	if w.m.opt.Check {
@@ -25,8 +25,8 @@ func (w *World) SetEvents(target TaskID, e EngineID, mask Events) int {
 	// engines while it runs, so a stopped or dead thread's union can be recomputed at once.
 	if t.state == Traced || t.state == Stopped || t.state == Dead {
 		w.reset(target)
-	} else {
-		u.events |= mask
+	} else if u.events |= mask; w.bug(BugUtraceEventsShrink) {
+		u.events = mask | EvReap | u.events&engineStop
 	}
 	cleared := old&^mask != 0 || w.bug(BugUtraceInprogressAdded)
 	if cleared && target != w.cur && !t.quiescent() && u.reporting == e {

@@ -29,7 +29,7 @@ func (w *World) FinishExamine(target TaskID, e EngineID) int {
 		return 0
 	case en.flags&engineStop == 0:
 		return EINVAL
-	case w.tasks[target].state != Traced || !en.looked:
+	case (w.tasks[target].state != Traced || !en.looked) && !w.bug(BugUtraceExamineStale):
 		return EAGAIN
 	}
 	en.looked = false

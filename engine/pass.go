@@ -105,12 +105,14 @@ func (w *World) begin(id TaskID, t *task, k passKind, arg uint16) bool {
 	}
 	if w.alone(id) {
 		w.splice(id)
+		w.trace(traced{kind: traceBegin, task: id, pass: k, arg: arg})
 		w.callEngine(id, u.list[0], k, arg)
 		return w.finish(id, t, k)
 	}
 	if !k.signals() || !w.bug(BugUtraceSignalMissesAttach) {
 		w.splice(id)
 	}
+	w.trace(traced{kind: traceBegin, task: id, pass: k, arg: arg})
 	if u.resume > ActInterrupt {
 		u.resume = ActResume // C5
 	}
@@ -192,6 +194,7 @@ func (w *World) passNext(id TaskID, t *task, f *frame) bool {
 			if w.bug(BugUtraceQuiesceResetsAbort) {
 				w.pass.abort = false
 			}
+			w.traceCallback(traceQuiesce, id, i, k, f.code, a)
 			if phase = w.callbackDone(id, t, f, i, a, phaseAgain); phase == phaseAgain {
 				f.store(&w.pass, phase)
 				return false
@@ -214,6 +217,7 @@ func (w *World) passNext(id TaskID, t *task, f *frame) bool {
 				return false
 			}
 			a := w.callSpecific(id, i, k, f.code)
+			w.traceCallback(traceSpecific, id, i, k, f.code, a)
 			w.callbackDone(id, t, f, i, a, phaseLook)
 		}
 		phase = phaseLook
@@ -272,9 +276,11 @@ func (w *World) callEngine(id TaskID, i EngineID, k passKind, arg uint16) {
 	a := ActResume
 	if en.flags&EvQuiesce != 0 && !k.signals() {
 		a = w.m.ops[en.ops-1].ReportQuiesce(w, id, i, ev)
+		w.traceCallback(traceQuiesce, id, i, k, arg, a)
 	}
 	if k.signals() || a != ActDetach && en.flags&ev != 0 && ev != 0 {
 		a = w.callSpecific(id, i, k, arg)
+		w.traceCallback(traceSpecific, id, i, k, arg, a)
 	}
 	t.utrace.reporting = noEngine
 	w.apply(id, i, a)
@@ -314,6 +320,9 @@ func (w *World) callSpecific(id TaskID, i EngineID, k passKind, arg uint16) (a A
 // apply does what a callback returned. STOP is the only sticky action: any other ends the engine's own stop (O5).
 func (w *World) apply(id TaskID, i EngineID, a Action) {
 	en := w.engine(id, i)
+	if u := &w.tasks[id].utrace; a == ActDetach && u.is(utDeath) && u.is(utReap) && w.bug(BugUtraceDeathReaped) {
+		a = ActResume
+	}
 	switch {
 	case en.state == engineDetaching, a == ActDetach && w.tasks[id].utrace.is(utPass):
 		en.state, en.flags = engineDetaching, EvQuiesce
@@ -340,6 +349,7 @@ func (w *World) PassAction() Action { return w.pass.action }
 // finish applies the result of a pass to the stage that made it, where 2.6 says so.
 func (w *World) finish(id TaskID, t *task, k passKind) bool {
 	r := w.pass.action
+	w.trace(traced{kind: traceEnd, task: id, pass: k, action: r, resume: w.pass.resume, abort: w.pass.abort})
 	stop := r == ActStop
 	if stop {
 		r = w.pass.resume // what the thread is to report once it goes on

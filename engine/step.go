@@ -160,6 +160,7 @@ func (w *World) Step(c Choice) Event {
 	if w.m.opt.Check {
 		w.m.before.CopyFrom(w)
 		w.m.ended = callEnd{task: NoTask}
+		w.m.trace = w.m.trace[:0]
 	}
 	w.event = Event{Actor: NoActor}
 	w.cur, w.alt = c.Task, 0
@@ -183,6 +184,7 @@ func (w *World) Step(c Choice) Event {
 	if w.m.opt.Check {
 		w.check()
 		w.checkStep(w.m.before, c)
+		w.checkTrace(w.m.before, c)
 		if k, ok := w.m.hooks.(StepChecker); ok {
 			k.CheckStep(w.m.before, w, c)
 		}

@@ -172,6 +172,7 @@ func (w *World) sysAfterExit(id TaskID, t *task, f *frame) bool {
 func (w *World) syscall(id TaskID, t *task, f *frame) bool {
 	p := w.procOf(t)
 	f.a, f.b, f.code = 0, 0, 0
+	w.trace(traced{kind: traceBody, task: id})
 	switch t.call {
 	case CallFutexWait:
 		return w.futexWait(id, t, f)

@@ -43,6 +43,7 @@ type Machine struct {
 	marks   Marks
 	before  *World  // the World before the step, with Options.Check
 	ended   callEnd // likewise
+	trace   []traced
 }
 
 // World is the state of a Machine between two steps.

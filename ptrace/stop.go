@@ -211,7 +211,7 @@ func (client) Entered(w *engine.World, t engine.TaskID, e engine.EngineID) {
 // Stopped tells the tracer.
 func (client) Stopped(w *engine.World, t engine.TaskID, e engine.EngineID) {
 	c := at(w, t, e)
-	if c.code() == 0 {
+	if c.code() == 0 && !w.HasBug(engine.BugUtraceForeignStopTold) {
 		return // another engine's stop (H2)
 	}
 	why := int32(engine.CLD_TRAPPED)

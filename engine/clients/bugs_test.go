@@ -48,6 +48,13 @@ var shownBy = map[engine.Bug]string{
 	engine.BugUtraceLookupAtReap:        "utrace-reap-lookup",
 	engine.BugUtraceAPIAfterReap:        "utrace-death-late",
 	engine.BugUtraceSlotOrder:           "utrace-order",
+	engine.BugUtraceExamineStale:        "utrace-examine-killed",
+	engine.BugUtraceAttachGoesOn:        "utrace-attach-fails",
+	engine.BugUtraceEventsShrink:        "utrace-events-others",
+	engine.BugUtraceDeathReaped:         "utrace-reap",
+	engine.BugUtraceDeathAddedLate:      "utrace-death-added",
+	engine.BugUtraceReapEarly:           "utrace-reap",
+	engine.BugUtraceForeignStopTold:     "utrace-foreign-stop",
 }
 
 // TestBugsShow: each planted bug breaks an invariant, or what its scenario expects, or has a history that the clean engine does
