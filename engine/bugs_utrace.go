@@ -33,6 +33,7 @@ const (
 	BugUtraceQuiesceResetsAbort
 	BugUtraceEntryOrder
 	BugUtraceSlotOrder
+	BugUtraceStopsKilled
 	BugUtraceExamineStale
 	BugUtraceAttachGoesOn
 	BugUtraceEventsShrink
@@ -74,6 +75,7 @@ var utraceBugs = [NumBugs - numKernelBugs]bugRow{
 	BugUtraceQuiesceResetsAbort - numKernelBugs:  {"utrace-quiesce-resets-abort", "C2", "a later engine's report_quiesce undoes ABORT"},
 	BugUtraceEntryOrder - numKernelBugs:          {"utrace-entry-order", "O1", "engines are asked in attach order at syscall entry"},
 	BugUtraceSlotOrder - numKernelBugs:           {"utrace-slot-order", "O1", "an engine that takes the place of another is asked in its turn"},
+	BugUtraceStopsKilled - numKernelBugs:         {"utrace-stops-killed", "4.2.9", "a thread enters a stop although it was killed on the way there"},
 	BugUtraceExamineStale - numKernelBugs:        {"utrace-examine-stale", "4.2.18", "finish_examine says that a thread stood still which was killed and ran on meanwhile"},
 	BugUtraceAttachGoesOn - numKernelBugs:        {"utrace-attach-goes-on", "4.2.20", "an attach that fails with EEXIST attaches all the same"},
 	BugUtraceEventsShrink - numKernelBugs:        {"utrace-events-shrink", "4.2.29", "set_events makes the union of events the engine's own: others miss theirs"},

@@ -14,7 +14,7 @@ func (w *World) committed(id TaskID, t *task, f *frame) bool {
 
 // enterStop is utrace_stop under siglock: it enters TRACED unless nobody wants that any more or SIGKILL is pending (R113).
 func (w *World) enterStop(id TaskID, t *task) bool {
-	if !w.wanted(id) && !w.bug(BugUtraceDetachThenStop) || t.fatalPending() {
+	if !w.wanted(id) && !w.bug(BugUtraceDetachThenStop) || t.fatalPending() && !w.bug(BugUtraceStopsKilled) {
 		w.mark(113)
 		w.unstop(id, t)
 		return false

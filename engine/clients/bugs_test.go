@@ -48,6 +48,7 @@ var shownBy = map[engine.Bug]string{
 	engine.BugUtraceLookupAtReap:        "utrace-reap-lookup",
 	engine.BugUtraceAPIAfterReap:        "utrace-death-late",
 	engine.BugUtraceSlotOrder:           "utrace-order",
+	engine.BugUtraceStopsKilled:         "utrace-killed-first",
 	engine.BugUtraceExamineStale:        "utrace-examine-killed",
 	engine.BugUtraceAttachGoesOn:        "utrace-attach-fails",
 	engine.BugUtraceEventsShrink:        "utrace-events-others",
