@@ -13,7 +13,8 @@ import (
 type draft struct {
 	s      *corpus.Scenario
 	delay  map[*corpus.Op]*stress.DelayRange // of the operations inside races
-	origin map[*corpus.Op]int                // index of each operation in the scenario that clone copied
+	parent *draft                            // that clone copied
+	origin map[*corpus.Op]int                // index of each operation in the parent's scenario
 	cpu    map[string]int                    // by actor name
 }
 
@@ -48,7 +49,7 @@ func (d *draft) racing() []*corpus.Op {
 
 // clone copies a draft; origin says which operation of d each one is.
 func (d *draft) clone() *draft {
-	c := &draft{s: d.s.Clone(), delay: map[*corpus.Op]*stress.DelayRange{}, origin: map[*corpus.Op]int{}, cpu: d.cpu}
+	c := &draft{s: d.s.Clone(), parent: d, delay: map[*corpus.Op]*stress.DelayRange{}, origin: map[*corpus.Op]int{}, cpu: d.cpu}
 	from := d.s.Ops()
 	for i, op := range c.s.Ops() {
 		c.origin[op] = i

@@ -12,6 +12,8 @@ import (
 	"tracehammer/corpus"
 	"tracehammer/stress"
 	"tracehammer/stress/history"
+	"tracehammer/stress/schedule"
+	"tracehammer/stress/steer"
 )
 
 // Check runs scenarios on a target and judges the runs.
@@ -27,6 +29,7 @@ type Trial struct {
 	Hits, Runs int
 	History    *history.History // of one of the hits
 	Finding    Finding          // of the same hit: its Actor and Instr belong to the scenario that was run
+	Stream     schedule.Stream  // of an Exact one: the decisions of the same hit up to where it showed
 }
 
 // Minimiser makes the scenario of a finding small. The zero value of each field but Check is a default.
@@ -52,6 +55,8 @@ type Minimal struct {
 	Plan     stress.Plan // its Repeat is the Minimiser's Of
 	Steps    int         // candidates tried
 	Complete bool        // nothing smaller was left to try; else a bound or the context ended it
+	// Exact is the run of Plan.Schedule that shows the finding each time, where the target has such; else nil.
+	Exact *steer.Run
 }
 
 // ErrNotShown: the finding did not show again, so there is nothing to minimise.
@@ -81,6 +86,9 @@ func (m Minimiser) Run(ctx context.Context, s *corpus.Scenario, plan stress.Plan
 	limited, cancel := context.WithTimeout(ctx, m.Time)
 	defer cancel()
 	job := &minimising{Minimiser: m, ctx: limited, want: want, plan: plan, confirm: m.Need + 3, failed: map[string]bool{}}
+	if exact, ok := m.Check.(Exact); ok {
+		job.exact = &exactly{Exact: exact, Runner: steer.New(exact.Engine())}
+	}
 	if !job.start(newDraft(s, plan)) {
 		if job.err == nil {
 			job.err = ErrNotShown
@@ -93,6 +101,9 @@ func (m Minimiser) Run(ctx context.Context, s *corpus.Scenario, plan stress.Plan
 		}
 		if job.err != nil && limited.Err() == nil {
 			return nil, fmt.Errorf("minimise %s: %w", want.Title, job.err)
+		}
+		if job.exact != nil {
+			return job.exactResult(ctx)
 		}
 		res, kept, err := job.result(ctx)
 		if err != nil || kept || job.over() {
@@ -113,9 +124,10 @@ type minimising struct {
 	want    Finding
 	plan    stress.Plan // as given; draft.plan has the delays and CPUs of a candidate
 	best    *draft
-	trail   []shown // the best so far, and what was it before
-	ways    []*way  // the first is the plan's own
-	confirm int     // hits by which a candidate is known to show it often enough
+	trail   []shown  // the best so far, and what was it before
+	ways    []*way   // the first is the plan's own
+	exact   *exactly // not nil: a schedule shows the finding each time, and ways mean nothing
+	confirm int      // hits by which a candidate is known to show it often enough
 	steps   int
 	// failed remembers candidates that did not show it, by encoded scenario and plan. Those that did became the best.
 	failed map[string]bool
@@ -127,6 +139,7 @@ type shown struct {
 	*draft
 	Trial
 	key string
+	run *steer.Run // of Trial.Stream, if that is exact
 }
 
 // A small scenario may show the finding less often than what it was made of: by the factor allowance when it is tried, by
@@ -160,8 +173,8 @@ func (w *way) keeps(t Trial) bool {
 // start accepts what there is to minimise, and finds out in which ways it shows the finding.
 func (j *minimising) start(d *draft) bool {
 	j.ways = []*way{{cpu: -1}}
-	if !j.accept(d) {
-		return false
+	if !j.accept(d) || j.exact != nil {
+		return j.best != nil
 	}
 	for _, cpu := range j.CPUs {
 		w := &way{cpu: cpu}
@@ -190,6 +203,9 @@ func (j *minimising) accept(d *draft) bool {
 		return false
 	}
 	j.steps++
+	if j.exact != nil {
+		return j.acceptExact(d, key)
+	}
 	var first Trial
 	for i, w := range j.ways {
 		t, ok := j.sample(d, w)
@@ -206,7 +222,7 @@ func (j *minimising) accept(d *draft) bool {
 		}
 		w.rate = max(w.rate, rate)
 	}
-	j.best, j.trail = d, append(j.trail, shown{d, first, key})
+	j.best, j.trail = d, append(j.trail, shown{draft: d, Trial: first, key: key})
 	return true
 }
 

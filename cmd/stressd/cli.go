@@ -173,9 +173,9 @@ type bugsCmd struct {
 func (bugsCmd) Help() string {
 	return `A planted bug is a mistake that a kernel has made or that the rules forbid, which the engine makes when it is told to: the oracles are measured by how many of these they see. Without --run, lists their names, where they come from (row: list of known bugs; R rule, S and L invariant, H quirk of utrace) and what they do.
 
-With --run, an engine with the bug runs the built-in seeds and variations of them; every run is judged by three oracles of the engine without it: invariants (a broken state), liveness (a run that stands still where it could go on), history (what actors logged is what no execution shows). For each bug: who saw it first and who else, after how many schedules and how much time of one CPU, and the size of the minimal scenario. Nothing is filed.
+With --run, an engine with the bug runs the built-in seeds and variations of them; every run is judged by three oracles of the engine without it: invariants (a broken state), liveness (a run that stands still where it could go on), history (what actors logged is what no execution shows). For each bug: who saw it first and who else, after how many schedules and how much time of one CPU, and the size of the minimal scenario, whose run must show what was seen first, and nothing on the engine without the bug. Nothing is filed.
 
-Exit codes: 0 every bug was seen, 1 some were missed.
+Exit codes: 0 every bug was seen, 1 some were missed, or a minimal scenario may be another bug's.
 
 Examples:
 

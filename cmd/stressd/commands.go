@@ -235,7 +235,7 @@ func (b *bugsCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if len(sum.Missed) > 0 {
+	if len(sum.Missed)+len(sum.Drifted) > 0 {
 		return status(exitError)
 	}
 	return nil

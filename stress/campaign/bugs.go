@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -36,10 +37,16 @@ type BugHunted struct {
 	Seconds    float64               `json:"seconds"`   // likewise, of one CPU
 	Operations int                   `json:"operations,omitempty"`
 	Actors     int                   `json:"actors,omitempty"`
-	Seed       string                `json:"seed,omitempty"`   // the scenario that it began with
-	Varied     bool                  `json:"varied,omitempty"` // a variation of the seed showed it, not the seed itself
-	Title      string                `json:"title,omitempty"`
-	Scenario   string                `json:"scenario,omitempty"` // minimal
+	// Preemptions of the run of the minimal scenario that shows it; negative: there is no such run.
+	Preemptions int    `json:"preemptions"`
+	Schedule    string `json:"schedule,omitempty"` // that run, in words
+	// Drifted says why the minimal scenario may be another bug's; empty: its run shows what was seen first, and nothing without the
+	// bug.
+	Drifted  string `json:"drifted,omitempty"`
+	Seed     string `json:"seed,omitempty"`   // the scenario that it began with
+	Varied   bool   `json:"varied,omitempty"` // a variation of the seed showed it, not the seed itself
+	Title    string `json:"title,omitempty"`
+	Scenario string `json:"scenario,omitempty"` // minimal
 }
 
 type seen struct {
@@ -55,9 +62,12 @@ type BugsSummary struct {
 	SeenBy    map[power.Oracle]int `json:"seenBy"` // bugs that each oracle saw
 	Only      map[power.Oracle]int `json:"only"`   // bugs that no other one saw
 	Schedules int                  `json:"schedules"`
-	Seconds   float64              `json:"seconds"`
-	Seed      uint64               `json:"seed"`
-	Workers   int                  `json:"workers"`
+	// Of the minimal scenarios: operations of the median one, and bugs whose one may be another bug's.
+	MedianOperations int      `json:"medianOperations"`
+	Drifted          []string `json:"drifted"`
+	Seconds          float64  `json:"seconds"`
+	Seed             uint64   `json:"seed"`
+	Workers          int      `json:"workers"`
 }
 
 // EventName implements Event.
@@ -97,6 +107,7 @@ type bugHunt struct {
 	out    *serial
 	sum    BugsSummary
 	missed []engine.Bug
+	sizes  []int                        // operations of the minimal scenarios
 	spent  map[engine.Bug]*power.Hunted // of those missed so far
 }
 
@@ -111,7 +122,7 @@ func HuntBugs(ctx context.Context, cfg BugsConfig) (BugsSummary, error) {
 	}
 	start := time.Now()
 	h := &bugHunt{BugsConfig: cfg, quarry: q, until: start.Add(cfg.For), out: &serial{r: cfg.Reporter}, spent: map[engine.Bug]*power.Hunted{}}
-	h.sum = BugsSummary{Bugs: len(cfg.Bugs), Seed: cfg.Seed, Workers: cfg.Workers, Missed: []string{},
+	h.sum = BugsSummary{Bugs: len(cfg.Bugs), Seed: cfg.Seed, Workers: cfg.Workers, Missed: []string{}, Drifted: []string{},
 		SeenBy: map[power.Oracle]int{}, Only: map[power.Oracle]int{}}
 	err = h.round(ctx, cfg.Bugs, cfg.Seed, false)
 	if again := h.missed; err == nil && len(again) > 0 {
@@ -124,6 +135,9 @@ func HuntBugs(ctx context.Context, cfg BugsConfig) (BugsSummary, error) {
 	}
 	if err != nil {
 		return h.sum, err
+	}
+	if slices.Sort(h.sizes); len(h.sizes) > 0 {
+		h.sum.MedianOperations = h.sizes[len(h.sizes)/2]
 	}
 	h.out.report(h.sum)
 	return h.sum, h.out.err
@@ -166,13 +180,21 @@ func (h *bugHunt) done(r *power.Hunted, last bool) {
 		h.missed, h.spent[r.Bug] = append(h.missed, r.Bug), r
 		return
 	}
-	e := BugHunted{Bug: r.Bug.String(), Source: r.Bug.Source(), Found: r.Found, Schedules: r.Schedules, Seconds: r.Time.Seconds()}
+	e := BugHunted{Bug: r.Bug.String(), Source: r.Bug.Source(), Found: r.Found, Schedules: r.Schedules, Seconds: r.Time.Seconds(),
+		Preemptions: -1, Drifted: r.Drifted}
 	if !r.Found {
 		h.sum.Missed = append(h.sum.Missed, e.Bug)
 		h.out.report(e)
 		return
 	}
 	h.sum.Found++
+	h.sizes = append(h.sizes, r.Scenario.NumOps())
+	if r.Drifted != "" {
+		h.sum.Drifted = append(h.sum.Drifted, e.Bug)
+	}
+	if r.Exact != nil {
+		e.Preemptions, e.Schedule = r.Exact.Preemptions(), r.Words
+	}
 	e.First, e.Seed, e.Varied, e.Title, e.SeenBy = r.First.String(), r.Seed, r.Varied, r.Title, map[power.Oracle]seen{}
 	e.Operations, e.Actors, e.Scenario = r.Scenario.NumOps(), len(r.Scenario.Actors), string(r.Scenario.Print())
 	for o := range power.NumOracles {
@@ -215,14 +237,18 @@ func (t BugsText) Report(e Event) error {
 		if e.Varied {
 			from = "a variation of " + from
 		}
-		fmt.Fprintf(&b, "%-31s  found  %6d schedules %8.3f s  %2d operations %2d actors  %s (%s): %s\n",
-			e.Bug, e.Schedules, e.Seconds, e.Operations, e.Actors, by, from, history.Printable(e.Title))
+		fmt.Fprintf(&b, "%-31s  found  %6d schedules %8.3f s  %2d operations %2d actors %2d preemptions  %s (%s): %s\n",
+			e.Bug, e.Schedules, e.Seconds, e.Operations, e.Actors, e.Preemptions, by, from, history.Printable(e.Title))
+		if e.Drifted != "" {
+			fmt.Fprintf(&b, "%-31s  DRIFTED %s\n", "", history.Printable(e.Drifted))
+		}
 	case BugsSummary:
 		fmt.Fprintf(&b, "%d of %d planted bugs found (%.1f %%) in %.0f s by %d workers, %d schedules, seed %d\n",
 			e.Found, e.Bugs, 100*float64(e.Found)/float64(max(e.Bugs, 1)), e.Seconds, e.Workers, e.Schedules, e.Seed)
 		for o := range power.NumOracles {
 			fmt.Fprintf(&b, "  seen by %-11s %d, by nothing else %d\n", o.String()+":", e.SeenBy[o], e.Only[o])
 		}
+		fmt.Fprintf(&b, "minimal scenarios: %d operations in the median, %d may be another bug's\n", e.MedianOperations, len(e.Drifted))
 		if len(e.Missed) > 0 {
 			fmt.Fprintf(&b, "missed: %s\n", strings.Join(e.Missed, ", "))
 		}

@@ -13,6 +13,8 @@ import (
 	"tracehammer/engine"
 	"tracehammer/fuzz/gen"
 	"tracehammer/stress"
+	"tracehammer/stress/schedule"
+	"tracehammer/stress/steer"
 )
 
 // Quarry is what a hunt starts from: the scenarios, lowered once. It is only read, so hunters may share it.
@@ -55,6 +57,9 @@ type Hunted struct {
 	// Scenario is the minimal scenario that shows it to First; Seed is the seed scenario, or the parent of the variation, that
 	// it was made of.
 	Scenario *corpus.Scenario
+	Exact    *steer.Run // the run that does, nil if the minimising got to none
+	Words    string     // tells it
+	Drifted  string     // why the minimal scenario may be another bug's; "": its run shows what was seen, and nothing without the bug
 	Seed     string
 	Varied   bool // no seed showed it, a variation did
 	Title    string
@@ -92,7 +97,7 @@ type hunt struct {
 type sighting struct {
 	scenario *corpus.Scenario
 	finding  crashers.Finding
-	seed     uint64
+	stream   schedule.Stream
 }
 
 // Hunt looks for the hunter's bug until an oracle has seen it and the others had their chance, or the time is up.
@@ -165,7 +170,7 @@ func (j *hunt) try(s *corpus.Scenario, p *engine.Program, n int, varied bool, pa
 		if !j.res.Found {
 			j.res.Found, j.res.First, j.res.Title, j.res.Seed, j.res.Varied = true, o, f.Title, parent, varied
 			j.res.Schedules, j.res.Time, j.res.Scenario = n, time.Since(j.start), s
-			j.at = sighting{s, f, seed}
+			j.at = sighting{s, f, seen.streams[o]}
 		}
 	}
 	if !j.res.Found {
@@ -180,16 +185,41 @@ func (j *hunt) minimise(ctx context.Context) error {
 	if left <= 0 {
 		return nil
 	}
-	m := crashers.Minimiser{Check: j.Hunter, Need: 2, Of: 40, Time: left, Measure: 10}
-	res, err := m.Run(ctx, j.at.scenario, stress.Plan{Seed: j.at.seed}, j.at.finding)
+	m := crashers.Minimiser{Check: j.Hunter, Time: left}
+	res, err := m.Run(ctx, j.at.scenario, stress.Plan{Schedule: j.at.stream}, j.at.finding)
 	if errors.Is(err, crashers.ErrNotShown) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	j.res.Scenario = res.Scenario
-	return nil
+	j.res.Scenario, j.res.Exact, j.res.Words = res.Scenario, res.Exact, res.Words()
+	j.res.Drifted, err = j.drifted(ctx, res)
+	return err
+}
+
+// drifted says why a minimal scenario may show something else than what was seen first.
+func (j *hunt) drifted(ctx context.Context, m *crashers.Minimal) (string, error) {
+	p, err := corpus.Lower(m.Scenario)
+	if err != nil {
+		return "", err
+	}
+	with, err := newHunter(j.bug, j.bugs).Replay(ctx, p, m.Plan.Schedule, &j.at.finding)
+	if err != nil {
+		return "", err
+	}
+	without, err := newHunter(j.bug, engine.BugSet{}).try(ctx, p, stress.Plan{Schedule: m.Plan.Schedule, Repeat: 1})
+	switch {
+	case err != nil:
+		return "", err
+	case with.Hits == 0:
+		return "its run does not show " + j.at.finding.Title, nil
+	case with.Finding.Coarse() != j.at.finding.Coarse():
+		return fmt.Sprintf("its run shows %s, not %s", with.Finding.Coarse(), j.at.finding.Coarse()), nil
+	case without.Any():
+		return "its run shows something without the bug as well", nil
+	}
+	return "", nil
 }
 
 // Tally counts, over perSeed schedules of each scenario, how often each oracle sees the hunter's bug, and where best.

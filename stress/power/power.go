@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/sourcegraph/conc/panics"
 
@@ -18,6 +19,7 @@ import (
 	"tracehammer/stress"
 	"tracehammer/stress/history"
 	"tracehammer/stress/oracle"
+	"tracehammer/stress/schedule"
 )
 
 // Oracle is one of the ways to see a bug.
@@ -47,6 +49,7 @@ type Seen struct {
 	by       [NumOracles]bool
 	findings [NumOracles]crashers.Finding
 	hist     *history.History // of the run that Liveness or History judged
+	streams  [NumOracles]schedule.Stream
 }
 
 // By says whether an oracle saw the bug, and as what.
@@ -58,6 +61,7 @@ func (s *Seen) Any() bool { return s.by != [NumOracles]bool{} }
 // Hunter runs scenarios on an engine with one planted bug.
 type Hunter struct {
 	bug     engine.Bug
+	bugs    engine.BugSet
 	checked *stress.EngineTarget // with the invariants on
 	plain   *stress.EngineTarget
 	oracle  *oracle.Oracle
@@ -69,57 +73,73 @@ const judgeBudget = 50_000
 
 // NewHunter returns a hunter of one bug.
 func NewHunter(bug engine.Bug) *Hunter {
-	h := &Hunter{bug: bug, oracle: oracle.New(engine.Profile{})}
+	return newHunter(bug, bug.Set())
+}
+
+func newHunter(bug engine.Bug, bugs engine.BugSet) *Hunter {
+	h := &Hunter{bug: bug, bugs: bugs, oracle: oracle.New(engine.Profile{})}
 	h.oracle.Budget = judgeBudget
 	h.reset()
 	return h
 }
 
+// Engine implements crashers.Exact.
+func (h *Hunter) Engine() engine.Options { return engine.Options{Bugs: h.bugs} }
+
 // reset replaces the targets: nobody knows the state of one that panicked.
 func (h *Hunter) reset() {
-	h.checked = stress.NewEngineTarget(engine.Options{Bugs: h.bug.Set(), Check: true})
-	h.plain = stress.NewEngineTarget(engine.Options{Bugs: h.bug.Set()})
-}
-
-// Try runs p under the schedule that seed draws and asks every oracle. The same seed gives the same answer.
-func (h *Hunter) Try(ctx context.Context, p *engine.Program, seed uint64) (Seen, error) {
-	var s Seen
-	judged, err := h.run(ctx, h.checked, p, seed, &s)
-	if err != nil || judged {
-		return s, err
-	}
-	// An invariant broke before there was a history: what would the others have seen?
-	_, err = h.run(ctx, h.plain, p, seed, &s)
-	return s, err
+	h.checked = stress.NewEngineTarget(engine.Options{Bugs: h.bugs, Check: true})
+	h.plain = stress.NewEngineTarget(engine.Options{Bugs: h.bugs})
 }
 
 // strategies are what a schedule's seed chooses from: two that know what to do without having seen the program run. A random
 // walk is good at windows of a few steps, random priorities at one task that is late for many.
 var strategies = [...]string{"random", "pos"}
 
+// Try runs p under the schedule that seed draws and asks every oracle. The same seed gives the same answer.
+func (h *Hunter) Try(ctx context.Context, p *engine.Program, seed uint64) (Seen, error) {
+	return h.try(ctx, p, stress.Plan{Seed: seed, Strategy: strategies[seed%uint64(len(strategies))], Repeat: 1})
+}
+
+func (h *Hunter) try(ctx context.Context, p *engine.Program, plan stress.Plan) (Seen, error) {
+	var s Seen
+	judged, err := h.run(ctx, h.checked, p, plan, &s)
+	if err != nil || judged {
+		return s, err
+	}
+	// An invariant broke before there was a history: what would the others have seen?
+	_, err = h.run(ctx, h.plain, p, plan, &s)
+	return s, err
+}
+
 // run makes one run. It says whether there was a history to judge.
-func (h *Hunter) run(ctx context.Context, t *stress.EngineTarget, p *engine.Program, seed uint64, s *Seen) (judged bool, err error) {
+func (h *Hunter) run(ctx context.Context, t *stress.EngineTarget, p *engine.Program, plan stress.Plan, s *Seen) (judged bool, err error) {
 	died := panics.Try(func() {
-		err = t.Run(ctx, p, stress.Plan{Seed: seed, Strategy: strategies[seed%uint64(len(strategies))], Repeat: 1}, func(hist *history.History) bool {
+		err = t.Run(ctx, p, plan, func(hist *history.History) bool {
 			judged = true
 			h.judge(p, hist, s)
 			return false
 		})
 	})
 	var broken *engine.InvariantError
+	f := crashers.Finding{Kind: crashers.Invariant, Actor: engine.NoActor, Instr: -1}
 	switch {
 	case died != nil:
 		h.reset()
-		s.see(Invariants, crashers.Finding{Kind: crashers.Crash, Title: fmt.Sprintf("crash: %v", died.Value), Actor: engine.NoActor, Instr: -1})
+		f.Kind, f.Title = crashers.Crash, fmt.Sprintf("crash: %v", died.Value)
 	case errors.As(err, &broken):
-		s.see(Invariants, crashers.Finding{Kind: crashers.Invariant, Title: fmt.Sprintf("invariant: the engine breaks invariant %d", broken.N),
-			Explanation: broken.Error(), Actor: engine.NoActor, Instr: -1})
+		f.Title, f.Explanation = fmt.Sprintf("invariant: the engine breaks invariant %d", broken.N), broken.Error()
 		err = nil
+	default:
+		return judged, err
 	}
+	s.see(Invariants, f, t.Schedule())
 	return judged, err
 }
 
-func (s *Seen) see(o Oracle, f crashers.Finding) { s.by[o], s.findings[o] = true, f }
+func (s *Seen) see(o Oracle, f crashers.Finding, stream schedule.Stream) {
+	s.by[o], s.findings[o], s.streams[o] = true, f, slices.Clone(stream)
+}
 
 // judge asks the oracles that look at histories.
 func (h *Hunter) judge(p *engine.Program, hist *history.History, s *Seen) {
@@ -128,13 +148,13 @@ func (h *Hunter) judge(p *engine.Program, hist *history.History, s *Seen) {
 	switch {
 	case v.Kind == oracle.Hang && !v.Predicted:
 		f.Kind = crashers.Hang
-		s.see(Liveness, f)
+		s.see(Liveness, f, hist.Schedule)
 	case v.Kind == oracle.NotAdmitted:
 		f.Kind = crashers.NotAdmitted
-		s.see(History, f)
+		s.see(History, f, hist.Schedule)
 	case v.Kind == oracle.Invariant:
 		f.Kind = crashers.Invariant
-		s.see(History, f)
+		s.see(History, f, hist.Schedule)
 	default:
 		return
 	}
@@ -153,17 +173,32 @@ func (h *Hunter) Run(ctx context.Context, s *corpus.Scenario, plan stress.Plan, 
 		if err != nil || ctx.Err() != nil {
 			return t, err
 		}
-		t.Runs++
-		for o := range NumOracles {
-			if f, ok := seen.By(o); ok && f.SameAs(want) {
-				t.Hits++
-				t.Finding, t.History = f, seen.hist
-				break
-			}
-		}
+		seen.count(&t, want)
 		if need > 0 && t.Hits >= need {
 			break
 		}
 	}
 	return t, nil
+}
+
+// Replay implements crashers.Exact.
+func (h *Hunter) Replay(ctx context.Context, p *engine.Program, stream schedule.Stream, want *crashers.Finding) (crashers.Trial, error) {
+	var t crashers.Trial
+	seen, err := h.try(ctx, p, stress.Plan{Schedule: stream, Repeat: 1})
+	if err == nil {
+		seen.count(&t, want)
+	}
+	return t, err
+}
+
+// count adds a run to a trial.
+func (s *Seen) count(t *crashers.Trial, want *crashers.Finding) {
+	t.Runs++
+	for o := range NumOracles {
+		if f, ok := s.By(o); ok && f.SameAs(want) {
+			t.Hits++
+			t.Finding, t.History, t.Stream = f, s.hist, s.streams[o]
+			break
+		}
+	}
 }
