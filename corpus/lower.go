@@ -15,6 +15,11 @@ func Lower(s *Scenario) (*engine.Program, error) {
 	if err := s.Validate(); err != nil {
 		return nil, fmt.Errorf("lower scenario %s: %w", s.Name, err)
 	}
+	return LowerValid(s), nil
+}
+
+// LowerValid is Lower for a scenario that is known to be valid: one that Decode or Repair has just made.
+func LowerValid(s *Scenario) *engine.Program {
 	l := &lowerer{s: s, p: &engine.Program{}, vars: s.Vars(), src: map[*Op]int32{}, loop: map[[2]int]engine.VarID{}, tool: map[int][3]engine.VarID{}}
 	l.p.Vars = len(l.vars)
 	for i, o := range s.Ops() {
@@ -29,7 +34,7 @@ func Lower(s *Scenario) (*engine.Program, error) {
 	for i := range l.p.Actors {
 		l.emit(i, blank(engine.OpEnd))
 	}
-	return l.p, nil
+	return l.p
 }
 
 type lowerer struct {

@@ -27,9 +27,11 @@ const allowedClone = ThreadFlags | engine.CLONE_PTRACE | engine.CLONE_VFORK | en
 // bounds hold. Errors are *Error.
 func (s *Scenario) Validate() error {
 	v := validator{s: s}
-	v.all()
-	if v.err != nil {
-		return v.err
+	if v.comments(); v.wrong == nil {
+		v.all()
+	}
+	if f := v.wrong; f != nil {
+		return &Error{File: s.file, Line: f.line, Msg: fmt.Sprintf(f.format, f.args...)}
 	}
 	return nil
 }
@@ -46,12 +48,18 @@ func (s *Scenario) Repair() {
 const maxRepairs = 5000
 
 func (s *Scenario) repair() bool {
-	for range maxRepairs {
+	for i := range maxRepairs {
 		v := validator{s: s}
-		if v.all(); v.err == nil {
+		if i == 0 { // no fix makes comments
+			for v.comments(); v.wrong != nil; v.comments() {
+				v.wrong.fix()
+				v.wrong = nil
+			}
+		}
+		if v.all(); v.wrong == nil {
 			return true
 		}
-		v.fix()
+		v.wrong.fix()
 		s.tidy()
 	}
 	return false
@@ -59,25 +67,32 @@ func (s *Scenario) repair() bool {
 
 // validator finds the first fault and how to get rid of it.
 type validator struct {
-	s   *Scenario
-	err *Error
-	fix func()
+	s     *Scenario
+	wrong *fault
+}
+
+// fault is what is wrong. Its text is only made for those who read it.
+type fault struct {
+	line   int
+	format string
+	args   []any
+	fix    func()
 }
 
 // check returns whether everything was right so far. It is called as check(ok || fault(...)), so that what says what is wrong,
 // and how to get rid of it, is only made when something is.
-func (v *validator) check(bool) bool { return v.err == nil }
+func (v *validator) check(bool) bool { return v.wrong == nil }
 
 // fault records a fault unless there is one already; it returns false.
 func (v *validator) fault(t *Trivia, fix func(), format string, args ...any) bool {
-	if v.err != nil {
+	if v.wrong != nil {
 		return false
 	}
 	line := 0
 	if t != nil {
 		line = t.line
 	}
-	v.err, v.fix = &Error{File: v.s.file, Line: line, Msg: fmt.Sprintf(format, args...)}, fix
+	v.wrong = &fault{line, format, args, fix}
 	return false
 }
 
@@ -87,7 +102,7 @@ func (v *validator) remove(st Stmt) func() {
 
 func (v *validator) all() {
 	for _, phase := range []func(){v.meta, v.actors, v.ops, v.body, v.creation, v.namespaces, v.variables} {
-		if phase(); v.err != nil {
+		if phase(); v.wrong != nil {
 			return
 		}
 	}
@@ -115,7 +130,6 @@ func (v *validator) meta() {
 	v.check(len(s.On) <= MaxMeta && len(s.KnownBugs) <= MaxMeta || v.fault(&s.Trivia, func() {
 		s.On, s.KnownBugs = s.On[:min(len(s.On), MaxMeta)], s.KnownBugs[:min(len(s.KnownBugs), MaxMeta)]
 	}, "expected at most %d conditions and %d known bugs", MaxMeta, MaxMeta))
-	v.comments()
 }
 
 func (c Condition) valid() bool {
@@ -279,12 +293,10 @@ func (v *validator) arg(o *Op, p Param, a Arg) string {
 	return ""
 }
 
-// writable says whether a number of a type is read back from what it is written as.
+// writable says whether a number of a type is read back from what it is written as. Names, sets of names and plain numbers are.
 func writable(t ParamType, n int64) bool {
-	if tab := paramTypes[t].table; tab != nil {
-		if _, named := tab.Name(n); named {
-			return true
-		}
+	if t != Duration && t != CloneFlags && t != Status {
+		return true
 	}
 	back, ok := parseNum(t, formatNum(t, n))
 	return ok && back == n
@@ -432,7 +444,7 @@ func (v *validator) body() {
 					v.check(!dead[a] || v.fault(t, func() { v.drop(a, st) }, "actor %q has ended before this line", a))
 				}
 			}
-			if v.err != nil {
+			if v.wrong != nil {
 				return
 			}
 			switch st := st.(type) {
@@ -543,7 +555,7 @@ func (v *validator) creation() {
 		created[s.Actors[i].Name] = s.Actors[i].By == ""
 	}
 	s.Walk(func(st Stmt) {
-		if v.err != nil {
+		if v.wrong != nil {
 			return
 		}
 		switch st := st.(type) {
@@ -563,7 +575,7 @@ func (v *validator) creation() {
 
 func (v *validator) create(o *Op, created map[string]bool) {
 	name := o.Created()
-	if v.err != nil || name == "" {
+	if v.wrong != nil || name == "" {
 		return
 	}
 	d := &v.s.Actors[v.s.Actor(name)]

@@ -104,7 +104,11 @@ func (w *World) checkWaiters() {
 		if t.state != Interruptible || t.depth == 0 || t.top().stage != stWait {
 			continue
 		}
-		var c World
+		c := w.m.scratch
+		if c == nil {
+			c = new(World)
+			w.m.scratch = c
+		}
 		c.CopyFrom(w)
 		o, _ := c.waitOpts(&c.tasks[id])
 		_, what := c.waitScan(id, &c.tasks[id], c.tasks[id].top(), &o)

@@ -42,6 +42,7 @@ type Machine struct {
 	reach   reach           // see local.go; made when it is first asked for
 	marks   Marks
 	before  *World  // the World before the step, with Options.Check
+	scratch *World  // for checks that try something; made when first needed
 	ended   callEnd // likewise
 	trace   []traced
 }
@@ -79,10 +80,22 @@ type World struct {
 // NewMachine returns a machine with the given clients of utrace, and those of the program behind them. The first of them may
 // also be Hooks: then it is the ptrace system call. It panics on a Program that exceeds the bounds.
 func NewMachine(p *Program, o Options, clients ...Ops) *Machine {
+	m := new(Machine)
+	m.Load(p, o, clients...)
+	return m
+}
+
+// Load makes m what NewMachine returns, in the memory that it has. Worlds of what it was before are no longer good.
+func (m *Machine) Load(p *Program, o Options, clients ...Ops) {
 	if len(p.Actors) > MaxActors || p.Vars > MaxVars || len(p.Barriers) > MaxBarriers {
 		panic("engine: program exceeds MaxActors, MaxVars or MaxBarriers")
 	}
-	m := &Machine{prog: p, opt: o, ops: clients}
+	*m = Machine{prog: p, opt: o, ops: clients, before: m.before, scratch: m.scratch}
+	for _, w := range []*World{m.before, m.scratch} {
+		if w != nil {
+			*w = World{}
+		}
+	}
 	if len(p.Clients) > 0 {
 		m.ops = append(slices.Clip(clients), p.Clients...)
 	}
@@ -100,7 +113,7 @@ func NewMachine(p *Program, o Options, clients ...Ops) *Machine {
 			m.caller, m.self = caller, ClientID(i+1)
 		}
 	}
-	if o.Check {
+	if o.Check && m.before == nil {
 		m.before = new(World)
 	}
 	if m.seen = m.hooks.Seen(p); len(m.ops) > 1 {
@@ -108,7 +121,6 @@ func NewMachine(p *Program, o Options, clients ...Ops) *Machine {
 	}
 	m.scan()
 	m.scanNames()
-	return m
 }
 
 // Program is the program that the machine runs.

@@ -7,7 +7,7 @@ import (
 )
 
 // judgedShare: FuzzPtrace has the history of one input of so many judged.
-const judgedShare = 8
+const judgedShare = 16
 
 var ptraceRunner = newRunner()
 
@@ -15,7 +15,7 @@ var ptraceRunner = newRunner()
 // holds. It asserts:
 //
 //   - of every input, that no step breaks an invariant of section 7 of the rules, that nobody waits for what has happened once
-//     nothing can happen any more (invariants L), that the engine does not panic, and that any bytes can be lowered;
+//     nothing can happen any more (invariants L), that the engine does not panic;
 //   - of one input of judgedShare, by a hash of its bytes, that the checker finds an execution that explains what the actors
 //     logged. That alone finds a planted bug whose states are all legal; FuzzChecker does so with every input;
 //   - of one input of longShare, that it does not run for ever without any actor getting on. The others are given up
@@ -32,8 +32,8 @@ func fuzzPtrace(target string, data []byte, judged bool) int {
 	if !ok {
 		return never
 	}
-	m := ptrace.NewMachine(p, engine.Options{Check: true, Profile: r.in.Profile.Engine(), Bugs: bugs})
-	if r.run(m, schedule.Replay(r.in.Stream)) == schedule.Endless {
+	ptrace.Load(&r.machine, p, engine.Options{Check: true, Profile: r.in.Profile.Engine(), Bugs: bugs})
+	if r.run(schedule.Replay(r.in.Stream)) == schedule.Endless {
 		return never
 	}
 	if judged {

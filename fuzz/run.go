@@ -27,6 +27,7 @@ const (
 // runner makes runs on the engine, one after another; what it is made of is used again.
 type runner struct {
 	in       input.Input // what runs, for violations
+	machine  engine.Machine
 	driver   schedule.Driver
 	world    engine.World
 	watch    engine.Watch
@@ -60,15 +61,7 @@ func (r *runner) load(data []byte) (*engine.Program, bool) {
 	if len(r.in.Scenario.Body) == 0 {
 		return nil, false
 	}
-	return r.lower(), true
-}
-
-func (r *runner) lower() *engine.Program {
-	p, err := corpus.Lower(r.in.Scenario)
-	if err != nil {
-		r.fail("a decoded scenario cannot be lowered: %v", err)
-	}
-	return p
+	return corpus.LowerValid(r.in.Scenario), true
 }
 
 // bound shortens loops.
@@ -80,13 +73,12 @@ func bound(s *corpus.Scenario) {
 	})
 }
 
-// run makes one run under a strategy, and goes on behind its end until nothing can happen any more, or it is too long. What
+// run makes one run of the machine under a strategy, and goes on behind its end until nothing can happen any more, or it is too long. What
 // it broke of the engine's invariants it panics with; else r.hist is what actors logged.
-func (r *runner) run(m *engine.Machine, s schedule.Strategy) schedule.End {
-	p := m.Program()
-	m.Init(&r.world)
+func (r *runner) run(s schedule.Strategy) schedule.End {
+	r.machine.Init(&r.world)
 	r.watch.Start()
-	r.recorder.Start(&r.hist, p)
+	r.recorder.Start(&r.hist, r.machine.Program())
 	end := r.driver.Run(&r.world, s, 0, 0, r.see)
 	if end == schedule.Endless {
 		return end

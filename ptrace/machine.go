@@ -15,7 +15,14 @@ const self engine.ClientID = 1
 
 // NewMachine returns a machine whose ptrace system call is this package. Others are further clients of utrace.
 func NewMachine(p *engine.Program, o engine.Options, others ...engine.Ops) *engine.Machine {
-	return engine.NewMachine(p, o, append([]engine.Ops{client{}}, others...)...)
+	m := new(engine.Machine)
+	Load(m, p, o, others...)
+	return m
+}
+
+// Load makes m what NewMachine returns, in the memory that it has.
+func Load(m *engine.Machine, p *engine.Program, o engine.Options, others ...engine.Ops) {
+	m.Load(p, o, append([]engine.Ops{client{}}, others...)...)
 }
 
 // baseEvents are always on: signals, clone for CLONE_PTRACE, exec for the legacy SIGTRAP (5.1).
