@@ -41,6 +41,7 @@ type Machine struct {
 	named   [MaxActors]bool // somebody but its creator and itself names the actor
 	reach   reach           // see local.go; made when it is first asked for
 	marks   Marks
+	marked  RuleSet // since TakeMarked
 	before  *World  // the World before the step, with Options.Check
 	scratch *World  // for checks that try something; made when first needed
 	ended   callEnd // likewise
@@ -291,6 +292,5 @@ func (w *World) isLeader(id TaskID) bool      { return w.procs[w.tasks[id].proc]
 func (w *World) groupEmpty(t *task) bool      { return w.procs[t.proc].threads.n <= 1 }
 func (w *World) threads(p *proc) []TaskID     { return p.threads.at[:p.threads.n] }
 func (w *World) bug(b Bug) bool               { return w.m.opt.Bugs.Has(b) }
-func (w *World) mark(r Rule)                  { w.m.marks[r]++ }
 func (w *World) delayedLeader(id TaskID) bool { return w.isLeader(id) && !w.groupEmpty(&w.tasks[id]) }
 func (w *World) reparented(t *task) bool      { return !w.sameGroup(t.parent, t.realParent) }

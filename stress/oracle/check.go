@@ -6,6 +6,7 @@ import (
 
 	"tracehammer/engine"
 	"tracehammer/ptrace"
+	"tracehammer/stress/coverage"
 	"tracehammer/stress/history"
 )
 
@@ -216,14 +217,19 @@ func (s *search) arrive(n *node) bool {
 	return false
 }
 
-// mark adds to sum the rules of the execution that was found: the walk itself counts those of everything that it tried.
-func (s *search) mark(sum *engine.Marks) {
+// mark adds to sum and covered the rules of the execution that was found: the walk itself counts those of everything that it
+// tried.
+func (s *search) mark(sum *engine.Marks, covered *coverage.Set) {
 	s.m.ResetMarks()
 	var w engine.World
 	s.m.Init(&w)
+	t := coverage.Tracer{Set: covered}
+	t.Begin(s.m)
 	for i := range s.nodes[:len(s.nodes)-1] {
 		n := &s.nodes[i]
-		w.Step(n.choices[n.next-1])
+		c := n.choices[n.next-1]
+		w.Step(c)
+		t.Step(s.m, c)
 	}
 	found := s.m.Marks()
 	sum.Add(&found)

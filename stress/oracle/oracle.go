@@ -11,6 +11,7 @@ import (
 	"tracehammer/corpus"
 	"tracehammer/engine"
 	"tracehammer/ptrace"
+	"tracehammer/stress/coverage"
 	"tracehammer/stress/history"
 )
 
@@ -65,7 +66,9 @@ type Oracle struct {
 	Budget int           // states a check may visit
 	Bound  time.Duration // how long clean-up by SIGKILL may take; scale it by the machine's slowdown
 	// Marks counts the rules that the executions which admitted histories went through. The caller may reset it.
-	Marks   engine.Marks
+	Marks engine.Marks
+	// Covered collects the rules and pairs of these executions. The caller may empty it.
+	Covered coverage.Set
 	profile engine.Profile
 	bugs    engine.BugSet // planted in the engine that admits: none, but for twins
 	twins   map[engine.BugSet]*Oracle
@@ -96,7 +99,7 @@ func (o *Oracle) Judge(p *engine.Program, h *history.History) Verdict {
 	s.run(o.Budget)
 	v := Verdict{States: s.states}
 	if s.found {
-		s.mark(&o.Marks)
+		s.mark(&o.Marks, &o.Covered)
 	}
 	switch {
 	case s.found && h.Outcome == history.Stuck:
