@@ -23,11 +23,12 @@ type Meta struct {
 	Target    string    `json:"target"`
 	Kernel    string    `json:"kernel"`
 	Arch      string    `json:"arch"`
-	Ops       int       `json:"ops"`       // operations of the stored scenario
-	Hits      int       `json:"hits"`      // of Runs runs of the stored scenario under the stored plan, Hits showed it
-	Runs      int       `json:"runs"`      //
-	Minimised bool      `json:"minimised"` // the minimiser came to its end, not to its limit
-	Count     int       `json:"count"`     // sightings, the first included
+	Ops       int       `json:"ops"`             // operations of the stored scenario
+	Hits      int       `json:"hits"`            // of Runs runs of the stored scenario under the stored plan, Hits showed it
+	Runs      int       `json:"runs"`            //
+	Minimised bool      `json:"minimised"`       // the minimiser came to its end, not to its limit
+	Exact     bool      `json:"exact,omitempty"` // the plan's schedule shows it each time
+	Count     int       `json:"count"`           // sightings, the first included
 	FirstSeen time.Time `json:"firstSeen"`
 	LastSeen  time.Time `json:"lastSeen"`
 	Command   string    `json:"command"` // shows it again
@@ -40,6 +41,7 @@ type Crasher struct {
 	Plan        stress.Plan
 	History     *history.History // one run that shows it; nil when there is none (a crash of the machine)
 	Explanation string
+	Schedule    string // the plan's schedule in words, where it is Exact
 	Report      []byte // report.md
 	Repro       []byte // repro.c; nil when the finding cannot be shown by a C program
 }
@@ -51,6 +53,7 @@ const (
 	filePlan        = "plan.json"
 	fileHistory     = "history.jsonl"
 	fileExplanation = "explanation.txt"
+	fileSchedule    = "schedule.txt"
 	fileReport      = "report.md"
 	fileRepro       = "repro.c"
 
@@ -85,6 +88,9 @@ func (c *Crasher) files() ([]file, error) {
 		}
 		fs = append(fs, file{fileHistory, b.Bytes()})
 	}
+	if c.Schedule != "" {
+		fs = append(fs, file{fileSchedule, []byte(c.Schedule)})
+	}
 	if c.Repro != nil {
 		fs = append(fs, file{fileRepro, c.Repro})
 	}
@@ -117,12 +123,15 @@ func decodeMeta(id string, data []byte) (Meta, error) {
 	return m, nil
 }
 
-// Rate is how often the finding reproduces, as people read it.
+// Rate is which runs the finding shows in, as people read it: "each run", "7 of 10 runs".
 func (m *Meta) Rate() string {
-	if m.Runs == 0 {
-		return "not measured"
+	switch {
+	case m.Exact:
+		return "each run"
+	case m.Runs == 0:
+		return "no run measured"
 	}
-	return fmt.Sprintf("%d of %d", m.Hits, m.Runs)
+	return fmt.Sprintf("%d of %d runs", m.Hits, m.Runs)
 }
 
 // ruleList writes rules as the scenario language does.

@@ -152,11 +152,12 @@ func (j *minimising) calm(p *engine.Program, run steer.Run) steer.Run {
 		return ok
 	}
 	best := run
-	j.exact.Sparse(j.ctx, p, calmDepth, calmTries, func(r steer.Run) bool {
-		if r.Preemptions() < best.Preemptions() && shows(r) {
-			best = r
+	enough := calmDepth
+	j.exact.Sparse(j.ctx, p, calmDepth, calmTries, func(r steer.Run, departures int) bool {
+		if departures <= enough && r.Preemptions() < best.Preemptions() && shows(r) {
+			best, enough = r, departures
 		}
-		return best.Preemptions() > 0 && j.err == nil
+		return departures <= enough && best.Preemptions() > 0 && j.err == nil
 	})
 	return j.exact.Calm(best, func(r steer.Run) bool { return !j.over() && shows(r) })
 }

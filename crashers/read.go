@@ -162,6 +162,10 @@ func (r *Reader) Load(id string) (*Crasher, error) {
 		return nil, err
 	}
 	c.Explanation = string(text)
+	if text, err = r.optional(id, fileSchedule, maxText); err != nil {
+		return nil, err
+	}
+	c.Schedule = string(text)
 	if c.Report, err = r.optional(id, fileReport, maxText); err != nil {
 		return nil, err
 	}

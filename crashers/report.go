@@ -34,8 +34,8 @@ func New(m *Minimal, known int, o Origin) (*Crasher, error) {
 	c := &Crasher{
 		Meta: Meta{ID: id, Kind: f.Kind, Title: f.Title, Rules: f.Rules, KnownBug: known, Signature: signature, Coarse: f.Coarse(),
 			Target: o.Target, Kernel: o.Kernel, Arch: o.Arch, Ops: m.Scenario.NumOps(), Hits: m.Hits, Runs: m.Runs,
-			Minimised: m.Complete, Command: Command(o.Program, o.State, id)},
-		Scenario: m.Scenario.Print(), Plan: m.Plan, History: m.History, Explanation: f.Explanation,
+			Minimised: m.Complete, Exact: m.Exact != nil, Command: Command(o.Program, o.State, id)},
+		Scenario: m.Scenario.Print(), Plan: m.Plan, History: m.History, Explanation: f.Explanation, Schedule: m.Words(),
 	}
 	if ev, ok := EvidenceOf(p, m.History, &f); ok && !stress.Simulated(o.Target) && o.Arch == "amd64" {
 		r := Reproducer{Title: f.Title, Kernel: o.Kernel, Scenario: c.Scenario, Program: p, Plan: m.Plan, Evidence: ev}
@@ -55,7 +55,11 @@ func (c *Crasher) report(p *engine.Program) ([]byte, error) {
 	if c.KnownBug != 0 {
 		fmt.Fprintf(&b, "It is row %d of the list of known kernel bugs. ", c.KnownBug)
 	}
-	fmt.Fprintf(&b, "The %d operations below showed it in %s runs", c.Ops, c.Rate())
+	if c.Exact {
+		fmt.Fprintf(&b, "The %d operations below show it each time under the schedule below", c.Ops)
+	} else {
+		fmt.Fprintf(&b, "The %d operations below showed it in %s", c.Ops, c.Rate())
+	}
 	if !c.Minimised {
 		b.WriteString("; they may not be minimal, the time was up")
 	}
@@ -66,6 +70,10 @@ func (c *Crasher) report(p *engine.Program) ([]byte, error) {
 	}
 	b.WriteString("\n## Minimal scenario\n\n")
 	block(&b, string(c.Scenario))
+	if c.Schedule != "" {
+		b.WriteString("\n## The schedule\n\nNumbers count steps. Whoever is preempted could have gone on.\n\n")
+		block(&b, c.Schedule)
+	}
 	if c.History != nil {
 		var lanes strings.Builder
 		if err := history.WriteLanes(&lanes, p, c.History); err != nil {

@@ -39,16 +39,14 @@ func NewEngineTarget(o engine.Options) *EngineTarget {
 	return t
 }
 
-// Name is "engine", or "engine:PROFILE".
-func (t *EngineTarget) Name() string {
-	if p := t.options.Profile.Name; p != "" {
-		return "engine:" + p
-	}
-	return "engine"
-}
+// Name is "engine", or "engine:PROFILE+BUG" with one of both or both.
+func (t *EngineTarget) Name() string { return EngineName(t.options) }
 
 func (t *EngineTarget) Profile() engine.Profile { return t.options.Profile }
 func (t *EngineTarget) Close() error            { return nil }
+
+// Engine implements Exact.
+func (t *EngineTarget) Engine() engine.Options { return t.options }
 
 // Machine is the machine of the program that ran last; its rule marks say what the runs exercised. Nil before any run.
 func (t *EngineTarget) Machine() *engine.Machine { return t.m }

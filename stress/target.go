@@ -50,6 +50,13 @@ type Scheduled interface {
 	Schedule() schedule.Stream
 }
 
+// Exact is a Target each of whose runs the engine makes again when it is given the schedule.
+type Exact interface {
+	Scheduled
+	// Engine is what engine that is.
+	Engine() engine.Options
+}
+
 // DelayRange is a range of nanoseconds, both ends included.
 type DelayRange struct {
 	Lo int64 `json:"lo"`
@@ -67,18 +74,20 @@ const (
 	KindHost   = "host"   // this machine's kernel
 )
 
-// TargetName splits what users write after --target into a kind and an argument. The engine's is the profile of the kernel
-// that it is to be. That of live no user needs: the planted bugs that it is to have, so that what becomes of a finding on it
-// can be tested.
+// TargetName splits what users write after --target into a kind and an argument, which EngineOptions reads.
 func TargetName(s string) (kind, arg string, err error) {
 	kind, arg, colon := strings.Cut(s, ":")
 	switch kind {
-	case KindEngine:
+	case KindEngine, KindLive:
 		if !colon {
 			return kind, "", nil
 		}
-		if _, err := engine.ParseProfile(arg); err != nil {
+		o, err := EngineOptions(arg)
+		if err != nil {
 			return "", "", fmt.Errorf("target %q: %w", s, err)
+		}
+		if arg == "" || kind == KindLive && o.Profile.Name != "" {
+			return "", "", fmt.Errorf("target %q: %q takes no such argument", s, kind)
 		}
 		return kind, arg, nil
 	case KindHost:
@@ -86,14 +95,45 @@ func TargetName(s string) (kind, arg string, err error) {
 			return "", "", fmt.Errorf("target %q: %q takes no argument", s, kind)
 		}
 		return kind, "", nil
-	case KindLive:
-		arg = strings.ReplaceAll(arg, "+", ",") // a comma would end the target on a command line
-		if _, err := engine.ParseBugs(arg); err != nil || colon && arg == "" {
-			return "", "", fmt.Errorf("target %q: %q takes no such argument", s, kind)
-		}
-		return kind, arg, nil
 	}
 	return "", "", fmt.Errorf("unknown target %q: known targets are engine, live and host", s)
+}
+
+// EngineOptions says what engine the argument of a simulated target names: words joined by "+", the first of which may be the
+// profile of the kernel that it is to be, and the others planted bugs that it is to have. Bugs no user needs, but what becomes
+// of a finding can be tested with them.
+func EngineOptions(arg string) (o engine.Options, err error) {
+	for i, word := range strings.Split(arg, "+") {
+		b, err := engine.ParseBug(word)
+		switch {
+		case err == nil:
+			o.Bugs = o.Bugs.Or(b.Set())
+		case i > 0:
+			return o, err
+		case word != "":
+			if o.Profile, err = engine.ParseProfile(word); err != nil {
+				return o, err
+			}
+		}
+	}
+	return o, nil
+}
+
+// EngineName is the target that runs the engine with some options, as users write it.
+func EngineName(o engine.Options) string {
+	var words []string
+	if o.Profile.Name != "" {
+		words = append(words, o.Profile.Name)
+	}
+	for _, b := range engine.Bugs() {
+		if o.Bugs.Has(b) {
+			words = append(words, b.String())
+		}
+	}
+	if len(words) == 0 {
+		return KindEngine
+	}
+	return KindEngine + ":" + strings.Join(words, "+")
 }
 
 // Simulated says that a target, named as users write it, is the engine and no kernel: no machine's properties matter to it, it

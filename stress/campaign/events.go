@@ -69,6 +69,7 @@ type Found struct {
 	Shown      int    `json:"shown"`              // how many of
 	Of         int    `json:"of"`                 // these re-runs of the minimal scenario showed it
 	Operations int    `json:"operations"`
+	Exact      bool   `json:"exact"`   // a schedule is filed that shows it each time
 	Minimal    bool   `json:"minimal"` // false: the time was up before the minimiser was done
 	Scenario   string `json:"scenario"`
 	Command    string `json:"command"`

@@ -7,13 +7,16 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"time"
 
 	"tracehammer/corpus"
 	"tracehammer/crashers"
+	"tracehammer/engine"
 	"tracehammer/stress"
 	"tracehammer/stress/history"
 	"tracehammer/stress/oracle"
+	"tracehammer/stress/schedule"
 )
 
 const (
@@ -107,7 +110,7 @@ const closedFile = "closed"
 func found(store *crashers.Store, c *crashers.Crasher, isNew bool) Found {
 	_, err := os.Stat(filepath.Join(store.Dir(c.ID), closedFile))
 	return Found{Regression: err == nil, ID: c.ID, Kind: c.Kind.String(), Title: c.Title, Target: c.Target, Dir: store.Dir(c.ID), New: isNew, KnownBug: c.KnownBug,
-		Shown: c.Hits, Of: c.Runs, Operations: c.Ops, Minimal: c.Minimised, Scenario: string(c.Scenario), Command: crashers.Command(crashers.Program(), store.State(), c.ID)}
+		Shown: c.Hits, Of: c.Runs, Operations: c.Ops, Exact: c.Exact, Minimal: c.Minimised, Scenario: string(c.Scenario), Command: crashers.Command(crashers.Program(), store.State(), c.ID)}
 }
 
 // minimise makes the scenario of a sighting small and measures how often it shows. A finding that does not show again is
@@ -117,8 +120,7 @@ func (r *runner) minimise(ctx context.Context, s *sighting, limit time.Duration)
 	if s.hist == nil && r.real || ctx.Err() != nil {
 		return as, nil
 	}
-	m := crashers.Minimiser{Check: checker{r}, CPUs: firstCPU(), Need: need, Of: trials, Time: limit, Measure: measured}
-	res, err := m.Run(ctx, s.item.scenario, s.plan, s.finding)
+	res, err := r.smaller(ctx, s.item.scenario, s.plan, s.finding, limit)
 	if errors.Is(err, crashers.ErrNotShown) || ctx.Err() != nil && err != nil {
 		// How rare it is must be known: the first sighting, and the trials that did not show it.
 		as.Runs = trials + 1
@@ -127,8 +129,69 @@ func (r *runner) minimise(ctx context.Context, s *sighting, limit time.Duration)
 	return res, err
 }
 
+// smaller runs the minimiser: with exact schedules where the target has such and they show the finding. What shows on the live
+// target alone does not.
+func (r *runner) smaller(ctx context.Context, s *corpus.Scenario, plan stress.Plan, want crashers.Finding, limit time.Duration) (*crashers.Minimal, error) {
+	until := time.Now().Add(limit)
+	if exact, ok := r.target.(stress.Exact); ok {
+		e := newExactChecker(exact.Engine(), r.target.Name())
+		m, err := crashers.Minimiser{Check: e, Time: limit}.Run(ctx, s, plan, want)
+		if !errors.Is(err, crashers.ErrNotShown) {
+			return m, err
+		}
+	}
+	m := crashers.Minimiser{Check: checker{r}, CPUs: firstCPU(), Need: need, Of: trials, Time: max(time.Until(until), time.Millisecond), Measure: measured}
+	return m.Run(ctx, s, plan, want)
+}
+
 // checker runs the minimiser's candidates.
 type checker struct{ *runner }
+
+// exactChecker is a checker that replays schedules on the engine, whatever the target drew them from.
+type exactChecker struct {
+	checker
+	options engine.Options
+	name    string // of the target
+}
+
+func newExactChecker(o engine.Options, name string) exactChecker {
+	open := func(string) (stress.Target, error) { return stress.NewEngineTarget(o), nil }
+	r := &runner{open: open, target: stress.NewEngineTarget(o), oracle: oracle.New(o.Profile)}
+	return exactChecker{checker{r}, o, name}
+}
+
+// Engine implements crashers.Exact.
+func (c exactChecker) Engine() engine.Options { return c.options }
+
+// Replay implements crashers.Exact.
+func (c exactChecker) Replay(ctx context.Context, p *engine.Program, stream schedule.Stream, want *crashers.Finding) (t crashers.Trial, err error) {
+	err = c.run(ctx, p, stress.Plan{Schedule: stream, Repeat: 1}, func(h *history.History, v *verdict) bool {
+		c.count(&t, h, v, want)
+		return false
+	})
+	if t.History != nil {
+		t.History.Target = c.name
+	}
+	return t, err
+}
+
+// count adds a run to a trial.
+func (c checker) count(t *crashers.Trial, h *history.History, v *verdict, want *crashers.Finding) {
+	t.Runs++
+	if !v.Kind.Finding() {
+		return
+	}
+	f := findingOf(v)
+	if !f.SameAs(want) {
+		return
+	}
+	if t.Hits++; t.Hits > 1 {
+		return
+	}
+	if t.Finding, t.Stream = f, slices.Clone(v.schedule); h != nil {
+		t.History = h.Clone()
+	}
+}
 
 // Run implements crashers.Check.
 func (c checker) Run(ctx context.Context, s *corpus.Scenario, plan stress.Plan, want *crashers.Finding, need int) (crashers.Trial, error) {
@@ -142,17 +205,7 @@ func (c checker) Run(ctx context.Context, s *corpus.Scenario, plan stress.Plan, 
 	}
 	predicted, enough := 0, false
 	see := func(h *history.History, v *verdict) bool {
-		t.Runs++
-		if v.Kind.Finding() {
-			if f := findingOf(v); f.SameAs(want) {
-				if t.Hits++; t.Hits == 1 {
-					if h != nil {
-						t.History = h.Clone()
-					}
-					t.Finding = f
-				}
-			}
-		}
+		c.count(&t, h, v, want)
 		if v.Kind == oracle.HangPredicted {
 			predicted++
 		}
@@ -196,8 +249,7 @@ func Minimize(ctx context.Context, state, id string, limit time.Duration, out Re
 	if err != nil {
 		return err
 	}
-	m := crashers.Minimiser{Check: checker{r}, CPUs: firstCPU(), Need: need, Of: trials, Time: limit, Measure: measured}
-	res, err := m.Run(ctx, s, cr.Plan, crashers.Finding{Kind: cr.Kind, Title: cr.Title, KnownBug: cr.KnownBug})
+	res, err := r.smaller(ctx, s, cr.Plan, crashers.Finding{Kind: cr.Kind, Title: cr.Title, KnownBug: cr.KnownBug}, limit)
 	if err = errors.Join(err, r.close()); err != nil {
 		return err
 	}

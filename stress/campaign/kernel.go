@@ -9,7 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"tracehammer/corpus"
-	"tracehammer/engine"
 	"tracehammer/stress"
 	"tracehammer/stress/host"
 	"tracehammer/stress/live"
@@ -24,18 +23,18 @@ func Open(name string) (stress.Target, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch kind {
-	case stress.KindHost:
+	if kind == stress.KindHost {
 		return host.New()
-	case stress.KindLive:
-		bugs, err := engine.ParseBugs(arg)
-		if err != nil {
-			return nil, fmt.Errorf("target %s: %w", name, err)
-		}
-		return live.NewTarget(name, engine.Options{Check: true, Bugs: bugs}), nil
 	}
-	p, err := simulated(arg)
-	return stress.NewEngineTarget(engine.Options{Check: true, Profile: p}), err
+	o, err := stress.EngineOptions(arg)
+	if err != nil {
+		return nil, fmt.Errorf("target %s: %w", name, err)
+	}
+	o.Check = true
+	if kind == stress.KindLive {
+		return live.NewTarget(name, o), nil
+	}
+	return stress.NewEngineTarget(o), nil
 }
 
 // CannotRun says whether err means that this environment lacks what a command needs.

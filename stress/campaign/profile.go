@@ -6,6 +6,7 @@ import (
 
 	"tracehammer/corpus"
 	"tracehammer/engine"
+	"tracehammer/stress"
 )
 
 // Profiles of kernels that the engine simulates: targets "engine" and "engine:PROFILE".
@@ -15,19 +16,14 @@ func isEngine(target string) bool {
 	return target == "engine" || strings.HasPrefix(target, "engine:")
 }
 
-// simulated is the profile that a target of the engine names.
-func simulated(name string) (engine.Profile, error) {
-	if name == "" {
-		return engine.Profile{}, nil
-	}
-	return engine.ParseProfile(name)
-}
-
 // unfitFor says why a scenario is not for a target of the engine: with the newest profile, and with those that are no
 // Linux, every scenario is.
 func unfitFor(s *corpus.Scenario, target string) string {
-	name := strings.TrimPrefix(strings.TrimPrefix(target, "engine"), ":")
-	version, linux := strings.CutPrefix(name, "linux-")
+	o, err := stress.EngineOptions(strings.TrimPrefix(strings.TrimPrefix(target, stress.KindEngine), ":"))
+	if err != nil {
+		return err.Error()
+	}
+	version, linux := strings.CutPrefix(o.Profile.Name, "linux-")
 	if !linux {
 		return ""
 	}

@@ -58,6 +58,7 @@ type Shown struct {
 	Listed
 	Scenario    string `json:"scenario"`
 	Explanation string `json:"explanation"`
+	Schedule    string `json:"schedule,omitempty"`   // in words
 	Reproducer  string `json:"reproducer,omitempty"` // path of the C program
 }
 
@@ -75,7 +76,7 @@ func Show(state, id string, json bool, w io.Writer) error {
 		return err
 	}
 	c.Command = crashers.Command(crashers.Program(), state, c.ID)
-	s := Shown{Listed: Listed{c.Meta, store.Dir(c.ID)}, Scenario: string(c.Scenario), Explanation: c.Explanation}
+	s := Shown{Listed: Listed{c.Meta, store.Dir(c.ID)}, Scenario: string(c.Scenario), Explanation: c.Explanation, Schedule: c.Schedule}
 	if c.Repro != nil {
 		s.Reproducer = filepath.Join(s.Dir, "repro.c")
 	}
@@ -92,12 +93,17 @@ func Show(state, id string, json bool, w io.Writer) error {
 	b.WriteByte('\n')
 	text(&b, s.Explanation)
 	b.WriteByte('\n')
+	if s.Schedule != "" {
+		b.WriteString("schedule: ")
+		text(&b, s.Schedule)
+		b.WriteByte('\n')
+	}
 	if c.History != nil {
 		if err := errors.Join(history.WriteLanes(&b, p, c.History), newline(&b)); err != nil {
 			return err
 		}
 	}
-	fmt.Fprintf(&b, "shown by %s runs of these %d operations; seen %d times, first %s, last %s\n", s.Rate(), s.Ops, s.Count,
+	fmt.Fprintf(&b, "shown by %s of these %d operations; seen %d times, first %s, last %s\n", s.Rate(), s.Ops, s.Count,
 		s.FirstSeen.Local().Format("2006-01-02 15:04:05"), s.LastSeen.Local().Format("2006-01-02 15:04:05"))
 	fmt.Fprintf(&b, "filed in %s\nagain:   %s\n", history.Printable(s.Dir), history.Printable(s.Command))
 	if s.Reproducer != "" {

@@ -127,7 +127,11 @@ func foundText(f Found) string {
 			fmt.Fprintf(&b, "    %s\n", history.Printable(l))
 		}
 	}
-	fmt.Fprintf(&b, "  shown by %d of %d runs of these %d operations\n", f.Shown, f.Of, f.Operations)
+	if f.Exact {
+		fmt.Fprintf(&b, "  shown by these %d operations each time, under the schedule that is filed with them\n", f.Operations)
+	} else {
+		fmt.Fprintf(&b, "  shown by %d of %d runs of these %d operations\n", f.Shown, f.Of, f.Operations)
+	}
 	fmt.Fprintf(&b, "  filed in %s\n  again:   %s\n\n", history.Printable(f.Dir), history.Printable(f.Command))
 	return b.String()
 }

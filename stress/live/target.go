@@ -38,6 +38,9 @@ func (t *Target) Close() error { return nil }
 // Schedule implements stress.Scheduled.
 func (t *Target) Schedule() schedule.Stream { return t.stream }
 
+// Engine implements stress.Exact.
+func (t *Target) Engine() engine.Options { return t.options }
+
 // replay makes the run of a decision stream, without goroutines; false ends the plan.
 func (t *Target) replay(ctx context.Context, p *engine.Program, s schedule.Stream, yield func(*history.History) bool) (more bool, err error) {
 	e := stress.NewEngineTarget(t.options)

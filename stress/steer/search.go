@@ -21,13 +21,14 @@ func (r *Runner) Search(ctx context.Context, p *engine.Program, earlier *Run, k 
 		going = yield(run)
 		return going
 	}
-	if r.Sparse(ctx, p, 0, 1, see); !going {
+	sparse := func(run Run, _ int) bool { return see(run) }
+	if r.Sparse(ctx, p, 0, 1, sparse); !going {
 		return
 	}
 	random := limit / 4
 	r.Random(ctx, p, random, seed, see)
 	if going {
-		r.Sparse(ctx, p, 1, limit-random, see)
+		r.Sparse(ctx, p, 1, limit-random, sparse)
 	}
 }
 

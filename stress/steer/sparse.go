@@ -13,9 +13,9 @@ type departure struct {
 }
 
 // Sparse calls yield with runs of p in the order of how many of their decisions depart from the schedule that preempts nobody:
-// with none, then all with one, and so on up to depth, until yield returns false, ctx is done, or limit runs are made. It says
-// whether all were made.
-func (r *Runner) Sparse(ctx context.Context, p *engine.Program, depth, limit int, yield func(Run) bool) (all bool) {
+// with none, then all with one, and so on up to depth, until yield, which is told how many, returns false, ctx is done, or
+// limit runs are made. It says whether all were made.
+func (r *Runner) Sparse(ctx context.Context, p *engine.Program, depth, limit int, yield func(run Run, departures int) bool) (all bool) {
 	s := sparse{Runner: r, ctx: ctx, p: p, left: limit, yield: yield}
 	level := []path{{}}
 	for k := 0; k <= depth; k++ {
@@ -40,7 +40,7 @@ type sparse struct {
 	ctx   context.Context
 	p     *engine.Program
 	left  int
-	yield func(Run) bool
+	yield func(Run, int) bool
 }
 
 // from makes the run of a path and returns the paths with one departure more, all of them behind those that it has.
@@ -70,5 +70,5 @@ func (s *sparse) from(at path, deeper bool) (more []path, ok bool) {
 		}
 		return i
 	})
-	return more, s.yield(run)
+	return more, s.yield(run, len(at))
 }
