@@ -186,6 +186,44 @@ func (m *minimizeCmd) Run(a *app) error {
 }
 
 // Run implements kong's command.
+func (t *triageCmd) Run(a *app) error {
+	if t.For <= 0 {
+		return errors.New("--for must be positive")
+	}
+	cfg := campaign.TriageConfig{Paths: t.Paths, Minimise: t.For, Reporter: a.reporter(t.JSON, campaign.TriageText{Out: a.out})}
+	for _, name := range t.Bugs {
+		b, err := parseBug(name)
+		if err != nil {
+			return err
+		}
+		cfg.Bugs = cfg.Bugs.Or(b.Set())
+	}
+	var err error
+	if cfg.State, err = t.dir(); err != nil {
+		return err
+	}
+	sum, err := campaign.RunTriage(a.ctx, cfg)
+	switch {
+	case err != nil:
+		return err
+	case sum.NewFindings > 0:
+		return status(exitFindings)
+	case sum.By[campaign.TriageUnread.String()] > 0:
+		return status(exitError)
+	}
+	return nil
+}
+
+// parseBug reads the name of a planted bug.
+func parseBug(name string) (engine.Bug, error) {
+	b, err := engine.ParseBug(name)
+	if err != nil {
+		err = fmt.Errorf("%w: stressd bugs lists them", err)
+	}
+	return b, err
+}
+
+// Run implements kong's command.
 func (l *listCmd) Run(a *app) error {
 	dir, err := l.dir()
 	if err != nil {
@@ -207,9 +245,9 @@ func (s *showCmd) Run(a *app) error {
 func (b *bugsCmd) Run(a *app) error {
 	var bugs []engine.Bug
 	for _, name := range b.Bugs {
-		bug, err := engine.ParseBug(name)
+		bug, err := parseBug(name)
 		if err != nil {
-			return fmt.Errorf("%w: stressd bugs lists them", err)
+			return err
 		}
 		bugs = append(bugs, bug)
 	}

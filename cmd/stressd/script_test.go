@@ -18,7 +18,10 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
 
+	"tracehammer/corpus"
+	"tracehammer/fuzz/input"
 	"tracehammer/stress/campaign"
+	"tracehammer/stress/schedule"
 )
 
 // The scripts run this test binary as stressd, and as the programs that take something away from it first.
@@ -50,6 +53,7 @@ func TestScripts(t *testing.T) {
 			"oneline":   cmdOneLine,
 			"await":     cmdAwait,
 			"guest":     cmdGuest,
+			"fuzzed":    cmdFuzzed,
 		},
 		Condition: func(cond string) (bool, error) {
 			switch cond {
@@ -104,6 +108,26 @@ func cmdOneLine(ts *testscript.TestScript, neg bool, args []string) {
 	if strings.Count(text, "\n") != 1 || !strings.HasPrefix(text, "stressd: ") || strings.Contains(text, "goroutine") {
 		ts.Fatalf("expected one line that begins with \"stressd: \", got:\n%s", text)
 	}
+}
+
+// fuzzed FORMAT DIR SCENARIO [STREAM]: writes what a fuzzer would have for an input that means the scenario with that schedule,
+// and $INPUT is the file.
+func cmdFuzzed(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 3 || len(args) > 4 {
+		ts.Fatalf("usage: fuzzed format dir scenario [stream]")
+	}
+	format, err := input.ParseFormat(args[0])
+	ts.Check(err)
+	var in input.Input
+	in.Scenario, err = corpus.Parse(args[2], []byte(ts.ReadFile(args[2])))
+	ts.Check(err)
+	if len(args) == 4 {
+		in.Stream, err = schedule.ParseStream(args[3])
+		ts.Check(err)
+	}
+	path, err := input.Write(ts.MkAbs(args[1]), format, input.Encode(in))
+	ts.Check(err)
+	ts.Setenv("INPUT", path)
 }
 
 // await FILE: waits until a program in the background has made the file.

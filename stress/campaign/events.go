@@ -72,7 +72,10 @@ type Found struct {
 	Exact      bool   `json:"exact"`   // a schedule is filed that shows it each time
 	Minimal    bool   `json:"minimal"` // false: the time was up before the minimiser was done
 	Scenario   string `json:"scenario"`
-	Command    string `json:"command"`
+	// What is wrong about it, and its schedule in words; of new findings of a triage.
+	Explanation string `json:"explanation,omitempty"`
+	Schedule    string `json:"schedule,omitempty"`
+	Command     string `json:"command"`
 }
 
 // Ran says what the runs of one seed scenario on one target came to; it comes at the end.

@@ -75,20 +75,25 @@ func (c *campaign) fileOne(ctx context.Context, r *runner, s *sighting) error {
 		}
 		return c.tell(id, s, false)
 	}
-	m, err := r.minimise(ctx, s, c.board.share(c.For))
-	if err != nil {
-		return err
-	}
-	cr, err := crashers.New(m, s.finding.KnownBug, origin(s.target, c.State))
-	if err != nil {
-		return err
-	}
-	isNew, err := c.store.Put(cr, time.Now())
+	cr, isNew, err := r.put(ctx, c.store, s, c.board.share(c.For))
 	if err != nil {
 		return err
 	}
 	c.sights.filed(s, cr.ID)
 	return c.tell(cr.ID, s, isNew)
+}
+
+// put minimises a sighting and files it, unless the minimal scenario turns out to be that of a filed one: that is counted.
+func (r *runner) put(ctx context.Context, store *crashers.Store, s *sighting, limit time.Duration) (cr *crashers.Crasher, isNew bool, err error) {
+	m, err := r.minimise(ctx, s, limit)
+	if err != nil {
+		return nil, false, err
+	}
+	if cr, err = crashers.New(m, s.finding.KnownBug, origin(s.target, store.State())); err != nil {
+		return nil, false, err
+	}
+	isNew, err = store.Put(cr, time.Now())
+	return cr, isNew, err
 }
 
 // tell reports a filed finding, once in a campaign.
