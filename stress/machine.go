@@ -9,20 +9,21 @@ import (
 // Machine is a machine with its kernel, as far as scenarios, profiles and those who look into a failure depend on it. Of what
 // could not be read, fields have their zero or unknown value.
 type Machine struct {
-	Kernel     string `json:"kernel"`  // uname -sr
-	Release    string `json:"release"` // uname -r
-	Arch       string `json:"arch"`    // GOARCH
-	CPUs       int    `json:"cpus"`    // that actors may use
-	Root       bool   `json:"root"`
-	Confined   bool   `json:"confined"`        // actors are not root of the initial user namespace
-	Users      uint16 `json:"users,omitempty"` // if confined: user ids from 0 on that exist for them; 0 for all that they may ask for
-	Proc       bool   `json:"proc"`            // /proc is there; else most of the below is unknown
-	YamaScope  int    `json:"yamaScope"`       // kernel.yama.ptrace_scope, -1 without Yama or unknown
-	UserNS     int    `json:"userNS"`          // how many user namespaces there may be, -1 unknown
-	TaskLimit  bool   `json:"taskLimit"`       // a cgroup can limit the namespace's tasks
-	KernelLog  bool   `json:"kernelLog"`       // readable
-	CoresPiped bool   `json:"coresPiped"`      // core dumps go to a program
-	Taint      uint64 `json:"taint"`
+	Kernel     string  `json:"kernel"`  // uname -sr
+	Release    string  `json:"release"` // uname -r
+	Arch       string  `json:"arch"`    // GOARCH
+	CPUs       []int   `json:"cpus"`    // that actors may use
+	Root       bool    `json:"root"`
+	Confined   bool    `json:"confined"`        // actors are not root of the initial user namespace
+	Users      uint16  `json:"users,omitempty"` // if confined: user ids from 0 on that exist for them; 0 for all that they may ask for
+	Proc       bool    `json:"proc"`            // /proc is there; else most of the below is unknown
+	YamaScope  int     `json:"yamaScope"`       // kernel.yama.ptrace_scope, -1 without Yama or unknown
+	UserNS     int     `json:"userNS"`          // how many user namespaces there may be, -1 unknown
+	TaskLimit  bool    `json:"taskLimit"`       // a cgroup can limit the namespace's tasks
+	KernelLog  bool    `json:"kernelLog"`       // readable
+	CoresPiped bool    `json:"coresPiped"`      // core dumps go to a program
+	Ticks      float64 `json:"ticks"`           // of the cycle counter in a nanosecond, 0 without one
+	Taint      uint64  `json:"taint"`
 }
 
 // Profile is what actors on the machine find different from the zero Profile; name is the target's. A kernel that does not

@@ -30,6 +30,13 @@ type Target interface {
 	Close() error
 }
 
+// Kernel is a Target that is a real kernel.
+type Kernel interface {
+	Target
+	// Machine says which.
+	Machine() Machine
+}
+
 // Plan says how to run a program: everything that the scenario leaves open.
 type Plan struct {
 	Seed     uint64        `json:"seed"`
@@ -72,6 +79,7 @@ const (
 	KindEngine = "engine" // the engine, under seeded schedules
 	KindLive   = "live"   // the engine, under Go's: see package live
 	KindHost   = "host"   // this machine's kernel
+	KindExec   = "exec"   // an agent behind a command
 )
 
 // TargetName splits what users write after --target into a kind and an argument, which EngineOptions reads.
@@ -95,8 +103,13 @@ func TargetName(s string) (kind, arg string, err error) {
 			return "", "", fmt.Errorf("target %q: %q takes no argument", s, kind)
 		}
 		return kind, "", nil
+	case KindExec:
+		if arg == "" {
+			return "", "", fmt.Errorf("target %q: name the command that runs \"stressd agent\" and carries its standard input and output: exec:COMMAND", s)
+		}
+		return kind, arg, nil
 	}
-	return "", "", fmt.Errorf("unknown target %q: known targets are engine, live and host", s)
+	return "", "", fmt.Errorf("unknown target %q: known targets are engine, live, host and exec:COMMAND", s)
 }
 
 // EngineOptions says what engine the argument of a simulated target names: words joined by "+", the first of which may be the
@@ -140,7 +153,7 @@ func EngineName(o engine.Options) string {
 // has no known bugs, and no C program can show what it does.
 func Simulated(target string) bool {
 	kind, _, err := TargetName(target)
-	return err == nil && kind != KindHost
+	return err == nil && kind != KindHost && kind != KindExec
 }
 
 // EnvError is a problem of the environment: the target cannot run here. Hint says what to do about it.

@@ -41,6 +41,7 @@ type cli struct {
 	Show     showCmd     `cmd:"" help:"Show a finding: scenario, history, explanation, how to run it again."`
 	Bugs     bugsCmd     `cmd:"" help:"List the engine's planted bugs, or measure which of them the oracles see."`
 	Rules    rulesCmd    `cmd:"" help:"List the rules of ptrace: where they are implemented, what shows them, how often runs went through them."`
+	Agent    agentCmd    `cmd:"" help:"Serve another stressd on standard input and output: what --target exec:COMMAND starts."`
 	Doctor   doctorCmd   `cmd:"" help:"Say what this machine can run, and what to do about what it cannot."`
 }
 
@@ -61,7 +62,7 @@ type profileFlag struct {
 type runCmd struct {
 	profileFlag
 	For     time.Duration `default:"60s" help:"How long; 0 until interrupted."`
-	Target  []string      `placeholder:"TARGET" help:"Where to run: engine, live, host. Repeat it for several (default: engine and host)."`
+	Target  []string      `sep:"none" placeholder:"TARGET" help:"Where to run: engine, live, host, exec:COMMAND. Repeat it for several (default: engine and host)."`
 	Seed    *uint64       `help:"Seed of everything random (default: drawn; the summary prints it)."`
 	Workers int           `help:"Workers per target (default: one for each two CPUs)."`
 	Strict  bool          `help:"Exit with 4 when something was skipped."`
@@ -92,7 +93,7 @@ type checkCmd struct {
 	jsonFlag
 	profileFlag
 	Marks  bool     `help:"Say at the end how often each rule was exercised."`
-	Target []string `placeholder:"TARGET" help:"Where to check: engine, live, host. Repeat it for several (default: engine)."`
+	Target []string `sep:"none" placeholder:"TARGET" help:"Where to check: engine, live, host, exec:COMMAND. Repeat it for several (default: engine)."`
 	Files  []string `arg:"" help:"Scenario files."`
 }
 
@@ -130,7 +131,7 @@ Examples:
 type reproCmd struct {
 	stateFlag
 	jsonFlag
-	Target  string `placeholder:"TARGET" help:"Where to run: engine, live, host (default: where it was found)."`
+	Target  string `placeholder:"TARGET" help:"Where to run: engine, live, host, exec:COMMAND (default: where it was found)."`
 	Times   int    `default:"10" help:"How many runs to try; it stops at the first that shows the finding."`
 	Verbose bool   `short:"v" help:"Draw the run that shows it, with why."`
 	ID      string `arg:"" help:"Finding, as in list; a unique beginning will do."`
@@ -224,6 +225,15 @@ Examples:
     stressd rules --profile linux-5.10
     stressd run --for 60s --state /tmp/state; stressd rules --from /tmp/state --missing
     stressd check --marks --target host corpus/seeds/*/*.scn`
+}
+
+type agentCmd struct{}
+
+func (agentCmd) Help() string {
+	return `A target exec:COMMAND is a kernel elsewhere: stressd starts COMMAND with a shell, and COMMAND has to run "stressd agent" there and to carry its standard input and output as they are: ssh without a terminal, a container, a console of a machine. The agent runs the actors, the stressd that started it judges. Both must be the same version. stressd is one static binary:
+
+    CGO_ENABLED=0 go build -o stressd ./cmd/stressd; scp stressd board:
+    stressd run --for 10m --target 'exec:ssh -T board ./stressd agent'`
 }
 
 type doctorCmd struct {

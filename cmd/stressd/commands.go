@@ -5,11 +5,16 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"tracehammer/engine"
 	"tracehammer/stress"
 	"tracehammer/stress/campaign"
 	"tracehammer/stress/explore"
+	"tracehammer/vm/agent"
 )
 
 // dir is the state directory that the flag names, or the default.
@@ -25,12 +30,20 @@ func targets(named []string, otherwise ...string) ([]string, error) {
 	if len(named) == 0 {
 		return otherwise, nil
 	}
-	for _, t := range named {
-		if _, _, err := stress.TargetName(t); err != nil {
-			return nil, err
+	var list []string
+	for _, n := range named {
+		several := strings.Split(n, ",")
+		if strings.HasPrefix(n, stress.KindExec+":") {
+			several = []string{n} // a command may have commas
+		}
+		for _, t := range several {
+			if _, _, err := stress.TargetName(t); err != nil {
+				return nil, err
+			}
+			list = append(list, t)
 		}
 	}
-	return named, nil
+	return list, nil
 }
 
 // reporter is JSON on stdout if asked for, else text.
@@ -282,6 +295,23 @@ func (b *bugsCmd) Run(a *app) error {
 // Run implements kong's command.
 func (r *rulesCmd) Run(a *app) error {
 	return campaign.Rules(campaign.RulesConfig{From: r.From, Missing: r.Missing, Profile: r.Profile}, a.reporter(r.JSON, campaign.RulesText{Out: a.out}))
+}
+
+// Run implements kong's command. Standard output carries messages only: what else is printed goes to standard error.
+func (agentCmd) Run(a *app) error {
+	if isTerminal(os.Stdin) {
+		return errors.New("agent: standard input is a terminal: it is stressd that starts an agent, by --target exec:COMMAND")
+	}
+	fd, err := unix.FcntlInt(os.Stdout.Fd(), unix.F_DUPFD_CLOEXEC, 3)
+	if err == nil {
+		err = unix.Dup3(int(os.Stderr.Fd()), int(os.Stdout.Fd()), 0)
+	}
+	if err != nil {
+		return fmt.Errorf("agent: keep standard output for messages: %w", err)
+	}
+	out := os.NewFile(uintptr(fd), "messages")
+	defer out.Close()
+	return agent.Serve(a.ctx, os.Stdin, out, agent.Options{Build: version()})
 }
 
 // Run implements kong's command.

@@ -24,6 +24,7 @@ import (
 	"tracehammer/crashers"
 	"tracehammer/engine"
 	"tracehammer/stress"
+	"tracehammer/stress/host"
 )
 
 // Config says what a campaign runs.
@@ -55,7 +56,6 @@ type campaign struct {
 	Config
 	out       *serial
 	store     *crashers.Store
-	kernel    kernel
 	board     *board
 	sights    *sights
 	teams     []*team
@@ -106,12 +106,13 @@ func Run(ctx context.Context, cfg Config) (Summary, error) {
 	if cfg.Workers <= 0 {
 		cfg.Workers = max(1, runtime.NumCPU()/2)
 	}
-	c := &campaign{Config: cfg, out: &serial{r: cfg.Reporter}, store: store, kernel: thisKernel(), sightings: make(chan *sighting, 1024)}
+	c := &campaign{Config: cfg, out: &serial{r: cfg.Reporter}, store: store, sightings: make(chan *sighting, 1024)}
 	c.board, c.sights = newBoard(), newSights()
 	if err := c.assemble(); err != nil {
 		return Summary{}, err
 	}
-	c.out.report(Start{Kernel: c.kernel.String(), Targets: cfg.Targets, Scenarios: len(cfg.Scenarios), Seed: cfg.Seed,
+	m := host.Kernel()
+	c.out.report(Start{Kernel: m.String(), Targets: cfg.Targets, Scenarios: len(cfg.Scenarios), Seed: cfg.Seed,
 		Workers: cfg.Workers, Seconds: cfg.For.Seconds(), State: cfg.State})
 	err = c.race(ctx)
 	sum := c.board.summary()
@@ -131,7 +132,9 @@ func (c *campaign) assemble() error {
 	var unusable error
 	for n, name := range c.Targets {
 		t, err := c.Open(name)
+		var m stress.Machine
 		if err == nil {
+			m = machineOf(t)
 			err = t.Close()
 		}
 		if err != nil {
@@ -147,7 +150,7 @@ func (c *campaign) assemble() error {
 			if s.EngineOnly() && !c.Named && !stress.Simulated(name) {
 				continue // seeds for the engine are nothing that a kernel lacks
 			}
-			if reason := c.kernel.unfit(s, name); reason != "" {
+			if reason := unfit(s, name, &m); reason != "" {
 				c.skip(Skip{Target: name, Scenario: s.Name, Reason: reason})
 				continue
 			}
@@ -155,7 +158,7 @@ func (c *campaign) assemble() error {
 			if err != nil {
 				return err
 			}
-			tm.seeds = append(tm.seeds, seedScenario{s, p, c.kernel.knownBugs(s, name)})
+			tm.seeds = append(tm.seeds, seedScenario{s, p, knownBugs(s, name, &m)})
 		}
 		if len(tm.seeds) > 0 {
 			c.teams = append(c.teams, tm)

@@ -57,7 +57,6 @@ const (
 // Check checks scenarios on targets and returns what became of them.
 func Check(ctx context.Context, scenarios []*corpus.Scenario, targets []string, out Reporter) (CheckSummary, error) {
 	sum := CheckSummary{Scenarios: len(scenarios), Rules: map[string]rules.Counts{}}
-	k := thisKernel()
 	failed := map[string]bool{}
 	for _, target := range targets {
 		r, err := newRunner(Open, target)
@@ -69,9 +68,9 @@ func Check(ctx context.Context, scenarios []*corpus.Scenario, targets []string, 
 				break
 			}
 			c := Checked{Scenario: s.Name, Target: target}
-			if c.Skipped = k.unfit(s, target); c.Skipped != "" {
+			if c.Skipped = unfit(s, target, &r.machine); c.Skipped != "" {
 				sum.Skipped++
-			} else if err := r.check(ctx, s, k.knownBugs(s, target), &c); err != nil {
+			} else if err := r.check(ctx, s, knownBugs(s, target, &r.machine), &c); err != nil {
 				return sum, errors.Join(fmt.Errorf("check %s on %s: %w", s.Name, target, err), r.close())
 			}
 			if c.OK = len(c.Problems) == 0; !c.OK {

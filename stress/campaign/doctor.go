@@ -65,8 +65,8 @@ func symptoms(d stress.Machine, err error) []Symptom {
 }
 
 func cpus(d stress.Machine) Symptom {
-	s := Symptom{Name: "cpus", State: symptomOK, Detail: fmt.Sprint(d.CPUs)}
-	if d.CPUs < 2 {
+	s := Symptom{Name: "cpus", State: symptomOK, Detail: fmt.Sprint(len(d.CPUs))}
+	if len(d.CPUs) < 2 {
 		s.State, s.Hint = symptomNote, "with one CPU races happen only where the kernel preempts: give the machine, or this process, two"
 	}
 	return s

@@ -10,7 +10,7 @@ import (
 
 // TestSymptoms: what a doctor says about machines that this one is not.
 func TestSymptoms(t *testing.T) {
-	good := stress.Machine{Kernel: "Linux 6.18.44", Arch: "amd64", CPUs: 2, Root: true, Proc: true, YamaScope: -1, UserNS: 1000, TaskLimit: true, KernelLog: true}
+	good := stress.Machine{Kernel: "Linux 6.18.44", Arch: "amd64", CPUs: []int{0, 1}, Root: true, Proc: true, YamaScope: -1, UserNS: 1000, TaskLimit: true, KernelLog: true}
 	refused := &stress.EnvError{What: "ptrace is refused", Err: errors.New("operation not permitted"), Hint: "a seccomp filter"}
 	for _, c := range []struct {
 		name   string
@@ -24,7 +24,7 @@ func TestSymptoms(t *testing.T) {
 		{"no user namespaces", func(d *stress.Machine) { d.Root, d.Confined, d.UserNS = false, true, 0 }, refused, "fail host target, note user, fail user ns"},
 		{"no /proc", func(d *stress.Machine) { d.Root, d.Confined, d.Proc, d.UserNS = false, true, false, -1 }, refused, "fail host target, note user, note user ns, note yama"},
 		{"nobody may attach", func(d *stress.Machine) { d.YamaScope = 3 }, refused, "fail host target, fail yama"},
-		{"one CPU, tainted", func(d *stress.Machine) { d.CPUs, d.Taint = 1, 1<<9 }, nil, "note cpus, note kernel log"},
+		{"one CPU, tainted", func(d *stress.Machine) { d.CPUs, d.Taint = []int{0}, 1<<9 }, nil, "note cpus, note kernel log"},
 	} {
 		d := good
 		c.change(&d)

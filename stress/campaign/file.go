@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"time"
 
@@ -89,7 +88,7 @@ func (r *runner) put(ctx context.Context, store *crashers.Store, s *sighting, li
 	if err != nil {
 		return nil, false, err
 	}
-	if cr, err = crashers.New(m, s.finding.KnownBug, origin(s.target, store.State())); err != nil {
+	if cr, err = crashers.New(m, s.finding.KnownBug, r.origin(store.State())); err != nil {
 		return nil, false, err
 	}
 	isNew, err = store.Put(cr, time.Now())
@@ -145,7 +144,7 @@ func (r *runner) smaller(ctx context.Context, s *corpus.Scenario, plan stress.Pl
 			return m, err
 		}
 	}
-	m := crashers.Minimiser{Check: checker{r}, CPUs: firstCPU(), Need: need, Of: trials, Time: max(time.Until(until), time.Millisecond), Measure: measured}
+	m := crashers.Minimiser{Check: checker{r}, CPUs: r.cpus()[:min(1, len(r.cpus()))], Need: need, Of: trials, Time: max(time.Until(until), time.Millisecond), Measure: measured}
 	return m.Run(ctx, s, plan, want)
 }
 
@@ -230,9 +229,8 @@ func (c checker) Run(ctx context.Context, s *corpus.Scenario, plan stress.Plan, 
 }
 
 // origin says where a finding was made.
-func origin(target, state string) crashers.Origin {
-	k := thisKernel()
-	return crashers.Origin{Program: crashers.Program(), Target: target, Kernel: k.name + " " + k.release, Arch: runtime.GOARCH, State: state}
+func (r *runner) origin(state string) crashers.Origin {
+	return crashers.Origin{Program: crashers.Program(), Target: r.target.Name(), Kernel: r.machine.Kernel, Arch: r.machine.Arch, State: state}
 }
 
 // Minimize goes on making a filed finding smaller, for at most limit.
@@ -258,7 +256,7 @@ func Minimize(ctx context.Context, state, id string, limit time.Duration, out Re
 	if err = errors.Join(err, r.close()); err != nil {
 		return err
 	}
-	better, err := crashers.New(res, cr.KnownBug, origin(cr.Target, state))
+	better, err := crashers.New(res, cr.KnownBug, r.origin(state))
 	if err != nil {
 		return err
 	}

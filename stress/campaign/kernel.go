@@ -1,17 +1,15 @@
 package campaign
 
 import (
+	"context"
 	"fmt"
-	"runtime"
 	"slices"
-	"sync"
-
-	"golang.org/x/sys/unix"
 
 	"tracehammer/corpus"
 	"tracehammer/stress"
 	"tracehammer/stress/host"
 	"tracehammer/stress/live"
+	"tracehammer/vm"
 )
 
 // Opener opens a target by the name that users write.
@@ -23,8 +21,11 @@ func Open(name string) (stress.Target, error) {
 	if err != nil {
 		return nil, err
 	}
-	if kind == stress.KindHost {
+	switch kind {
+	case stress.KindHost:
 		return host.New()
+	case stress.KindExec:
+		return vm.Command(context.Background(), name, arg)
 	}
 	o, err := stress.EngineOptions(arg)
 	if err != nil {
@@ -40,61 +41,54 @@ func Open(name string) (stress.Target, error) {
 // CannotRun says whether err means that this environment lacks what a command needs.
 func CannotRun(err error) bool { return stress.IsEnv(err) }
 
-// kernel is the running kernel, as far as scenarios depend on it.
-type kernel struct {
-	name, release string
-	root          bool // actors on the host are root of the initial user namespace
-}
-
-func thisKernel() kernel {
-	var u unix.Utsname
-	if unix.Uname(&u) != nil {
-		return kernel{name: "unknown kernel"}
+// machineOf is the machine whose kernel a target is; what is simulated runs on this one.
+func machineOf(t stress.Target) stress.Machine {
+	if k, ok := t.(stress.Kernel); ok {
+		return k.Machine()
 	}
-	return kernel{unix.ByteSliceToString(u.Sysname[:]), unix.ByteSliceToString(u.Release[:]), !host.Profile().UserNamespace}
+	return host.Kernel()
 }
 
-func (k kernel) String() string { return fmt.Sprintf("%s %s %s", k.name, k.release, runtime.GOARCH) }
-
-func (k kernel) machine() corpus.Machine {
-	return corpus.Machine{Release: k.release, Arch: runtime.GOARCH, Root: k.root}
+// scenarioMachine is a machine as scenarios' conditions see it.
+func scenarioMachine(m *stress.Machine) corpus.Machine {
+	return corpus.Machine{Release: m.Release, Arch: m.Arch, Root: !m.Confined}
 }
 
-// unfit says why a scenario is not for a target; "" if it is.
-func (k kernel) unfit(s *corpus.Scenario, target string) string {
-	m := k.machine()
+// unfit says why a scenario is not for a target on a machine; "" if it is.
+func unfit(s *corpus.Scenario, target string, m *stress.Machine) string {
 	if isEngine(target) {
 		return unfitFor(s, target)
 	}
+	on := scenarioMachine(m)
 	switch {
 	case stress.Simulated(target):
 		return ""
 	case s.EngineOnly():
 		return "it uses utrace, which no kernel has"
-	case s.RunsOn(m):
+	case s.RunsOn(on):
 		return ""
 	}
-	if m.Root = true; s.RunsOn(m) {
+	if on.Root = true; s.RunsOn(on) {
 		return "it needs root of the initial user namespace"
 	}
-	return fmt.Sprintf("it is not for %s on %s", k.release, runtime.GOARCH)
+	return fmt.Sprintf("it is not for %s on %s", m.Release, m.Arch)
 }
 
-// liveRows are the rows of the list of known bugs that the seeds say this machine's kernel has, ascending.
-var liveRows = sync.OnceValue(func() (rows []int) {
+// liveRows are the rows of the list of known bugs that the seeds say a machine's kernel has, ascending.
+func liveRows(m *stress.Machine) (rows []int) {
 	for _, s := range corpus.Seeds() {
-		for _, k := range s.Known(thisKernel().machine()) {
+		for _, k := range s.Known(scenarioMachine(m)) {
 			rows = append(rows, k.Row)
 		}
 	}
 	slices.Sort(rows)
 	return slices.Compact(rows)
-})
+}
 
-// knownBugs lists what a scenario is marked to show on a target. The engine has none of the bugs.
-func (k kernel) knownBugs(s *corpus.Scenario, target string) []corpus.KnownBug {
+// knownBugs lists what a scenario is marked to show on a target on a machine. The engine has none of the bugs.
+func knownBugs(s *corpus.Scenario, target string, m *stress.Machine) []corpus.KnownBug {
 	if stress.Simulated(target) {
 		return nil
 	}
-	return s.Known(k.machine())
+	return s.Known(scenarioMachine(m))
 }

@@ -21,11 +21,12 @@ import (
 
 // runner is a target with the oracle that judges its runs.
 type runner struct {
-	open   Opener
-	target stress.Target
-	oracle *oracle.Oracle
-	real   bool  // a real kernel: delays, CPUs and hangs mean something
-	live   []int // rows of the list of known bugs that the kernel has, as the seeds say
+	open    Opener
+	target  stress.Target
+	oracle  *oracle.Oracle
+	real    bool           // a real kernel: delays, CPUs and hangs mean something
+	machine stress.Machine // that runs it
+	live    []int          // rows of the list of known bugs that the kernel has, as the seeds say
 }
 
 // newRunner opens a target for the calling goroutine, which keeps its thread from now on: actors die with the thread that
@@ -36,11 +37,19 @@ func newRunner(open Opener, name string) (*runner, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open target %s: %w", name, err)
 	}
-	r := &runner{open: open, target: t, oracle: oracle.New(t.Profile()), real: !stress.Simulated(t.Name())}
+	r := &runner{open: open, target: t, oracle: oracle.New(t.Profile()), real: !stress.Simulated(t.Name()), machine: machineOf(t)}
 	if r.real {
-		r.live = liveRows()
+		r.live = liveRows(&r.machine)
 	}
 	return r, nil
+}
+
+// cpus are those that there are to choose from; nil if there is nothing to choose.
+func (r *runner) cpus() []int {
+	if len(r.machine.CPUs) < 2 {
+		return nil
+	}
+	return r.machine.CPUs
 }
 
 func (r *runner) close() error {

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"sync"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -56,7 +54,7 @@ func (c *campaign) work(ctx context.Context, tm *team, n int) error {
 			return fmt.Errorf("lower the engine's priority: %w", err)
 		}
 	}
-	w := &worker{campaign: c, team: tm, runner: r, rng: rand.New(rand.NewPCG(c.Seed, tm.stream(n))), cpus: allowedCPUs()}
+	w := &worker{campaign: c, team: tm, runner: r, rng: rand.New(rand.NewPCG(c.Seed, tm.stream(n))), cpus: r.cpus()}
 	g := gen.New(c.Seed ^ tm.stream(n))
 	if !r.real {
 		g = gen.NewEngine(c.Seed ^ tm.stream(n))
@@ -110,7 +108,7 @@ func (w *worker) turn(ctx context.Context, it *item) error {
 				edges(it.prog, h, func(e uint64) { w.edges = append(w.edges, e) })
 			}
 			if sampling {
-				it.delays.sample(h, ticksPerNs())
+				it.delays.sample(h, w.machine.Ticks)
 			}
 		}
 		switch {
@@ -177,35 +175,3 @@ func operations(p *engine.Program, h *history.History) (n uint64) {
 	}
 	return n
 }
-
-// firstCPU is one of the CPUs that there are to choose from.
-func firstCPU() []int {
-	if cpus := allowedCPUs(); cpus != nil {
-		return cpus[:1]
-	}
-	return nil
-}
-
-// allowedCPUs lists the CPUs that this process may use; nil if there is nothing to choose.
-func allowedCPUs() (cpus []int) {
-	var set unix.CPUSet
-	if unix.SchedGetaffinity(0, &set) != nil {
-		return nil
-	}
-	for c := range 1024 {
-		if set.IsSet(c) {
-			cpus = append(cpus, c)
-		}
-	}
-	if len(cpus) < 2 {
-		return nil
-	}
-	return cpus
-}
-
-// ticksPerNs measures the cycle counter against the clock. Ten milliseconds give three digits.
-var ticksPerNs = sync.OnceValue(func() float64 {
-	start, from := time.Now(), actor.Cycles()
-	time.Sleep(10 * time.Millisecond)
-	return float64(actor.Cycles()-from) / float64(time.Since(start))
-})

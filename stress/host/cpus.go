@@ -2,6 +2,8 @@ package host
 
 import (
 	"fmt"
+	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -55,3 +57,24 @@ func (w *worker) pin(code *actor.Code, plan []int) ([]uint64, error) {
 	}
 	return cpus, nil
 }
+
+// allowedCPUs lists the CPUs that this process may use.
+func allowedCPUs() (cpus []int) {
+	var set unix.CPUSet
+	if unix.SchedGetaffinity(0, &set) != nil {
+		return nil
+	}
+	for c := range 1024 {
+		if set.IsSet(c) {
+			cpus = append(cpus, c)
+		}
+	}
+	return cpus
+}
+
+// ticks measures the cycle counter against the clock: ticks in a nanosecond. Ten milliseconds give three digits.
+var ticks = sync.OnceValue(func() float64 {
+	start, from := time.Now(), actor.Cycles()
+	time.Sleep(10 * time.Millisecond)
+	return float64(actor.Cycles()-from) / float64(time.Since(start))
+})

@@ -476,7 +476,7 @@ func TestProbe(t *testing.T) {
 	if err := Probe(); err != nil {
 		t.Error(err)
 	}
-	if i := Info(); i.CPUs < 1 || i.Kernel == "" {
+	if i := Info(); len(i.CPUs) < 1 || i.Kernel == "" {
 		t.Errorf("%+v", i)
 	}
 }

@@ -91,12 +91,10 @@ func supported() error {
 
 // Info describes this host.
 func Info() stress.Machine {
-	var set unix.CPUSet
-	unix.SchedGetaffinity(0, &set) //nolint:errcheck // no CPUs then
 	log := openKernelLog()
 	defer log.close()
-	m := kernelInfo()
-	m.CPUs, m.Root, m.Proc = set.Count(), os.Geteuid() == 0, unix.Access("/proc/self", unix.F_OK) == nil
+	m := Kernel()
+	m.Root, m.Proc = os.Geteuid() == 0, unix.Access("/proc/self", unix.F_OK) == nil
 	m.UserNS, m.TaskLimit = readInt("/proc/sys/user/max_user_namespaces"), canLimitTasks()
 	m.KernelLog, m.CoresPiped, m.Taint = log.fd >= 0, coreLimit() != 0, log.seen
 	return m

@@ -28,7 +28,7 @@ type Target struct {
 	finals  []history.Final
 }
 
-var _ stress.Target = (*Target)(nil)
+var _ stress.Kernel = (*Target)(nil)
 
 // New starts a target. The error is a *stress.EnvError where this machine does not allow it.
 func New() (*Target, error) {
@@ -48,6 +48,7 @@ func New() (*Target, error) {
 
 func (t *Target) Name() string            { return "host" }
 func (t *Target) Profile() engine.Profile { return t.profile }
+func (t *Target) Machine() stress.Machine { return Kernel() }
 
 // Close ends the namespace and waits until it is gone.
 func (t *Target) Close() error {

@@ -17,13 +17,14 @@ const initialUserNS = 0xEFFFFFFD
 
 // Profile is what actors of this process find different from the zero Profile. Without /proc no actors run.
 func Profile() engine.Profile {
-	m := kernelInfo()
+	m := Kernel()
 	return m.Profile("host")
 }
 
-// kernelInfo is the part of Info that a profile is made of, and takes no trying.
-func kernelInfo() stress.Machine {
-	m := stress.Machine{Kernel: kernelName(), Release: release(), Arch: runtime.GOARCH, YamaScope: readInt("/proc/sys/kernel/yama/ptrace_scope")}
+// Kernel is the part of Info that profiles and scenarios depend on, and that takes no trying.
+func Kernel() stress.Machine {
+	m := stress.Machine{Kernel: kernelName(), Release: release(), Arch: runtime.GOARCH, YamaScope: readInt("/proc/sys/kernel/yama/ptrace_scope"),
+		CPUs: allowedCPUs(), Ticks: ticks()}
 	if os.Geteuid() != 0 { // namespaces makes one in which nobody else exists
 		m.Confined, m.Users = true, 1
 		return m

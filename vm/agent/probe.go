@@ -1,0 +1,83 @@
+package agent
+
+import (
+	"errors"
+	"os"
+	"runtime"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// A probe says whether the kernel has a feature, by asking it for it. It is conclusive, or says that it cannot tell.
+type probe func() (has, conclusive bool)
+
+// probes are the features that Hello names.
+var probes = map[string]probe{
+	"ptrace-seize":            probeSeize,
+	"ptrace-get-syscall-info": func() (bool, bool) { return request(ptraceGetSyscallInfo) },
+	"ptrace-set-syscall-info": func() (bool, bool) { return request(ptraceSetSyscallInfo) },
+	"ptrace-getregset":        func() (bool, bool) { return request(unix.PTRACE_GETREGSET) },
+	"seccomp-filter":          probeSeccomp,
+	"yama":                    func() (bool, bool) { return exists("/proc/sys/kernel/yama/ptrace_scope", "/proc/sys/kernel") },
+	"pid-namespaces":          func() (bool, bool) { return exists("/proc/self/ns/pid", "/proc/self/ns") },
+	"user-namespaces":         func() (bool, bool) { return exists("/proc/self/ns/user", "/proc/self/ns") },
+	"kcov":                    func() (bool, bool) { return exists("/sys/kernel/debug/kcov", "/sys/kernel/debug/.") },
+}
+
+// Requests of Linux 5.3 and 6.16.
+const (
+	ptraceGetSyscallInfo = 0x420e
+	ptraceSetSyscallInfo = 0x4212
+)
+
+// exists says whether a file is there. Without the directory that holds it nobody can tell.
+func exists(path, dir string) (bool, bool) {
+	_, err := os.Stat(path)
+	if err == nil {
+		return true, true
+	}
+	entries, derr := os.ReadDir(dir)
+	return false, errors.Is(err, os.ErrNotExist) && derr == nil && len(entries) > 0
+}
+
+// probeSeize asks for a thread of our own to be seized: EPERM says that the kernel knows the request, EIO that it does not.
+func probeSeize() (bool, bool) {
+	_, _, e := unix.RawSyscall6(unix.SYS_PTRACE, unix.PTRACE_SEIZE, uintptr(unix.Getpid()), 0, 0, 0, 0)
+	return e == unix.EPERM, e == unix.EPERM || e == unix.EIO
+}
+
+// probeSeccomp asks for a filter at no address: EFAULT says that there are filters, EINVAL that there are none.
+func probeSeccomp() (bool, bool) {
+	_, _, e := unix.RawSyscall6(unix.SYS_PRCTL, unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, 0, 0, 0, 0)
+	return e == unix.EFAULT, e == unix.EFAULT || e == unix.EINVAL
+}
+
+// request makes a request of a stopped child: a kernel that does not know it says EIO.
+func request(req int) (has, conclusive bool) {
+	runtime.LockOSThread() // ptrace belongs to the thread that attached
+	defer runtime.UnlockOSThread()
+	p, err := os.StartProcess("/proc/self/exe", []string{"probe"}, &os.ProcAttr{Sys: &unix.SysProcAttr{Ptrace: true, Pdeathsig: unix.SIGKILL}})
+	if err != nil {
+		return false, false
+	}
+	defer func() {
+		p.Kill()                               //nolint:errcheck // it may be gone
+		unix.Wait4(p.Pid, nil, unix.WALL, nil) //nolint:errcheck // likewise
+		p.Release()                            //nolint:errcheck // waited for above
+	}()
+	var ws unix.WaitStatus
+	if _, err := unix.Wait4(p.Pid, &ws, unix.WALL, nil); err != nil || !ws.Stopped() {
+		return false, false
+	}
+	var buf [1024]byte
+	iov := unix.Iovec{Base: &buf[0]}
+	iov.SetLen(len(buf))
+	addr, data := uintptr(len(buf)), uintptr(unsafe.Pointer(&buf[0]))
+	if req == unix.PTRACE_GETREGSET {
+		addr, data = 1, uintptr(unsafe.Pointer(&iov)) // NT_PRSTATUS
+	}
+	_, _, e := unix.RawSyscall6(unix.SYS_PTRACE, uintptr(req), uintptr(p.Pid), addr, data, 0, 0)
+	runtime.KeepAlive(&buf)
+	return e != unix.EIO, e != unix.ESRCH
+}

@@ -1,0 +1,98 @@
+package vm
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"os/exec"
+	"time"
+
+	"tracehammer/engine"
+	"tracehammer/stress"
+	"tracehammer/stress/history"
+	"tracehammer/vm/wire"
+)
+
+// Target runs programs through an agent.
+type Target struct {
+	name  string
+	start func() *exec.Cmd
+	boot  time.Duration // what the start of the machine may take, besides the agent's
+	// patience is how long an agent that is as fast as this machine may be silent; 0 is quietTime.
+	patience time.Duration
+	link     *Link // nil if it must be started
+	machine  stress.Machine
+	plans    uint32
+}
+
+var _ stress.Kernel = (*Target)(nil)
+
+// Command returns the target that is an agent behind a command, which carries its standard input and output.
+func Command(ctx context.Context, name, command string) (*Target, error) {
+	return open(ctx, &Target{name: name, start: func() *exec.Cmd { return exec.Command("/bin/sh", "-c", command) }})
+}
+
+// open starts a target for the first time.
+func open(ctx context.Context, t *Target) (*Target, error) {
+	if err := t.connect(ctx); err != nil {
+		var lost *LostError
+		if errors.As(err, &lost) { // it never was there
+			err = &stress.EnvError{What: t.name + " does not answer", Err: err, Hint: "the command must run \"stressd agent\", and carry its standard input and output as they are"}
+		}
+		return nil, err
+	}
+	return t, nil
+}
+
+func (t *Target) connect(ctx context.Context) error {
+	l, err := Start(ctx, t.name, t.start(), t.boot+helloTime)
+	if err != nil {
+		return err
+	}
+	l.patience = cmp.Or(t.patience, quietTime)
+	t.link, t.machine = l, l.Hello.Machine
+	return nil
+}
+
+// Name implements stress.Target.
+func (t *Target) Name() string { return t.name }
+
+// Machine implements stress.Kernel.
+func (t *Target) Machine() stress.Machine { return t.machine }
+
+// Profile implements stress.Target.
+func (t *Target) Profile() engine.Profile { return t.machine.Profile(t.name) }
+
+// Run implements stress.Target. After an error other than one of the scenario's own the agent is started anew by the next Run.
+func (t *Target) Run(ctx context.Context, p *engine.Program, plan stress.Plan, yield func(*history.History) bool) error {
+	if t.link == nil {
+		if err := t.connect(ctx); err != nil {
+			return err
+		}
+	}
+	if plan.Deadline <= 0 {
+		plan.Deadline = stress.DefaultDeadline
+	}
+	plan.Deadline = time.Duration(float64(plan.Deadline) * t.link.Slowdown)
+	t.plans++
+	err := t.link.Run(ctx, &wire.Run{ID: t.plans, Program: p, Plan: plan}, yield)
+	var lost *LostError
+	if errors.As(err, &lost) {
+		t.link.Kill()
+		t.link = nil
+	}
+	if err == nil {
+		err = ctx.Err()
+	}
+	return err
+}
+
+// Close implements stress.Target.
+func (t *Target) Close() error {
+	if t.link == nil {
+		return nil
+	}
+	err := t.link.Close()
+	t.link = nil
+	return err
+}

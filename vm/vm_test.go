@@ -1,0 +1,183 @@
+package vm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"tracehammer/corpus"
+	"tracehammer/engine"
+	"tracehammer/stress"
+	"tracehammer/stress/history"
+	"tracehammer/stress/host"
+	"tracehammer/stress/oracle"
+	"tracehammer/vm/agent"
+	"tracehammer/vm/wire"
+)
+
+// The test binary is its own agent, and agents that misbehave.
+const roleEnv = "TRACEHAMMER_TEST_ROLE"
+
+func TestMain(m *testing.M) {
+	switch os.Getenv(roleEnv) {
+	case "":
+		os.Exit(m.Run())
+	case "agent":
+		if err := agent.Serve(context.Background(), os.Stdin, os.Stdout, agent.Options{Build: "test"}); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	case "dies": // in the middle of a plan, like an agent in a kernel that panics
+		hello()
+		wire.NewReader(os.Stdin).Next() //nolint:errcheck // whatever comes
+		fmt.Println("Kernel panic - not syncing: \x1b[31mtest")
+	case "silent":
+		hello()
+		time.Sleep(time.Hour)
+	case "liar":
+		hello()
+		m, _ := wire.NewReader(os.Stdin).Next()
+		wire.NewWriter(os.Stdout).Write(&wire.Result{ID: m.(*wire.Run).ID, History: []byte("}{")}) //nolint:errcheck // likewise
+		time.Sleep(time.Hour)
+	case "mute":
+	}
+	os.Exit(0)
+}
+
+func hello() {
+	wire.NewWriter(os.Stdout).Write(&wire.Hello{Machine: host.Kernel(), Work: wire.Work()}) //nolint:errcheck // stressd sees that
+}
+
+// as returns a target whose agent has a role.
+func as(t *testing.T, role string) *Target {
+	t.Helper()
+	tg := &Target{name: "exec:" + role, start: func() *exec.Cmd {
+		c := exec.Command("/proc/self/exe")
+		c.Env = append(os.Environ(), roleEnv+"="+role)
+		return c
+	}}
+	t.Cleanup(func() {
+		if err := tg.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return tg
+}
+
+func seed(t *testing.T, name string) *engine.Program {
+	t.Helper()
+	for _, s := range corpus.Seeds() {
+		if s.Name == name {
+			p, err := corpus.Lower(s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return p
+		}
+	}
+	t.Fatalf("no seed %s", name)
+	return nil
+}
+
+func needsHost(t *testing.T) {
+	t.Helper()
+	if err := host.Probe(); stress.IsEnv(err) {
+		t.Logf("SKIPPED, not passed: %v", err)
+		t.SkipNow()
+	}
+}
+
+// TestRun: what an agent's kernel shows is admitted, run after run, and plans follow each other on one agent.
+func TestRun(t *testing.T) {
+	needsHost(t)
+	tg := as(t, "agent")
+	if err := tg.connect(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	o := oracle.New(tg.Profile())
+	for _, name := range []string{"attach-detach", "race-attach-kill", "exec-thread"} {
+		p := seed(t, name)
+		runs := 0
+		err := tg.Run(t.Context(), p, stress.Plan{Seed: 1, Repeat: 30}, func(h *history.History) bool {
+			runs++
+			if v := o.Judge(p, h); v.Kind != oracle.Admitted {
+				t.Errorf("%s: %v: %s\n%s", name, v.Kind, v.Title, v.Explanation)
+			}
+			return true
+		})
+		if err != nil || runs != 30 {
+			t.Errorf("%s: %d runs, %v", name, runs, err)
+		}
+	}
+	p, runs := seed(t, "attach-detach"), 0
+	err := tg.Run(t.Context(), p, stress.Plan{Seed: 1, Repeat: 1_000_000}, func(*history.History) bool { runs++; return runs < 3 })
+	if err != nil || runs != 3 {
+		t.Errorf("stopped after 3 runs: %d runs, %v", runs, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	err = tg.Run(ctx, p, stress.Plan{Seed: 1, Repeat: 1_000_000}, func(*history.History) bool { cancel(); return true })
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+	if err := tg.Run(t.Context(), p, stress.Plan{Seed: 1, Repeat: 1}, func(*history.History) bool { return true }); err != nil {
+		t.Errorf("after that: %v", err)
+	}
+}
+
+// TestLost: each way to lose an agent is named, its last words are printable, and nothing is left behind.
+func TestLost(t *testing.T) {
+	p := seed(t, "attach-detach")
+	for role, want := range map[string]string{
+		"dies":   "its stream ended; it said last: Kernel panic - not syncing: ",
+		"silent": "it was silent for",
+		"liar":   "it sent a malformed history",
+	} {
+		t.Run(role, func(t *testing.T) {
+			tg := as(t, role)
+			tg.patience = 2 * time.Second // twice the beat of an agent
+			err := tg.Run(t.Context(), p, stress.Plan{Repeat: 1}, func(*history.History) bool { return true })
+			var lost *LostError
+			if !errors.As(err, &lost) || !strings.Contains(err.Error(), want) || strings.ContainsRune(err.Error(), '\x1b') {
+				t.Errorf("got %v, expected %q", err, want)
+			}
+			if tg.link != nil {
+				t.Error("the link is still there")
+			}
+		})
+	}
+	if _, err := open(t.Context(), as(t, "mute")); !stress.IsEnv(err) {
+		t.Errorf("an agent that is none: %v", err)
+	}
+	if _, err := Command(t.Context(), "exec:x", "exec /nonexistent 2>&1"); !stress.IsEnv(err) {
+		t.Errorf("a command that is none: %v", err)
+	}
+}
+
+// TestNoOrphans: what an agent's command started ends with it.
+func TestNoOrphans(t *testing.T) {
+	tg := &Target{name: "exec:sleeper", start: func() *exec.Cmd {
+		c := exec.Command("/bin/sh", "-c", `sleep 1000 & "$0"`, fmt.Sprintf("/proc/%d/exe", os.Getpid()))
+		c.Env = append(os.Environ(), roleEnv+"=silent")
+		return c
+	}}
+	if err := tg.connect(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	group := tg.link.cmd.Process.Pid
+	if err := syscall.Kill(-group, 0); err != nil {
+		t.Fatalf("the command's process group: %v", err)
+	}
+	tg.link.Kill()
+	for deadline := time.Now().Add(10 * time.Second); syscall.Kill(-group, 0) == nil; {
+		if time.Now().After(deadline) {
+			t.Fatal("the command's process group is still there")
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
