@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"tracehammer/engine"
+	"tracehammer/stress/coverage"
 	"tracehammer/stress/rules"
 )
 
@@ -25,7 +26,7 @@ func newBoard() *board { return &board{start: time.Now(), filed: map[string]bool
 
 // team adds a target.
 func (b *board) team(name string) *Count {
-	b.counts = append(b.counts, &Count{Target: name})
+	b.counts = append(b.counts, &Count{Target: name, covered: &coverage.Set{}})
 	return b.counts[len(b.counts)-1]
 }
 
@@ -53,6 +54,25 @@ func (b *board) add(c *Count, t *tally) {
 		b.outcomes += t.outcomes
 		b.news = time.Now()
 	}
+}
+
+// covered counts features that a worker of c's target had not seen.
+func (b *board) covered(c *Count, fresh []coverage.Feature) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, f := range fresh {
+		if f.Kind != coverage.Outcome {
+			c.covered.Add(f)
+		}
+	}
+}
+
+// keeps counts a kept scenario and says whether it is to be written.
+func (b *board) keeps(c *Count) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c.Kept++
+	return c.Kept <= maxKept
 }
 
 // sighted and settled bracket the time in which a sighting is confirmed, minimised and filed.
@@ -135,6 +155,12 @@ func (b *board) summary() Summary {
 	for i := range s.PerTarget {
 		c := &s.PerTarget[i]
 		c.Rules = rules.CountsOf(&c.marks)
+		c.Coverage = map[string]int{}
+		for k, n := range c.covered.Counts() {
+			if k := coverage.Kind(k); k != coverage.Outcome {
+				c.Coverage[k.String()] = n
+			}
+		}
 		s.Scenarios += c.Runs
 		s.Programs += c.Programs
 		s.Operations += c.Operations

@@ -6,6 +6,7 @@ import (
 
 	"tracehammer/engine"
 	"tracehammer/stress"
+	"tracehammer/stress/coverage"
 	"tracehammer/stress/history"
 )
 
@@ -93,11 +94,11 @@ func TestOutcomeIgnoresTids(t *testing.T) {
 	a, b := timed(1, 2), timed(3, 4)
 	a.Actors[0].Entries[1].Res.Ret = 6
 	b.Actors[1].Tid, b.Actors[0].Entries[1].Res.Ret = 700, 700
-	if outcomeKey(a) != outcomeKey(b) {
+	if coverage.OutcomeOf(a) != coverage.OutcomeOf(b) {
 		t.Error("the same outcome with other tids has another key")
 	}
 	b.Actors[0].Entries[1].Res.Ret = -3
-	if outcomeKey(a) == outcomeKey(b) {
+	if coverage.OutcomeOf(a) == coverage.OutcomeOf(b) {
 		t.Error("another result has the same key")
 	}
 }

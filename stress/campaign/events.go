@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"tracehammer/engine"
+	"tracehammer/stress/coverage"
 	"tracehammer/stress/oracle"
 	"tracehammer/stress/rules"
 )
@@ -153,7 +154,11 @@ type Count struct {
 	RunsPerSecond float64 `json:"runsPerSecond"`
 	Verdicts
 	Rules rules.Counts `json:"rules,omitempty"` // how often the executions that explain the runs went through each rule; in the summary only
-	marks engine.Marks
+	// Coverage is how many different rules, pairs of rules, results and sequences of two results the runs showed; in the summary only.
+	Coverage map[string]int `json:"coverage,omitempty"`
+	Kept     int            `json:"kept,omitempty"` // variations that showed something new
+	marks    engine.Marks
+	covered  *coverage.Set
 }
 
 func (Start) EventName() string    { return "start" }

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 
 	"tracehammer/corpus"
+	"tracehammer/stress/coverage"
 )
 
 // queue hands out what one worker runs next: every seed scenario once, then variations of what has shown something new, and
@@ -13,14 +14,21 @@ type queue struct {
 	seeds []*item // not yet handed out
 	items []*item
 	vary  func(parent *corpus.Scenario) *corpus.Scenario
-	seen  map[uint64]struct{} // edges
+	seen  coverage.Set
+	// shapes are those of the programs that ran: that a new one shows an outcome of its own is nothing new.
+	shapes   map[uint64]struct{}
+	outcomes int // in seen
 }
 
-// maxItems bounds the items kept; the dullest variation goes first.
-const maxItems = 256
+const (
+	// maxItems bounds the items kept; the dullest variation goes first.
+	maxItems = 256
+	// maxOutcomes bounds what is remembered of outcomes by shape; at the bound all of it is forgotten.
+	maxOutcomes = 1 << 18
+)
 
 func newQueue(rng *rand.Rand, vary func(*corpus.Scenario) *corpus.Scenario, seeds []*item) *queue {
-	return &queue{rng: rng, vary: vary, seeds: seeds, seen: map[uint64]struct{}{}}
+	return &queue{rng: rng, vary: vary, seeds: seeds, shapes: map[uint64]struct{}{}}
 }
 
 // next returns an item to run; done must be told about it before next is called again.
@@ -67,19 +75,36 @@ func (q *queue) variation(parent *corpus.Scenario) *item {
 	return newItem(v, p)
 }
 
-// done learns from a turn of it, which showed edges. Seeds stay; a variation stays if one of the edges is the first of its
-// kind.
-func (q *queue) done(it *item, edges []uint64) {
-	novel := false
-	for _, e := range edges {
-		if _, ok := q.seen[e]; !ok {
-			q.seen[e] = struct{}{}
-			novel = true
+// done learns from a turn of it, which showed some features. It returns those that no item of the queue had shown before, and
+// whether a variation stays because of some of them. Seeds stay anyway.
+func (q *queue) done(it *item, shown *coverage.Set) (fresh, why []coverage.Feature) {
+	fresh = q.seen.Merge(shown)
+	for _, f := range fresh {
+		if f.Kind == coverage.Outcome {
+			q.outcomes++
+			if _, ok := q.shapes[f.A]; !ok {
+				continue
+			}
 		}
+		why = append(why, f)
 	}
-	if it.kept || !it.seed && (!novel || it.dull) {
-		return
+	q.shapes[it.shape] = struct{}{}
+	if q.outcomes > maxOutcomes {
+		q.seen.Forget(coverage.Outcome)
+		q.shapes, q.outcomes = map[uint64]struct{}{}, 0
 	}
+	if it.kept || !it.seed && (len(why) == 0 || it.dull) {
+		return fresh, nil
+	}
+	q.keep(it)
+	if it.seed {
+		return fresh, nil
+	}
+	return fresh, why
+}
+
+// keep takes an item into the queue.
+func (q *queue) keep(it *item) {
 	it.kept = true
 	q.items = append(q.items, it)
 	if len(q.items) <= maxItems {

@@ -9,6 +9,7 @@ import (
 	"tracehammer/corpus"
 	"tracehammer/engine"
 	"tracehammer/stress"
+	"tracehammer/stress/coverage"
 	"tracehammer/stress/history"
 	"tracehammer/stress/schedule"
 )
@@ -45,7 +46,7 @@ func Sample(ctx context.Context, s *corpus.Scenario, profile engine.Profile, str
 	start, n := time.Now(), 0
 	err = target.Run(ctx, p, stress.Plan{Seed: seed, Strategy: strategy, Repeat: runs}, func(h *history.History) bool {
 		n++
-		k := outcomeKey(h)
+		k := coverage.OutcomeOf(h)
 		if found[k] == nil {
 			found[k] = &sampled{hist: h.Clone()}
 		}

@@ -15,6 +15,7 @@ import (
 	"tracehammer/fuzz/gen"
 	"tracehammer/stress"
 	"tracehammer/stress/actor"
+	"tracehammer/stress/coverage"
 	"tracehammer/stress/history"
 	"tracehammer/stress/oracle"
 )
@@ -39,7 +40,8 @@ type worker struct {
 	*runner
 	rng   *rand.Rand
 	cpus  []int
-	edges []uint64 // of this turn
+	gen   *gen.Gen
+	shown coverage.Set // by this turn
 }
 
 // work is the life of worker n of a team, until ctx is done.
@@ -54,11 +56,11 @@ func (c *campaign) work(ctx context.Context, tm *team, n int) error {
 			return fmt.Errorf("lower the engine's priority: %w", err)
 		}
 	}
-	w := &worker{campaign: c, team: tm, runner: r, rng: rand.New(rand.NewPCG(c.Seed, tm.stream(n))), cpus: r.cpus()}
 	g := gen.New(c.Seed ^ tm.stream(n))
 	if !r.real {
 		g = gen.NewEngine(c.Seed ^ tm.stream(n))
 	}
+	w := &worker{campaign: c, team: tm, runner: r, gen: g, rng: rand.New(rand.NewPCG(c.Seed, tm.stream(n))), cpus: r.cpus()}
 	q := newQueue(w.rng, func(parent *corpus.Scenario) *corpus.Scenario {
 		if w.rng.IntN(freeShare) == 0 {
 			return g.Free()
@@ -70,7 +72,12 @@ func (c *campaign) work(ctx context.Context, tm *team, n int) error {
 		if err = w.turn(ctx, it); err != nil {
 			err = fmt.Errorf("run scenario %s on %s: %w", it.scenario.Name, tm.name, err)
 		}
-		q.done(it, w.edges)
+		fresh, why := q.done(it, &w.shown)
+		w.board.covered(w.count, fresh)
+		if len(why) > 0 {
+			g.Keep(it.scenario)
+			err = errors.Join(err, c.keep(tm, it.scenario, why))
+		}
 	}
 	for _, it := range q.all() {
 		if it.seed && it.verdicts.Runs > 0 {
@@ -92,11 +99,15 @@ func (w *worker) turn(ctx context.Context, it *item) error {
 	plan := it.plan(w.rng, runs, cpus)
 	if !w.real {
 		plan.Strategy = it.strategy(w.rng)
+		if len(it.showed) > 0 && w.rng.IntN(2) == 0 {
+			plan.Schedule = w.gen.Near(it.prog, w.target.Profile(), it.showed)
+		}
 	}
 	sampling := w.real && it.delays.sampling()
 	t := tally{program: it.runs == 0}
-	w.edges = w.edges[:0]
+	w.shown.Clear()
 	w.oracle.Marks = engine.Marks{}
+	w.oracle.Covered.Clear()
 	err := w.run(ctx, it.prog, plan, func(h *history.History, v *verdict) bool {
 		t.count(v.Kind)
 		it.verdicts.count(v.Kind)
@@ -105,7 +116,7 @@ func (w *worker) turn(ctx context.Context, it *item) error {
 			if it.note(h) {
 				t.outcomes++
 				it.showed = append(it.showed[:0], h.Schedule...)
-				edges(it.prog, h, func(e uint64) { w.edges = append(w.edges, e) })
+				w.shown.Observe(it.prog, h)
 			}
 			if sampling {
 				it.delays.sample(h, w.machine.Ticks)
@@ -131,6 +142,7 @@ func (w *worker) turn(ctx context.Context, it *item) error {
 		it.delays.sampled()
 	}
 	t.marks = w.oracle.Marks
+	w.shown.Merge(&w.oracle.Covered)
 	w.board.add(w.count, &t)
 	return err
 }

@@ -159,6 +159,11 @@ func (s *Set) Counts() (n [NumKinds]int) {
 	return n
 }
 
+// Forget takes all features of a kind other than Rule and Pair away.
+func (s *Set) Forget(k Kind) {
+	maps.DeleteFunc(s.rest, func(f Feature, _ struct{}) bool { return f.Kind == k })
+}
+
 // Clear empties the set.
 func (s *Set) Clear() {
 	s.rules, s.after = engine.RuleSet{}, [engine.NumRules]engine.RuleSet{}
