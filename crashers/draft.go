@@ -183,8 +183,8 @@ func (d *draft) freeBarrier() string {
 	return name
 }
 
-// finish makes the text of a copy of the draft's scenario complete in itself: the delays of the plan go into its races, and
-// a blank line is between declarations and body.
+// finish makes the text of a copy of the draft's scenario complete in itself: the delays of the plan go into its races, names
+// say what is what, and a blank line is between declarations and body.
 func (d *draft) finish(s *corpus.Scenario) {
 	c := &draft{s: s}
 	delay := map[*corpus.Op]*stress.DelayRange{}
@@ -207,6 +207,7 @@ func (d *draft) finish(s *corpus.Scenario) {
 			}
 		}
 	})
+	s.Canonical()
 	if len(s.Body) == 0 {
 		return
 	}

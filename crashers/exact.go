@@ -167,30 +167,5 @@ func (m *Minimal) Words() string {
 	if m.Exact == nil {
 		return ""
 	}
-	return m.Exact.Words(m.showsAt())
-}
-
-// showsAt is the number of steps of the exact run after which the finding is there.
-func (m *Minimal) showsAt() int {
-	at := len(m.Exact.Steps)
-	switch {
-	case m.Finding.Kind == Hang:
-	case m.Finding.Actor == engine.NoActor && (m.Finding.Kind == Invariant || m.Finding.Kind == Crash):
-		decided := 0
-		for i := range m.Exact.Steps {
-			if m.Exact.Steps[i].Decided {
-				decided++
-			}
-			if decided == len(m.Stream) {
-				return i + 1
-			}
-		}
-	case m.Finding.Instr >= 0:
-		for i := range m.Exact.Steps {
-			if ev := &m.Exact.Steps[i].Event; ev.Kind == engine.EvEnd && ev.Actor == m.Finding.Actor && ev.Instr == m.Finding.Instr {
-				at = i + 1 // in a loop the last
-			}
-		}
-	}
-	return at
+	return m.Exact.Words(showsAt(&m.Trial, m.Exact))
 }

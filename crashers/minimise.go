@@ -267,6 +267,8 @@ func (j *minimising) try(edit func(*draft) bool) bool {
 // pass tries everything once, the big steps first, and says whether anything became smaller.
 func (j *minimising) pass() bool {
 	changed := j.try((*draft).strip)
+	changed = j.tail() || changed
+	changed = j.unrelated() || changed
 	changed = j.actors() || changed
 	changed = j.ops() || changed
 	changed = j.statements() || changed

@@ -47,25 +47,25 @@ const bloated = `# An attach that races with an exec, and much besides.
 scenario bloated
 rules R7
 proc main
-proc child of main
-thread t of child
-proc idle of main
-thread u of idle
+proc p1 of main
+thread t2 of p1
+proc p3 of main
+thread t4 of p3
 
 main:  repeat 3 {
 main:    getpid
 main:  }
-t:     ptrace TRACEME            => 0
-idle:  kill main SIGWINCH        => 0
-u:     gettid
-barrier ready main child t
-t:     exit
+t2:    ptrace TRACEME            => 0
+p3:    kill main SIGWINCH        => 0
+t4:    gettid
+barrier ready main p1 t2
+t2:    exit
 race 0..20us x50 {
-main:    ptrace SEIZE child TRACEEXEC|EXITKILL => 0
-child:   execve
-idle:    sched_yield
+main:    ptrace SEIZE p1 TRACEEXEC|EXITKILL => 0
+p1:      execve
+p3:      sched_yield
 }
-main:  r = wait4 child WNOHANG
+main:  r = wait4 p1 WNOHANG
 main:  kill r SIGTERM
 `
 
@@ -96,9 +96,9 @@ func planOf(s *corpus.Scenario) stress.Plan {
 func TestMinimiseComesDownToTheCore(t *testing.T) {
 	c := &fakeCheck{rate: 40, shows: func(s *corpus.Scenario, _ stress.Plan) string {
 		switch {
-		case has(s, "main", "ptrace SEIZE") && has(s, "child", "execve") && has(s, "t", "ptrace TRACEME"):
+		case has(s, "main", "ptrace SEIZE") && has(s, "p1", "execve") && has(s, "t2", "ptrace TRACEME"):
 			return "hang: a <-> b"
-		case has(s, "main", "ptrace SEIZE") && has(s, "child", "execve"):
+		case has(s, "main", "ptrace SEIZE") && has(s, "p1", "execve"):
 			return "hang: something else" // easier to have, and not to be drifted to
 		}
 		return ""
@@ -112,12 +112,12 @@ func TestMinimiseComesDownToTheCore(t *testing.T) {
 	want := `scenario bloated
 rules R7
 proc main
-proc child of main
-thread t of child
+proc p1 of main
+thread t2 of p1
 
-t:     ptrace TRACEME
-main:  ptrace SEIZE child
-child: execve
+t2:   ptrace TRACEME
+main: ptrace SEIZE p1
+p1:   execve
 `
 	if got := string(res.Scenario.Print()); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
@@ -142,13 +142,13 @@ child: execve
 func TestMinimiseKeepsDelaysWithTheirOperations(t *testing.T) {
 	s := parse(t, `scenario race
 proc main
-proc child of main
+proc p1 of main
 
 race 0..10us {
 main:    getpid
 main:    getppid
-child:   gettid
-child:   pause
+p1:      gettid
+p1:      pause
 }
 `)
 	plan := planOf(s)
@@ -159,7 +159,7 @@ child:   pause
 	c := &fakeCheck{rate: 100, shows: func(s *corpus.Scenario, p stress.Plan) string {
 		d := newDraft(s, p)
 		for i, o := range d.racing() {
-			// The child's gettid must be late by 5 microseconds, by chance or for sure.
+			// p1's gettid must be late by 5 microseconds, by chance or for sure.
 			if r := p.Delays[i]; o.Verb.Name == "gettid" && r.Lo <= 5000 && r.Hi >= 5000 && len(p.CPUs) == 2 && p.CPUs[1] == 1 {
 				return "hang: a <-> b"
 			}
@@ -191,13 +191,13 @@ func TestMinimiseKeepsTheRate(t *testing.T) {
 		c := &fakeCheck{
 			rng: rand.New(rand.NewPCG(seed, 0)),
 			shows: func(s *corpus.Scenario, _ stress.Plan) string {
-				if has(s, "child", "execve") {
+				if has(s, "p1", "execve") {
 					return "hang: a <-> b"
 				}
 				return ""
 			},
 			rateOf: func(s *corpus.Scenario, _ stress.Plan) int {
-				if has(s, "t", "ptrace TRACEME") {
+				if has(s, "t2", "ptrace TRACEME") {
 					return 97
 				}
 				return 25
@@ -218,13 +218,13 @@ func TestMinimiseKeepsTheRate(t *testing.T) {
 func TestMinimiseOnOneCPU(t *testing.T) {
 	c := &fakeCheck{
 		shows: func(s *corpus.Scenario, _ stress.Plan) string {
-			if has(s, "child", "execve") {
+			if has(s, "p1", "execve") {
 				return "hang: a <-> b"
 			}
 			return ""
 		},
 		rateOf: func(s *corpus.Scenario, p stress.Plan) int {
-			if !has(s, "t", "ptrace TRACEME") && len(p.CPUs) > 0 {
+			if !has(s, "t2", "ptrace TRACEME") && len(p.CPUs) > 0 {
 				return 5
 			}
 			return 99
@@ -236,7 +236,7 @@ func TestMinimiseOnOneCPU(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if has(res.Scenario, "t", "ptrace TRACEME") != (cpus != nil) || res.Scenario.NumOps() > 3 || len(res.Plan.CPUs) > 0 {
+		if has(res.Scenario, "t2", "ptrace TRACEME") != (cpus != nil) || res.Scenario.NumOps() > 3 || len(res.Plan.CPUs) > 0 {
 			t.Errorf("CPUs %v: %+v\n%s", cpus, res.Plan, res.Scenario.Print())
 		}
 	}
@@ -244,7 +244,7 @@ func TestMinimiseOnOneCPU(t *testing.T) {
 
 func TestMinimiseIsBounded(t *testing.T) {
 	shows := func(s *corpus.Scenario, _ stress.Plan) string {
-		if has(s, "child", "execve") {
+		if has(s, "p1", "execve") {
 			return "hang: a <-> b"
 		}
 		return ""
@@ -256,7 +256,7 @@ func TestMinimiseIsBounded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if res.Steps > steps || !has(res.Scenario, "child", "execve") || res.Hits == 0 {
+		if res.Steps > steps || !has(res.Scenario, "p1", "execve") || res.Hits == 0 {
 			t.Errorf("bound %d: %d steps, %d of %d\n%s", steps, res.Steps, res.Hits, res.Runs, res.Scenario.Print())
 		}
 	}
@@ -272,7 +272,7 @@ func TestMinimiseIsBounded(t *testing.T) {
 	}}
 	s := parse(t, bloated)
 	res, err := Minimiser{Check: c}.Run(ctx, s, planOf(s), hangTitle)
-	if err != nil || res.Complete || !has(res.Scenario, "child", "execve") || res.Hits == 0 {
+	if err != nil || res.Complete || !has(res.Scenario, "p1", "execve") || res.Hits == 0 {
 		t.Errorf("cancelled: %+v, %v", res, err)
 	}
 }

@@ -55,6 +55,9 @@ type Seen struct {
 // By says whether an oracle saw the bug, and as what.
 func (s *Seen) By(o Oracle) (crashers.Finding, bool) { return s.findings[o], s.by[o] }
 
+// Schedule is the decisions of the run that an oracle saw the bug in.
+func (s *Seen) Schedule(o Oracle) schedule.Stream { return s.streams[o] }
+
 // Any says whether some oracle did.
 func (s *Seen) Any() bool { return s.by != [NumOracles]bool{} }
 

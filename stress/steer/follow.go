@@ -44,8 +44,7 @@ func (k *Kept) marks(run *Run) []mark {
 		}
 		to := int8(int(k.Actors[a]) + firstTask)
 		if s.Event.Kind == engine.EvBegin {
-			src := int(run.Program.Actors[a].Code[s.Event.Instr].Src)
-			gone[s.Task] = src >= 0 && (src >= len(k.Ops) || !k.Ops[src])
+			gone[s.Task] = k.gone(&run.Program.Actors[a].Code[s.Event.Instr])
 		}
 		if gone[s.Task] {
 			continue
@@ -58,6 +57,14 @@ func (k *Kept) marks(run *Run) []mark {
 		}
 	}
 	return marks
+}
+
+// gone says that a call is no more. Actors are mostly created by calls that are no operations.
+func (k *Kept) gone(in *engine.Instr) bool {
+	if in.Src < 0 {
+		return in.Call == engine.CallClone && in.Args[1].N < int64(len(k.Actors)) && k.Actors[in.Args[1].N] == engine.NoActor
+	}
+	return int(in.Src) >= len(k.Ops) || !k.Ops[in.Src]
 }
 
 // firstTask is the task of actor 0.

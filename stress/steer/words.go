@@ -123,3 +123,6 @@ func (t *teller) name(task int8) string {
 	}
 	return "init"
 }
+
+// Actor is who made a step.
+func (run *Run) Actor(step int) engine.ActorID { return engine.ActorID(int(run.Steps[step].Task) - firstTask) }
