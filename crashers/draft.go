@@ -100,6 +100,28 @@ func (d *draft) strip() bool {
 	return had
 }
 
+// fold has the parent of actor i do what the actor does, and the actor is no more.
+func (d *draft) fold(i int) bool {
+	if i >= len(d.s.Actors) || d.s.Actors[i].By != "" {
+		return false
+	}
+	a := d.s.Actors[i]
+	d.s.Actors = slices.Delete(d.s.Actors, i, i+1)
+	d.s.Rename(map[string]string{a.Name: a.Parent}, nil, nil)
+	for n := 0; d.statement(n) != nil; n++ {
+		b, ok := d.statement(n).(*corpus.Barrier)
+		if !ok {
+			continue
+		}
+		slices.Sort(b.Actors)
+		if b.Actors = slices.Compact(b.Actors); len(b.Actors) < 2 {
+			d.replace(n, nil)
+			n--
+		}
+	}
+	return true
+}
+
 // statement is number i of the barriers, races and loops, in walk order; nil behind the last.
 func (d *draft) statement(i int) (found corpus.Stmt) {
 	d.s.Walk(func(st corpus.Stmt) {

@@ -277,11 +277,12 @@ func (j *minimising) pass() bool {
 	return j.delays() || changed
 }
 
-// actors removes actors with all that belongs to them.
+// actors removes actors with all that belongs to them, or has their parents do what they do.
 func (j *minimising) actors() bool {
 	changed := false
 	for i := len(j.best.s.Actors) - 1; i > 0; i-- {
-		changed = j.try(func(d *draft) bool { return i < len(d.s.Actors) && d.s.RemoveActor(i) }) || changed
+		changed = j.try(func(d *draft) bool { return i < len(d.s.Actors) && d.s.RemoveActor(i) }) ||
+			j.try(func(d *draft) bool { return d.fold(i) }) || changed
 	}
 	return changed
 }
