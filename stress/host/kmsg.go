@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"tracehammer/vm/console"
 )
 
 // kernelLog follows the kernel's log and taint flags. Where they cannot be read it sees nothing.
@@ -60,13 +62,13 @@ func (l *kernelLog) lines(dst []string) []string {
 }
 
 // kernelLine takes a record "priority,sequence,time,flags;text" apart. Records of user space (a facility other than 0) are
-// nobody's fault here, nor is the remark about the core limit of 1 that the harness sets itself (coreLimit).
+// nobody's fault here, nor is known noise, such as the remark about the core limit of 1 that the harness sets itself (coreLimit).
 func kernelLine(record string) (string, bool) {
 	head, text, ok := strings.Cut(record, ";")
 	prio, _, _ := strings.Cut(head, ",")
 	n, err := strconv.Atoi(prio)
 	text, _, _ = strings.Cut(text, "\n")
-	return text, ok && err == nil && n>>3 == 0 && !strings.Contains(text, "aborting core") && !strings.Contains(text, "Aborting core")
+	return text, ok && err == nil && n>>3 == 0 && !console.IsNoise(text)
 }
 
 func (l *kernelLog) tainted() uint64 {

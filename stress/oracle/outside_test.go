@@ -49,7 +49,10 @@ func TestOutside(t *testing.T) {
 		{"invariant: traced by a stranger", final(history.Final{State: 't', TracerPid: 4711})},
 		{"invariant: SIGKILL did not end every actor in bounded time", history.History{Actors: make([]history.Actor, 2), Drain: time.Minute}},
 		{"console: kernel tainted", history.History{Actors: make([]history.Actor, 2), Taint: 1 << 9}},
-		{"console: BUG:", history.History{Actors: make([]history.Actor, 2), Console: []string{"BUG: unable to handle page fault"}}},
+		{"console: BUG: workqueue lockup", history.History{Actors: make([]history.Actor, 2), Console: []string{"BUG: workqueue lockup - pool cpus=0"}}},
+		{"console: bad memory access", history.History{Actors: make([]history.Actor, 2), Console: []string{"BUG: unable to handle page fault for address: 1"}}},
+		{"console: WARNING in ptrace_stop", history.History{Actors: make([]history.Actor, 2), Taint: 1 << 9,
+			Console: []string{"WARNING: CPU: 1 PID: 7 at kernel/signal.c:2300 ptrace_stop+0x1/0x2", "---[ end trace 0000000000000000 ]---"}}},
 	} {
 		v := oracle.New(engine.Profile{}).Judge(p, &c.h)
 		if v.Title != c.title || !v.Kind.Finding() {
