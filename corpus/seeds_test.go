@@ -105,3 +105,26 @@ func TestSeedsLower(t *testing.T) {
 		}
 	}
 }
+
+func roundTrip(t *testing.T, s *Scenario) {
+	t.Helper()
+	text := s.Print()
+	back, err := Parse("again", text)
+	if err != nil {
+		t.Fatalf("printed scenario does not parse: %v\n%s", err, text)
+	}
+	if got := back.Print(); string(got) != string(text) {
+		t.Fatalf("print of parse differs:\n%s\nwas\n%s", got, text)
+	}
+	c := s.Clone()
+	c.Canonical()
+	c.Name = "x"
+	d := Decode(Encode(s))
+	d.Canonical()
+	if !Equal(c, d) {
+		t.Fatalf("decode of encode differs:\n%s\nwas\n%s", d.Print(), c.Print())
+	}
+	if _, err := Lower(s); err != nil {
+		t.Fatal(err)
+	}
+}

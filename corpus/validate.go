@@ -36,12 +36,16 @@ func (s *Scenario) Validate() error {
 	return nil
 }
 
-// Repair makes a scenario valid by removing what Validate complains about, bit by bit. It leaves valid scenarios alone.
+// Repair makes a scenario valid by removing what Validate complains about, bit by bit. It leaves valid scenarios alone. One that
+// it cannot make valid, which would be a mistake here, becomes an empty one of the name Unrepairable.
 func (s *Scenario) Repair() {
 	if !s.repair() {
-		*s = Scenario{Name: "x", Actors: []ActorDecl{{Name: "main"}}}
+		*s = Scenario{Name: Unrepairable, Actors: []ActorDecl{{Name: "main"}}}
 	}
 }
+
+// Unrepairable is no name that Decode gives otherwise.
+const Unrepairable = "unrepairable"
 
 // maxRepairs is more than any scenario within reach of Decode and of the generator needs: a fix that fixes nothing must not
 // hang a fuzzer.

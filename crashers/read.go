@@ -96,11 +96,13 @@ func (r *Reader) List() ([]Meta, error) {
 }
 
 // Meta reads what meta.json says of a crasher.
-func (r *Reader) Meta(id string) (Meta, error) {
+func (r *Reader) Meta(id string) (Meta, error) { return readMeta(id, r.file(id)) }
+
+func readMeta(id string, read func(name string, limit int64) ([]byte, error)) (Meta, error) {
 	if !validID(id) {
 		return Meta{}, &NotFoundError{id}
 	}
-	b, err := r.read(id, fileMeta, maxMeta)
+	b, err := read(fileMeta, maxMeta)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Meta{}, &NotFoundError{id}
 	}
@@ -114,6 +116,11 @@ func (r *Reader) Meta(id string) (Meta, error) {
 	return m, nil
 }
 
+// file reads the files of a crasher.
+func (r *Reader) file(id string) func(name string, limit int64) ([]byte, error) {
+	return func(name string, limit int64) ([]byte, error) { return r.read(id, name, limit) }
+}
+
 func (r *Reader) read(id, name string, limit int64) ([]byte, error) {
 	b, err := readFile(r.path(id), name, limit)
 	if err != nil {
@@ -122,33 +129,36 @@ func (r *Reader) read(id, name string, limit int64) ([]byte, error) {
 	return b, nil
 }
 
-// optional is read for a file that a crasher may lack.
-func (r *Reader) optional(id, name string, limit int64) ([]byte, error) {
-	b, err := r.read(id, name, limit)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	return b, err
-}
-
 // Load reads a whole crasher.
-func (r *Reader) Load(id string) (*Crasher, error) {
-	m, err := r.Meta(id)
+func (r *Reader) Load(id string) (*Crasher, error) { return Decode(id, r.file(id)) }
+
+// Decode takes the files of a crasher apart. read returns the content of the file of a name, an error if it has more than limit bytes,
+// and fs.ErrNotExist for one that is not there. It may be told anything: files come from other people.
+func Decode(id string, read func(name string, limit int64) ([]byte, error)) (*Crasher, error) {
+	m, err := readMeta(id, read)
 	if err != nil {
 		return nil, err
 	}
+	// optional is read for a file that a crasher may lack.
+	optional := func(name string, limit int64) ([]byte, error) {
+		b, err := read(name, limit)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, nil
+		}
+		return b, err
+	}
 	c := &Crasher{Meta: m}
-	if c.Scenario, err = r.read(id, fileScenario, maxScenario); err != nil {
+	if c.Scenario, err = read(fileScenario, maxScenario); err != nil {
 		return nil, err
 	}
-	plan, err := r.read(id, filePlan, maxPlan)
+	plan, err := read(filePlan, maxPlan)
 	if err != nil {
 		return nil, err
 	}
 	if err := json.Unmarshal(plan, &c.Plan); err != nil {
 		return nil, fmt.Errorf("crasher %s: %s: %w", id, filePlan, err)
 	}
-	hist, err := r.optional(id, fileHistory, maxHistory)
+	hist, err := optional(fileHistory, maxHistory)
 	if err != nil {
 		return nil, err
 	}
@@ -157,19 +167,19 @@ func (r *Reader) Load(id string) (*Crasher, error) {
 			return nil, fmt.Errorf("crasher %s: %s: %w", id, fileHistory, err)
 		}
 	}
-	text, err := r.optional(id, fileExplanation, maxText)
+	text, err := optional(fileExplanation, maxText)
 	if err != nil {
 		return nil, err
 	}
 	c.Explanation = string(text)
-	if text, err = r.optional(id, fileSchedule, maxText); err != nil {
+	if text, err = optional(fileSchedule, maxText); err != nil {
 		return nil, err
 	}
 	c.Schedule = string(text)
-	if c.Report, err = r.optional(id, fileReport, maxText); err != nil {
+	if c.Report, err = optional(fileReport, maxText); err != nil {
 		return nil, err
 	}
-	if c.Repro, err = r.optional(id, fileRepro, maxText); err != nil {
+	if c.Repro, err = optional(fileRepro, maxText); err != nil {
 		return nil, err
 	}
 	return c, nil

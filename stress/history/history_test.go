@@ -143,39 +143,6 @@ func TestJSONLErrors(t *testing.T) {
 	}
 }
 
-// FuzzReadJSONL: no input makes the reader panic, and what it accepts survives writing and reading again.
-func FuzzReadJSONL(f *testing.F) {
-	var b bytes.Buffer
-	if err := WriteJSONL(&b, sample()); err != nil {
-		f.Fatal(err)
-	}
-	f.Add(b.Bytes())
-	f.Add(b.Bytes()[:b.Len()/2])
-	f.Fuzz(func(t *testing.T, data []byte) {
-		h, err := ReadJSONL(bytes.NewReader(data))
-		if err != nil {
-			return
-		}
-		var first, second bytes.Buffer
-		if err := WriteJSONL(&first, h); err != nil {
-			t.Fatal(err)
-		}
-		again, err := ReadJSONL(bytes.NewReader(first.Bytes()))
-		if err != nil {
-			t.Fatalf("own output refused: %v", err)
-		}
-		if err := WriteJSONL(&second, again); err != nil || !bytes.Equal(first.Bytes(), second.Bytes()) {
-			t.Fatalf("not stable: %v\n%s\n%s", err, first.Bytes(), second.Bytes())
-		}
-		p := &engine.Program{}
-		for _, write := range []func(io.Writer, *engine.Program, *History) error{WriteTable, WriteLanes} {
-			if err := write(io.Discard, p, h); err != nil {
-				t.Fatal(err)
-			}
-		}
-	})
-}
-
 func TestKTAP(t *testing.T) {
 	var b bytes.Buffer
 	err := WriteKTAP(&b, []KTAP{

@@ -54,16 +54,17 @@ func (l *kernelLog) lines(dst []string) []string {
 		if err != nil {
 			break
 		}
-		if line, ok := kernelLine(string(l.buf[:n])); ok {
+		if line, ok := KernelLine(string(l.buf[:n])); ok {
 			dst = append(dst, line)
 		}
 	}
 	return dst
 }
 
-// kernelLine takes a record "priority,sequence,time,flags;text" apart. Records of user space (a facility other than 0) are
-// nobody's fault here, nor is known noise, such as the remark about the core limit of 1 that the harness sets itself (coreLimit).
-func kernelLine(record string) (string, bool) {
+// KernelLine takes a record of /dev/kmsg, "priority,sequence,time,flags;text", apart; it says no to one that is nothing to
+// report. Records of user space (a facility other than 0) are nobody's fault here, nor is known noise, such as the remark
+// about the core limit of 1 that the harness sets itself (coreLimit).
+func KernelLine(record string) (string, bool) {
 	head, text, ok := strings.Cut(record, ";")
 	prio, _, _ := strings.Cut(head, ",")
 	n, err := strconv.Atoi(prio)

@@ -14,7 +14,7 @@ func TestKernelLine(t *testing.T) {
 		{"6,1234,99,-;a[10]: segfault at 0 ip 0 sp 0 error 4\n", "a[10]: segfault at 0 ip 0 sp 0 error 4", false},
 		{"no record", "", false},
 	} {
-		if text, kept := kernelLine(c.record); text != c.text || kept != c.kept {
+		if text, kept := KernelLine(c.record); text != c.text || kept != c.kept {
 			t.Errorf("%q: got %q, %v, want %q, %v", c.record, text, kept, c.text, c.kept)
 		}
 	}

@@ -98,28 +98,6 @@ func TestEveryStrategyReplays(t *testing.T) {
 	}
 }
 
-// FuzzStream: any bytes are a schedule, it comes to an end, and its own stream replays it.
-func FuzzStream(f *testing.F) {
-	f.Add(uint16(0), []byte{})
-	f.Add(uint16(7), []byte{0, 1, 2, 3, 255, 254, 7, 7, 7, 7})
-	f.Add(uint16(90), []byte("replay"))
-	seeds := corpus.Seeds()
-	f.Fuzz(func(t *testing.T, scenario uint16, stream []byte) {
-		b := &bench{m: lower(t, seeds[int(scenario)%len(seeds)])}
-		first := b.run(schedule.Replay(stream), 0)
-		if n := len(first.stream); n > len(stream) {
-			t.Fatalf("%d decisions of %d bytes", n, len(stream))
-		}
-		if again := b.run(schedule.Replay(first.stream), 1); !same(first, again) {
-			t.Fatalf("%v was replayed as %v", first, again)
-		}
-		mutant := schedule.Stream(stream).Mutate(nil, rand.New(rand.NewPCG(uint64(scenario), 1)))
-		if first = b.run(schedule.Replay(mutant), 0); first.end == schedule.Endless {
-			t.Fatalf("%v", first)
-		}
-	})
-}
-
 func TestParse(t *testing.T) {
 	for _, name := range []string{"pct:0", "pct:10", "pct:x", "random:1", "fast", "replay:!", "replay", "urw:2"} {
 		if s, err := schedule.Parse(name); err == nil {

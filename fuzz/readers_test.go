@@ -1,0 +1,119 @@
+package fuzz_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"math/rand/v2"
+	"testing"
+
+	"tracehammer/corpus"
+	"tracehammer/engine"
+	"tracehammer/fuzz"
+	"tracehammer/fuzz/input"
+	"tracehammer/ptrace"
+	"tracehammer/stress"
+	"tracehammer/stress/history"
+)
+
+func FuzzScenarioText(f *testing.F) {
+	for _, s := range corpus.Seeds() {
+		f.Add(s.Print())
+	}
+	f.Fuzz(func(t *testing.T, data []byte) { fuzz.FuzzScenarioText(data) })
+}
+
+func FuzzScenarioBytes(f *testing.F) {
+	for _, s := range corpus.Seeds() {
+		f.Add(input.Encode(input.Input{Scenario: s}))
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 100 { // of few different values, so that they mean much
+		b := make([]byte, rng.IntN(1024))
+		most := 1 + rng.IntN(256)
+		for i := range b {
+			b[i] = byte(rng.IntN(most))
+		}
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) { fuzz.FuzzScenarioBytes(data) })
+}
+
+func FuzzStatus(f *testing.F) {
+	for _, s := range []ptrace.Status{0, ptrace.StatusContinued, ptrace.Killed(ptrace.SIGSEGV) | 0x80, ptrace.SyscallStopped(true),
+		ptrace.EventStopped(ptrace.EventStop, ptrace.SIGSTOP)} {
+		f.Add(binary.LittleEndian.AppendUint32(nil, uint32(s)))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) { fuzz.FuzzStatus(data) })
+}
+
+func FuzzConsole(f *testing.F) {
+	f.Add([]byte("usb 1-1: new device"))
+	f.Add([]byte("------------[ cut here ]------------\nWARNING: CPU: 0 PID: 1 at kernel/ptrace.c:12 ptrace_stop+0x1/0x2\n"))
+	f.Add([]byte("BUG: kernel NULL pointer dereference, address: 0\nOops: 0002 [#1] PREEMPT SMP"))
+	f.Add([]byte("INFO: task a:12 blocked for more than 120 seconds."))
+	f.Fuzz(func(t *testing.T, data []byte) { fuzz.FuzzConsole(data) })
+}
+
+// aHistory is one with everything in it.
+func aHistory(f *testing.F) []byte {
+	s, err := corpus.Parse("seed", []byte(`scenario seed
+proc main
+proc child of main
+main:  sigaction SIGCHLD HANDLER
+main:  ptrace SEIZE child
+main:  kill child SIGSTOP
+main:  wait4 child __WALL
+`))
+	if err != nil {
+		f.Fatal(err)
+	}
+	var b bytes.Buffer
+	err = stress.NewEngineTarget(engine.Options{}).Run(context.Background(), corpus.LowerValid(s), stress.Plan{Seed: 1}, func(h *history.History) bool {
+		h = h.Clone()
+		h.Outcome, h.Delays, h.Console, h.Taint = history.Stuck, []int64{3}, []string{"BUG: x"}, 4
+		h.Hang = &history.Snapshot{Threads: []history.Thread{{Actor: 1, Tid: 3, State: 't', Wchan: "ptrace_stop", Syscall: "0", Stack: []string{"a"}}}}
+		h.Actors[1].Final = &history.Final{State: 't', TracerPid: 2}
+		if err := history.WriteJSONL(&b, h); err != nil {
+			f.Fatal(err)
+		}
+		return false
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func FuzzHistory(f *testing.F) {
+	b := aHistory(f)
+	f.Add(b)
+	f.Add(b[:len(b)/2])
+	f.Fuzz(func(t *testing.T, data []byte) { fuzz.FuzzHistory(data) })
+}
+
+func FuzzCrasher(f *testing.F) {
+	const meta = "meta.json\n" + `{"id":"0123456789ab","kind":"hang","title":"hang: a <-> b","rules":[8],"signature":"s","coarse":"c","target":"host",` +
+		`"kernel":"Linux 6.18","arch":"amd64","ops":2,"hits":3,"runs":10,"count":1,"firstSeen":"2026-01-02T03:04:05Z","command":"stressd repro"}`
+	const rest = "\n--\nscenario.scn\nscenario x\nproc main\n\n--\nplan.json\n" + `{"seed":1,"repeat":2,"schedule":"AQID","delays":[{"lo":1,"hi":2}]}` +
+		"\n--\nexplanation.txt\nwhy\n--\nreport.md\n# x\n--\nrepro.c\nint main;"
+	f.Add([]byte(meta))
+	f.Add([]byte(meta + rest))
+	f.Add(append([]byte(meta+rest+"\n--\nhistory.jsonl\n"), aHistory(f)...))
+	f.Fuzz(func(t *testing.T, data []byte) { fuzz.FuzzCrasher(data) })
+}
+
+func FuzzInputFile(f *testing.F) {
+	f.Add([]byte("go test fuzz v1\n[]byte(\"a\\x00\\n\")\n"))
+	f.Add([]byte("go test fuzz v1\r\n[]byte(`raw`)\r\n"))
+	f.Add([]byte("go test fuzz v1\nint(3)\n"))
+	f.Fuzz(func(t *testing.T, data []byte) { fuzz.FuzzInputFile(data) })
+}
+
+func FuzzNames(f *testing.F) {
+	for _, name := range []string{"pct:3", "replay:AQID", "mutate:AQID", "linux-6.1/arm64", "utrace-2009", "lost-chld-wakeup,exitkill-ignored",
+		"not-admitted", "go-fuzz", "engine:linux-5.10", "live:lost-chld-wakeup", "host"} {
+		f.Add([]byte(name))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) { fuzz.FuzzNames(data) })
+}
