@@ -148,7 +148,7 @@ func (w *World) copyProcess(id TaskID, t *task, child TaskID, flags int64) {
 	case flags&CLONE_PARENT != 0:
 		c.exitSignal = w.tasks[p.leader].exitSignal
 	default:
-		c.exitSignal = int8(flags & CSIGNAL)
+		c.exitSignal = int8(min(flags&CSIGNAL, 0x7f)) // beyond NSIG all are alike
 	}
 	if flags&CLONE_VFORK != 0 {
 		c.vforkDone = id

@@ -315,7 +315,7 @@ func (w *World) notifyParent(id TaskID, sig int8) bool {
 			sig = 0
 		}
 	}
-	if sig > 0 {
+	if sig > 0 && sig <= NSIG { // a clone may have asked for a number that no signal has: valid_signal
 		w.send(s, t.parent, false, false)
 	}
 	if !(w.bug(BugLostChldWakeup) && t.is(tfTraced)) {
