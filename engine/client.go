@@ -340,7 +340,7 @@ func (w *World) ClearStep(t TaskID) { w.tasks[t].flags &^= tfStep }
 // Mask is what GETSIGMASK shows, and SetMask what SETSIGMASK does: inside a sigsuspend the mask that it will restore (R111).
 func (w *World) Mask(id TaskID) uint64 {
 	t := &w.tasks[id]
-	if t.is(tfRestoreMask) && !w.bug(BugSigmaskSaved) && !w.Old(SwSigmaskInForce) {
+	if t.is(tfRestoreMask) && !w.bug(BugSigmaskSaved) {
 		return t.saved
 	}
 	return t.blocked
@@ -349,7 +349,7 @@ func (w *World) Mask(id TaskID) uint64 {
 func (w *World) SetMask(id TaskID, mask uint64) {
 	t := &w.tasks[id]
 	t.blocked = mask &^ onlySignals
-	if !w.bug(BugSigmaskSaved) && !w.Old(SwSigmaskInForce) {
+	if !w.bug(BugSigmaskSaved) {
 		t.flags &^= tfRestoreMask
 		t.saved = 0
 	}

@@ -174,7 +174,7 @@ func (w *World) checkWait(before *World, id TaskID, b, t *task) {
 		if c.state == New || c.dead() || !before.eligiblePid(&o, c) || i == id {
 			continue
 		}
-		tracee := c.is(tfTraced) && before.waitOwns(id, c.parent, &o) && !w.Old(SwTraceesNeedWall)
+		tracee := c.is(tfTraced) && before.waitOwns(id, c.parent, &o)
 		child := before.isLeader(i) && before.waitOwns(id, c.realParent, &o) && (o.flags&WALL != 0 || (c.exitSignal != SIGCHLD) == (o.flags&WCLONE != 0))
 		w.expect(71, i, !tracee && !child, "ECHILD, though this one may report to task %d", id)
 	}

@@ -21,7 +21,7 @@ const (
 	frameDup                         // the new thread's copy of TIF_SIGPENDING
 	frameUnmade                      // a call for the harness was not executed: the actor makes it again
 	frameElevate                     // the image of this exec will raise the user id
-	frameFiltered                    // seccomp has decided, before the entry stop (SwSeccompFirst)
+	frameFiltered                    // seccomp has decided, before the entry stop (BugSeccompFirst)
 	frameExeced                      // the call installed a new image: what a filter or a tracer says that it returned is lost with the old one
 	frameHeld                        // the entry pass stopped the thread
 	frameJctl                        // the group stop that the thread is about to enter was reported

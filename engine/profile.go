@@ -71,13 +71,9 @@ const (
 	SwNoSigmask
 	SwNoSuspendSeccomp
 	SwNoSeccompGetFilter
-	SwTraceesNeedWall
-	SwSeccompFirst
 	SwNoSeccompGetMetadata
-	SwSigmaskInForce
 	SwNoSyscallInfo
 	SwNoRseqConfiguration
-	SwStaleLeader
 	SwMessageStays
 	SwKillResumes
 	SwKillLeavesExitEvent
@@ -92,6 +88,7 @@ const (
 	SwNoSysemu
 	// gVisor.
 	SwAttachNoWait
+	SwAttachInExec
 	NumSwitches
 )
 
@@ -122,51 +119,45 @@ var switchTable = [NumSwitches]SwitchInfo{
 	SwNoExitkill: {Name: "no-exitkill", Before: Release{3, 8}, Rules: []Rule{20, 102},
 		Doc: "the option EXITKILL is unknown", Source: "ptrace(2): since Linux 3.8"},
 	SwNoPeeksiginfo: {Name: "no-peeksiginfo", Before: Release{3, 10}, GVisor: true, Rules: []Rule{111},
-		Doc: "PEEKSIGINFO is unknown: EIO", Source: "ptrace(2): since Linux 3.10; gVisor: section 6.18 of the specification"},
+		Doc: "PEEKSIGINFO is unknown: EIO", Source: "ptrace(2): since Linux 3.10; gVisor: PEEKSIGINFO is unimplemented, says Task.Ptrace"},
 	SwNoSigmask: {Name: "no-sigmask", Before: Release{3, 11}, Rules: []Rule{111},
 		Doc: "GETSIGMASK and SETSIGMASK are unknown: EIO", Source: "ptrace(2): since Linux 3.11"},
-	SwNoSuspendSeccomp: {Name: "no-suspend-seccomp", Before: Release{4, 3}, Rules: []Rule{5, 20},
-		Doc: "the option SUSPEND_SECCOMP is unknown", Source: "ptrace(2): since Linux 4.3"},
-	SwNoSeccompGetFilter: {Name: "no-seccomp-get-filter", Before: Release{4, 4}, Rules: []Rule{111},
-		Doc: "SECCOMP_GET_FILTER is unknown: EIO", Source: "ptrace(2): since Linux 4.4"},
-	SwTraceesNeedWall: {Name: "tracees-need-wall", Before: Release{4, 7}, Rules: []Rule{88},
-		Doc: "__WCLONE and __WALL select among tracees too", Source: "commit bf959931ddb8, 4.7 (row 23)"},
-	SwSeccompFirst: {Name: "seccomp-first", Before: Release{4, 8}, Rules: []Rule{57},
-		Doc: "seccomp decides before the entry stop, and is not asked again", Source: "commit 93e35efb8de4, 4.8 (row 40)"},
-	SwNoSeccompGetMetadata: {Name: "no-seccomp-get-metadata", Before: Release{4, 16}, Rules: []Rule{111},
-		Doc: "SECCOMP_GET_METADATA is unknown: EIO", Source: "commit 26500475ac1b, 4.16"},
-	SwSigmaskInForce: {Name: "sigmask-in-force", Before: Release{5, 1}, Rules: []Rule{111},
-		Doc: "GETSIGMASK and SETSIGMASK work on the mask in force, inside sigsuspend too", Source: "commit fcfc2aa0185f, 5.1 (row 10)"},
-	SwNoSyscallInfo: {Name: "no-syscall-info", Before: Release{5, 3}, Rules: []Rule{56, 111},
-		Doc: "GET_SYSCALL_INFO is unknown: EIO; syscall stops have no message", Source: "commit 201766a20e30, 5.3"},
-	SwNoRseqConfiguration: {Name: "no-rseq-configuration", Before: Release{5, 13}, Rules: []Rule{111},
-		Doc: "GET_RSEQ_CONFIGURATION is unknown: EIO", Source: "commit 90f093fa8ea4, 5.13"},
-	SwStaleLeader: {Name: "stale-leader", Before: Release{5, 13}, Rules: []Rule{72},
-		Doc: "a request to the old leader's tid reaches the thread that exec'ed in its place, before wait told of it", Source: "commit dbb5afad100a, 5.13 (row 8)"},
+	SwNoSuspendSeccomp: {Name: "no-suspend-seccomp", Before: Release{4, 3}, GVisor: true, Rules: []Rule{5, 20},
+		Doc: "the option SUSPEND_SECCOMP is unknown", Source: "ptrace(2): since Linux 4.3; gVisor: ptraceSetOptionsLocked"},
+	SwNoSeccompGetFilter: {Name: "no-seccomp-get-filter", Before: Release{4, 4}, GVisor: true, Rules: []Rule{111},
+		Doc: "SECCOMP_GET_FILTER is unknown: EIO", Source: "ptrace(2): since Linux 4.4; gVisor: Task.Ptrace"},
+	SwNoSeccompGetMetadata: {Name: "no-seccomp-get-metadata", Before: Release{4, 16}, GVisor: true, Rules: []Rule{111},
+		Doc: "SECCOMP_GET_METADATA is unknown: EIO", Source: "commit 26500475ac1b, 4.16; gVisor: Task.Ptrace"},
+	SwNoSyscallInfo: {Name: "no-syscall-info", Before: Release{5, 3}, GVisor: true, Rules: []Rule{56, 111},
+		Doc: "GET_SYSCALL_INFO is unknown: EIO; syscall stops have no message", Source: "commit 201766a20e30, 5.3; gVisor: Task.Ptrace, ptraceTrapLocked"},
+	SwNoRseqConfiguration: {Name: "no-rseq-configuration", Before: Release{5, 13}, GVisor: true, Rules: []Rule{111},
+		Doc: "GET_RSEQ_CONFIGURATION is unknown: EIO", Source: "commit 90f093fa8ea4, 5.13; gVisor: Task.Ptrace"},
 	SwKillResumes: {Name: "kill-resumes", Before: Release{5, 19}, GVisor: true, Rules: []Rule{19},
-		Doc: "KILL is a restart with SIGKILL: it does nothing outside of stops, nor in those whose restart signal is ignored", Source: "commit 6a2d90ba027a, 5.19 (row 48); gVisor: section 6.18"},
-	SwMessageStays: {Name: "message-stays", Before: Release{5, 18}, Rules: []Rule{111},
-		Doc: "a stop without a message shows that of an earlier one", Source: "commit 336d4b814bf0, 5.18: ptrace_stop sets and clears it"},
-	SwKillLeavesExitEvent: {Name: "kill-leaves-exit-event", Before: Release{6, 1}, Rules: []Rule{22, 76, 112},
-		Doc: "signals are not dropped by a group that is exiting: a thread-directed SIGKILL ends even an EVENT_EXIT stop", Source: "commit 9a95f78eab70, 6.1 (row 47)"},
-	SwLeaderExitCode: {Name: "leader-exit-code", Before: Release{6, 1}, Rules: []Rule{78},
-		Doc: "a process whose threads exit one by one is reported with its leader's code", Source: "commit d80f7d7b2c75 (synchronize_group_exit), in 6.1"},
-	SwNoUserDispatch: {Name: "no-user-dispatch", Before: Release{6, 4}, Arch: []Arch{ARM64, RISCV64}, Rules: []Rule{111},
-		Doc: "GET_ and SET_SYSCALL_USER_DISPATCH give EIO, or EINVAL on architectures without the generic entry", Source: "commit 3f67987cdc09, 6.4; kernel/entry/syscall_user_dispatch.c"},
+		Doc: "KILL is a restart with SIGKILL: it does nothing outside of stops, nor in those whose restart signal is ignored", Source: "commit 6a2d90ba027a, 5.19 (row 48); gVisor: ptraceKill"},
+	SwMessageStays: {Name: "message-stays", Before: Release{5, 18}, GVisor: true, Rules: []Rule{111},
+		Doc: "a stop without a message shows that of an earlier one", Source: "commit 336d4b814bf0, 5.18: ptrace_stop sets and clears it; gVisor: only ptraceEventLocked sets it"},
+	SwKillLeavesExitEvent: {Name: "kill-leaves-exit-event", Before: Release{6, 1}, GVisor: true, Rules: []Rule{22, 76, 112},
+		Doc: "signals are not dropped by a group that is exiting: a thread-directed SIGKILL ends even an EVENT_EXIT stop", Source: "commit 9a95f78eab70, 6.1 (row 47); gVisor: killLocked ends any stop"},
+	SwLeaderExitCode: {Name: "leader-exit-code", Before: Release{6, 1}, GVisor: true, Rules: []Rule{78},
+		Doc: "a process whose threads exit one by one is reported with its leader's code", Source: "commit d80f7d7b2c75 (synchronize_group_exit), in 6.1; gVisor: ThreadGroup.ExitStatus"},
+	SwNoUserDispatch: {Name: "no-user-dispatch", Before: Release{6, 4}, Arch: []Arch{ARM64, RISCV64}, GVisor: true, Rules: []Rule{111},
+		Doc: "GET_ and SET_SYSCALL_USER_DISPATCH give EIO, or EINVAL on architectures without the generic entry", Source: "commit 3f67987cdc09, 6.4; kernel/entry/syscall_user_dispatch.c; gVisor: Task.Ptrace"},
 	SwNoPidfdThread: {Name: "no-pidfd-thread", Before: Release{6, 9}, Rules: []Rule{21},
 		Doc: "PIDFD_THREAD and the flags of pidfd_send_signal are unknown: EINVAL", Source: "pidfd_open(2): since Linux 6.9"},
 	SwPidfdThreadEINVAL: {Name: "pidfd-thread-einval", Before: Release{6, 16}, Rules: []Rule{21},
 		Doc: "pidfd_open of a thread that is no leader gives EINVAL; since then ENOENT", Source: "kernel/pid.c and fs/pidfs.c since 6.16; ENOENT seen on 6.18"},
-	SwNoSetSyscallInfo: {Name: "no-set-syscall-info", Before: Release{6, 16}, Rules: []Rule{111},
-		Doc: "SET_SYSCALL_INFO is unknown: EIO", Source: "commit 26bb32768fe6, 6.16"},
-	SwNoBlockstep: {Name: "no-blockstep", Arch: []Arch{ARM64, RISCV64}, Rules: []Rule{17},
-		Doc: "the processor has no block step: SINGLEBLOCK gives EIO", Source: "arch_has_block_step"},
+	SwNoSetSyscallInfo: {Name: "no-set-syscall-info", Before: Release{6, 16}, GVisor: true, Rules: []Rule{111},
+		Doc: "SET_SYSCALL_INFO is unknown: EIO", Source: "commit 26bb32768fe6, 6.16; gVisor: Task.Ptrace"},
+	SwNoBlockstep: {Name: "no-blockstep", Arch: []Arch{ARM64, RISCV64}, GVisor: true, Rules: []Rule{17},
+		Doc: "the processor has no block step: SINGLEBLOCK gives EIO", Source: "arch_has_block_step; gVisor: Task.Ptrace"},
 	SwNoSinglestep: {Name: "no-singlestep", Arch: []Arch{RISCV64}, Rules: []Rule{17, 58},
 		Doc: "the kernel cannot step: SINGLESTEP gives EIO", Source: "arch_has_single_step; arch/riscv has none"},
 	SwNoSysemu: {Name: "no-sysemu", Arch: []Arch{RISCV64}, Rules: []Rule{17, 54},
 		Doc: "SYSEMU and SYSEMU_SINGLESTEP give EIO", Source: "arch/riscv/include/uapi/asm/ptrace.h of 6.1 has none"},
 	SwAttachNoWait: {Name: "attach-no-wait", GVisor: true, Rules: []Rule{9},
-		Doc: "attach to a stopped target does not wait for its trap", Source: "gVisor: section 6.18 of the specification"},
+		Doc: "attach to a stopped target does not wait for its trap", Source: "gVisor: ptraceAttach, which says so"},
+	SwAttachInExec: {Name: "attach-in-exec", GVisor: true, Rules: []Rule{7},
+		Doc: "attach does not wait for an exec of its target's process: there is no cred_guard_mutex", Source: "gVisor: ptraceAttach, Task.Execve"},
 }
 
 // Info describes a switch.

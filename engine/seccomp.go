@@ -188,7 +188,7 @@ func (w *World) seccompAfter(id TaskID, t *task, f *frame) bool {
 	if !shown && !w.bug(BugSeccompTraceRuns) || skip || t.fatalPending() {
 		return w.sysRet(t, f, -ENOSYS)
 	}
-	if w.Old(SwSeccompFirst) {
+	if w.bug(BugSeccompFirst) {
 		f.stage = stEntry
 		return true
 	}

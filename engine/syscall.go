@@ -18,12 +18,7 @@ func (w *World) sysEntry(id TaskID, t *task, f *frame) bool {
 	if t.filter != 0 {
 		f.b = 1 // work flags as read at entry
 	}
-	if w.bug(BugSeccompFirst) && f.b == 1 && t.seccomp&seccompSuspended == 0 {
-		if action, data := w.seccompRun(t); action == SeccompErrno {
-			return w.sysRet(t, f, -int64(min(data, 4095)))
-		}
-	}
-	if w.Old(SwSeccompFirst) && f.m&frameFiltered == 0 {
+	if w.bug(BugSeccompFirst) && f.m&frameFiltered == 0 {
 		f.m |= frameFiltered
 		f.stage = stSeccomp
 		return true
@@ -73,16 +68,16 @@ func (w *World) sysAfterEntry(id TaskID, t *task, f *frame) bool {
 	return true
 }
 
-// afterEntry is what follows the entry stop, and afterSeccomp what follows the filters: before 4.8 they came first (R57).
+// afterEntry is what follows the entry stop, and afterSeccomp what follows the filters (R57); before 4.8 they came first, which is row 40.
 func (w *World) afterEntry() stage {
-	if w.Old(SwSeccompFirst) {
+	if w.bug(BugSeccompFirst) {
 		return stBody
 	}
 	return stSeccomp
 }
 
 func (w *World) afterSeccomp() stage {
-	if w.Old(SwSeccompFirst) {
+	if w.bug(BugSeccompFirst) {
 		return stEntry
 	}
 	return stBody

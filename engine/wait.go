@@ -240,7 +240,7 @@ func (w *World) consider(t *task, f *frame, o *waitWhat, ptrace bool, i TaskID, 
 		*hope = *hope || w.bug(BugReapedStillHoped) && w.eligiblePid(o, c)
 		return foundNone
 	}
-	if (!ptrace || w.bug(BugTraceeNeedsWall) || w.Old(SwTraceesNeedWall)) && o.flags&WALL == 0 && (c.exitSignal != SIGCHLD) != (o.flags&WCLONE != 0) {
+	if (!ptrace || w.bug(BugTraceeNeedsWall)) && o.flags&WALL == 0 && (c.exitSignal != SIGCHLD) != (o.flags&WCLONE != 0) {
 		w.mark(88)
 		return foundNone
 	}

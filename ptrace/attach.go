@@ -62,7 +62,7 @@ func attach(w *engine.World, t engine.TaskID, s *engine.CallState) engine.CallRe
 		fallthrough
 	case stageGuard:
 		inExec := !w.LockGuard(t, s.Target)
-		if inExec && !w.HasBug(engine.BugAttachInExec) {
+		if inExec && !w.HasBug(engine.BugAttachInExec) && !w.Old(engine.SwAttachInExec) {
 			w.Mark(7)
 			if w.SignalPending(t) && w.HasBug(engine.BugAttachGuardEintr) {
 				return fail(engine.EINTR)

@@ -96,14 +96,14 @@ func checkCall(before, w *engine.World, t engine.TaskID) {
 				want = Option(args[3])
 			}
 			w.Expect(50, target, now.options() == want && now.seized() == (r == Seize), "fresh options %v, not %v", now.options(), want)
-			w.Expect(64, target, before.GuardFree(target), "attached inside an exec")
+			w.Expect(64, target, before.GuardFree(target) || w.Old(engine.SwAttachInExec), "attached inside an exec")
 		}
 	case r == Traceme || r == Attach || r == Seize:
 	case ret >= 0 && r != Kill && r != Interrupt:
 		w.Expect(32, target, had && before.Traced(target) && before.IsTraced(target) && before.Parent(target) == t && !before.Listening(target) && !before.FatalPending(target) && st.stopped(),
 			"%v succeeds", r)
 		tid := int64(before.TidOf(target))
-		w.Expect(63, target, before.ReportCode(target) != uint16(EventExec)<<8|uint16(SIGTRAP) || st.message() == tid || w.Old(engine.SwStaleLeader), "%v under tid %d before the exec is told", r, tid)
+		w.Expect(63, target, before.ReportCode(target) != uint16(EventExec)<<8|uint16(SIGTRAP) || st.message() == tid, "%v under tid %d before the exec is told", r, tid)
 	case ret < 0 && had && ret > -engine.ERESTARTSYS:
 		now, _, still := of(w, target)
 		w.Expect(33, target, still && *now.d == *st.d, "%v failed and changed the tracee's options or stop", r)

@@ -37,26 +37,6 @@ func TestSwitches(t *testing.T) {
 		engine.SwNoBlockstep:          {request(Singleblock, 0, 99), "EIO", ""}, // a bad signal is EIO anyway
 		engine.SwNoSinglestep:         {request(Singlestep, 0, 0), "EIO", "0"},
 		engine.SwNoSysemu:             {request(Sysemu, 0, 0), "EIO", "0"},
-		engine.SwTraceesNeedWall: {func() *build {
-			b := program("main", "child").create("main", "child", threadFlags&^engine.CLONE_THREAD)
-			return b.ptrace("main", Attach, "child").wait("main", "child", 0)
-		}, "ECHILD", "child:stopped-SIGSTOP"},
-		engine.SwSeccompFirst: {func() *build {
-			b := two().do("child", engine.CallSeccomp, engine.SeccompTrace, int(engine.CallGetppid), 7, 0).ptrace("child", Traceme, "child")
-			b.do("child", engine.CallTkill, b.tid("child"), SIGSTOP).do("child", engine.CallGetppid)
-			return b.wait("main", "child", 0).ptrace("main", Setoptions, "child", 0, int(OTraceseccomp|OTracesysgood)).
-				ptrace("main", Syscall, "child", 0, 0).wait("main", "child", 0)
-		}, "child:event-SECCOMP", "child:syscall-stop"},
-		engine.SwSigmaskInForce: {func() *build {
-			b := two().ptrace("child", Traceme, "child").do("child", engine.CallSigsuspend, int64(1)<<(SIGUSR2-1))
-			return b.kill("main", "child", SIGUSR1).wait("main", "child", 0).ptrace("main", Getsigmask, "child", 8, 0)
-		}, "0,0x800,0x0,0x0", ""},
-		engine.SwStaleLeader: {func() *build {
-			b := program("main", "child", "t").create("main", "child", forkFlags).create("child", "t", threadFlags)
-			b.barrier("main", "t").ptrace("main", Seize, "t", 0, int(OTraceexec)).barrier("main", "t").do("t", engine.CallExecve, 0)
-			return b.do("main", engine.CallWaitid, engine.P_PID, b.tid("child"), engine.WSTOPPED|engine.WNOWAIT).
-				ptrace("main", Geteventmsg, "child", 0, 0)
-		}, "0,t,0x0,0x0", "ESRCH"},
 		engine.SwKillResumes: {func() *build {
 			return two().ptrace("main", Seize, "child", 0, 0).ptrace("main", Kill, "child").wait("main", "child", engine.WNOHANG)
 		}, "", "child:killed-SIGKILL"},
@@ -87,6 +67,11 @@ func TestSwitches(t *testing.T) {
 			return two().kill("main", "child", SIGSTOP).wait("main", "child", engine.WUNTRACED).ptrace("main", Attach, "child").
 				ptrace("main", Peekdata, "child", 0, 0)
 		}, "ESRCH", ""},
+		engine.SwAttachInExec: {func() *build {
+			b := program("main", "child", "t").victim("child").victim("t").create("main", "child", forkFlags).create("child", "t", threadFlags)
+			b.barrier("main", "t").ptrace("main", Seize, "t", 0, int(OTraceexit)).barrier("main", "child").do("child", engine.CallExecve, 0)
+			return b.wait("main", "t", 0).ptrace("main", Seize, "child", 0, 0) // the exec waits for t, which waits for main
+		}, "0", ""},
 	}
 	for x := range engine.NumSwitches {
 		c, ok := cases[x]

@@ -71,7 +71,7 @@ func gate(w *engine.World, t, target engine.TaskID, anyState bool) bool {
 		w.Mark(15)
 		return false
 	}
-	if w.ReportCode(target) == uint16(EventExec)<<8|uint16(SIGTRAP) && int64(w.TidOf(target)) != c.message() && !w.HasBug(engine.BugStaleLeader) && !w.Old(engine.SwStaleLeader) {
+	if w.ReportCode(target) == uint16(EventExec)<<8|uint16(SIGTRAP) && int64(w.TidOf(target)) != c.message() && !w.HasBug(engine.BugStaleLeader) {
 		w.Mark(72)
 		return false
 	}
