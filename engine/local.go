@@ -56,6 +56,23 @@ func (w *World) Local(c Choice) bool {
 	return false
 }
 
+// Shows is what a local step will show.
+func (w *World) Shows(c Choice) Event {
+	t := &w.tasks[c.Task]
+	if c.Kind != ChoiceUser {
+		return Event{Actor: NoActor}
+	}
+	in := w.instr(c.Task, t)
+	switch {
+	case in.Op != OpCall || in.Harness:
+	case t.ustate == uReady:
+		return Event{Kind: EvBegin, Actor: w.ActorOfTask(c.Task), Instr: t.pc}
+	case t.ustate == uEnded, t.ustate == uMmap && !w.callsSeen(t):
+		return w.endEvent(c.Task, t)
+	}
+	return Event{Actor: NoActor}
+}
+
 // localUser is Local for user code.
 func (w *World) localUser(id TaskID, t *task) bool {
 	in, me := w.instr(id, t), uint16(1)<<w.ActorOfTask(id)

@@ -301,12 +301,17 @@ func (w *World) ended(id TaskID, t *task) {
 		w.vars[in.DstOut] = t.out[0]
 	}
 	if !in.Harness {
-		w.event = Event{Kind: EvEnd, Actor: w.ActorOfTask(id), Instr: t.pc, Res: Result{Ret: t.ret, Out: t.out, TidMask: t.tidMask}}
+		w.event = w.endEvent(id, t)
 	}
 	t.ret, t.out, t.tidMask = 0, [3]int64{}, 0
 	t.args = [4]int64{}
 	t.call = CallNone
 	w.advance(id, t)
+}
+
+// endEvent is the end of the call at pc.
+func (w *World) endEvent(id TaskID, t *task) Event {
+	return Event{Kind: EvEnd, Actor: w.ActorOfTask(id), Instr: t.pc, Res: Result{Ret: t.ret, Out: t.out, TidMask: t.tidMask}}
 }
 
 // trap is the single-step trap of the processor: a fault of the task, noticed before its next instruction (R58).

@@ -259,6 +259,16 @@ func (w *World) Dead(a ActorID) bool {
 	return w.Created(a) && w.tasks[TaskID(a)+firstTask].dead()
 }
 
+// Silent says whether an actor was created and shows nothing more, whatever happens: it is dead, or killed and in the kernel, from
+// which it does not return.
+func (w *World) Silent(a ActorID) bool {
+	if !w.Created(a) {
+		return false
+	}
+	t := &w.tasks[TaskID(a)+firstTask]
+	return t.dead() || t.depth > 0 && t.fatalPending()
+}
+
 // ActorOfTask is the actor that runs in a task, NoActor for init.
 func (w *World) ActorOfTask(t TaskID) ActorID {
 	if t < firstTask || int(t) >= maxTasks {

@@ -184,7 +184,8 @@ func BenchmarkCyclesAgainstC(b *testing.B) {
 	compare(b, func() float64 { return rounds(b, t, p, 25, 0) / cycles }, func() float64 { return baseline(b, c, 25*cycles, 0) })
 }
 
-// BenchmarkChecker: histories of the one-child scenario from this kernel, judged on one core.
+// BenchmarkChecker: histories of the one-child scenario from this kernel, judged on one core. The rate is by processor time, however
+// many share the core.
 func BenchmarkChecker(b *testing.B) {
 	t, p := open(b), lower(b, oneChild)
 	var hs []*history.History
@@ -198,6 +199,7 @@ func BenchmarkChecker(b *testing.B) {
 	o := oracle.New(t.Profile())
 	states := 0
 	b.ResetTimer()
+	start := cpuTime(b)
 	for i := range b.N {
 		v := o.Judge(p, hs[i%len(hs)])
 		if v.Kind != oracle.Admitted {
@@ -205,6 +207,6 @@ func BenchmarkChecker(b *testing.B) {
 		}
 		states += v.States
 	}
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "histories/s")
+	b.ReportMetric(float64(b.N)/(cpuTime(b)-start), "histories/s")
 	b.ReportMetric(float64(states)/float64(b.N), "states/history")
 }

@@ -184,8 +184,10 @@ func (t *Tracer) Begin(m *engine.Machine) {
 }
 
 // Step takes account of a step that m just made.
-func (t *Tracer) Step(m *engine.Machine, c engine.Choice) {
-	now := m.TakeMarked()
+func (t *Tracer) Step(m *engine.Machine, c engine.Choice) { t.Add(m.TakeMarked(), c.Task) }
+
+// Add takes account of a step of a task that exercised some rules.
+func (t *Tracer) Add(now engine.RuleSet, task engine.TaskID) {
 	if now == (engine.RuleSet{}) {
 		return
 	}
@@ -193,14 +195,14 @@ func (t *Tracer) Step(m *engine.Machine, c engine.Choice) {
 	for i := range now {
 		s.rules[i] |= now[i]
 	}
-	if t.task != engine.NoTask && t.task != c.Task {
+	if t.task != engine.NoTask && t.task != task {
 		for a := range t.last.All() {
 			for i := range now {
 				s.after[a][i] |= now[i]
 			}
 		}
 	}
-	t.last, t.task = now, c.Task
+	t.last, t.task = now, task
 }
 
 // Observe adds what a run's history shows: results, sequences, and the outcome of the program's shape.

@@ -2,7 +2,9 @@ package oracle
 
 import (
 	"fmt"
-	"sort"
+	"math/bits"
+	"math/rand/v2"
+	"unsafe"
 
 	"tracehammer/engine"
 	"tracehammer/ptrace"
@@ -35,30 +37,53 @@ type search struct {
 	events [engine.MaxActors][]event
 	total  int
 
-	nodes  []node
-	seen   map[key]struct{}
-	states int
-	found  bool
-	final  engine.World
+	at       state           // the state that the walk is at
+	path     []made          // steps that led there
+	nodes    []node          // states on the path from which there are other steps to be tried
+	saved    []uint64        // their worlds
+	choices  []engine.Choice // their steps, and behind these the next ones of the state that the walk is at
+	seen     table
+	open     []uint64 // keys of the states on the path, in seen too
+	rng      rand.PCG
+	states   int
+	plain    bool // visit also what cannot lead to an execution that produces the whole history
+	shuffled bool // the turns are drawn
+	straight bool // no step was taken back so far
+	found    bool
 
 	best    int // most events matched by any execution
 	bestPos positions
 	refused []refusal // what the engine would have shown instead, at the longest prefixes
 }
 
-type key struct {
-	world uint64
-	pos   positions
+// state is a state of the walk.
+type state struct {
+	world engine.World
+	progress
 }
 
-// node is one state on the path of the walk with the steps still to be tried from it.
-type node struct {
-	world   engine.World
+// progress is how much of the history an execution has produced.
+type progress struct {
 	pos     positions
-	ended   uint16 // actors whose unfinished last call ended unseen
 	matched int
-	choices []engine.Choice
-	next    int
+	ended   uint16 // actors whose unfinished last call ended unseen
+}
+
+// made is a step of the walk and the rules that it exercised.
+type made struct {
+	marked engine.RuleSet
+	choice engine.Choice
+}
+
+// node is a state on the path of the walk with the steps still to be tried from it.
+type node struct {
+	progress
+	saved   int  // where its world begins
+	choices int  // where its steps begin
+	next    int  // the step to be tried next, likewise
+	path    int  // steps that led to it
+	open    int  // remembered states on the path up to it
+	known   bool // it is one of them
 }
 
 // refusal is an observable step that the engine could take where the history shows something else.
@@ -79,11 +104,10 @@ func (s *search) load(h *history.History) *loadError {
 	s.h = h
 	s.total, s.best, s.found, s.states = 0, -1, false, 0
 	s.refused = s.refused[:0]
-	if s.seen == nil {
-		s.seen = make(map[key]struct{}, 256)
-	} else {
-		clear(s.seen)
+	if s.bytes() > keptBytes {
+		s.nodes, s.saved, s.choices, s.path, s.open, s.seen = nil, nil, nil, nil, nil, table{}
 	}
+	s.seen.clear()
 	for a := range s.events {
 		s.events[a] = s.events[a][:0]
 	}
@@ -105,7 +129,11 @@ func (s *search) load(h *history.History) *loadError {
 				evs = append(evs, event{kind: engine.EvEnd, instr: e.Instr, ticket: e.End, entry: int32(i)})
 			}
 		}
-		sort.SliceStable(evs, func(i, j int) bool { return evs[i].ticket < evs[j].ticket })
+		for i := 1; i < len(evs); i++ { // nearly sorted: handlers are logged before the call that they interrupt
+			for j := i; j > 0 && evs[j].ticket < evs[j-1].ticket; j-- {
+				evs[j], evs[j-1] = evs[j-1], evs[j]
+			}
+		}
 		s.events[a] = evs
 		s.total += len(evs)
 	}
@@ -137,102 +165,228 @@ func (s *search) load(h *history.History) *loadError {
 	return nil
 }
 
-// push makes room for one more node and returns it; its choices slice is reused.
-func (s *search) push() *node {
-	if len(s.nodes) < cap(s.nodes) {
-		s.nodes = s.nodes[:len(s.nodes)+1]
-	} else {
-		s.nodes = append(s.nodes, node{})
+// run walks until an execution is found, there is none (then complete is true), or the budget is spent.
+//
+// The walk is depth-first, and a wrong turn near its start may cost everything that lies behind it. So it begins anew after some states, with other
+// turns, and each time goes on for longer. What it has seen to the end it does not visit again: every step from there leads to
+// what was seen to the end too, or to what the path held when the walk began anew, and that is forgotten.
+func (s *search) run(budget int) (complete bool) {
+	s.rng.Seed(1, 2)
+	s.straight, s.shuffled, s.plain = true, false, false
+	for more := firstWalk; ; more += more / 2 {
+		all := s.walk(min(budget, s.states+more))
+		if all || s.found || s.states >= budget || s.bytes() > MaxBytes {
+			return all
+		}
+		for _, k := range s.open {
+			s.seen.remove(k)
+		}
+		s.straight, s.shuffled = false, true
 	}
+}
+
+// firstWalk is how many states are visited before the walk begins anew. Most histories need fewer.
+const firstWalk = 300
+
+// memoryEvery is how many states pass between looks at the memory taken.
+const memoryEvery = 64
+
+// prefixes walks once more, and through all that is left out otherwise, for the longest prefixes of the history that some execution produces.
+func (s *search) prefixes(budget int) {
+	s.plain = true
+	s.seen.clear()
+	s.states, s.best, s.refused = 0, -1, s.refused[:0]
+	s.walk(budget)
+}
+
+// walk walks until an execution is found, or everything was seen (then all is true), or so many states were visited.
+func (s *search) walk(until int) (all bool) {
+	s.nodes, s.saved, s.choices, s.path, s.open = s.nodes[:0], s.saved[:0], s.choices[:0], s.path[:0], s.open[:0]
+	s.m.Init(&s.at.world)
+	s.m.TakeMarked()
+	s.at.progress = progress{}
+	for ok := true; ; ok = s.back() {
+		for ok {
+			if s.states >= until || s.states%memoryEvery == 0 && s.bytes() > MaxBytes {
+				return false
+			}
+			c, more := s.arrive()
+			if s.found {
+				return false
+			}
+			ok = more && s.step(c)
+		}
+		if len(s.nodes) == 0 {
+			return true
+		}
+	}
+}
+
+// step makes a step from the state that the walk is at; it says whether the history shows it.
+func (s *search) step(c engine.Choice) bool {
+	ev := s.at.world.Step(c)
+	s.path = append(s.path, made{s.m.TakeMarked(), c})
+	return ev.Kind == engine.EvNone || s.match(&s.at.progress, ev)
+}
+
+// back goes back to the last state from which there is another step to be tried, and makes that.
+func (s *search) back() bool {
+	s.straight = false
 	n := &s.nodes[len(s.nodes)-1]
-	n.next = 0
-	n.choices = n.choices[:0]
-	return n
+	s.at.world.Restore(s.saved[n.saved:])
+	s.at.progress = n.progress
+	s.path, s.open = s.path[:n.path], s.open[:n.open]
+	if !n.known {
+		if !s.remember() {
+			s.drop()
+			return false
+		}
+		n.known, n.open = true, len(s.open)
+	}
+	c := s.choices[n.next]
+	if n.next++; n.next == len(s.choices) {
+		s.drop()
+	}
+	return s.step(c)
 }
 
-func (s *search) run(budget int) {
-	s.nodes = s.nodes[:0]
-	root := s.push()
-	s.m.Init(&root.world)
-	root.pos, root.ended, root.matched = positions{}, 0, 0
-	if s.arrive(root) {
-		return
-	}
-	var work engine.World
-	for len(s.nodes) > 0 {
-		n := &s.nodes[len(s.nodes)-1]
-		if n.next >= len(n.choices) {
-			s.nodes = s.nodes[:len(s.nodes)-1]
-			continue
-		}
-		c := n.choices[n.next]
-		n.next++
-		work.CopyFrom(&n.world)
-		ev := work.Step(c)
-		pos, ended, matched := n.pos, n.ended, n.matched
-		if ev.Kind != engine.EvNone && !s.match(&pos, &ended, &matched, ev) {
-			continue
-		}
-		if s.states >= budget {
-			return
-		}
-		child := s.push()
-		child.world.CopyFrom(&work)
-		child.pos, child.ended, child.matched = pos, ended, matched
-		if s.arrive(child) {
-			return
-		}
-	}
+// drop takes the last node away.
+func (s *search) drop() {
+	n := &s.nodes[len(s.nodes)-1]
+	s.saved, s.choices, s.nodes = s.saved[:n.saved], s.choices[:n.choices], s.nodes[:len(s.nodes)-1]
 }
 
-// arrive accounts for a new state at the top of the path; it says whether the search is over.
-func (s *search) arrive(n *node) bool {
-	k := key{n.world.Hash(), n.pos}
-	if n.ended != 0 {
-		k.world ^= uint64(n.ended) * 0x9e3779b97f4a7c15
-	}
-	if _, dup := s.seen[k]; dup {
-		s.nodes = s.nodes[:len(s.nodes)-1]
-		return false
-	}
-	s.seen[k] = struct{}{}
+// arrive accounts for the state that the walk is at, and returns the step to be tried first from it. If there are others, the
+// state is kept. There is none if nothing can happen, if the walk has been there, or if the search is over.
+func (s *search) arrive() (first engine.Choice, ok bool) {
 	s.states++
-	if n.matched > s.best {
-		s.best, s.bestPos = n.matched, n.pos
+	w := &s.at.world
+	if s.at.matched > s.best {
+		s.best, s.bestPos = s.at.matched, s.at.pos
 		s.refused = s.refused[:0]
 	}
-	stuck := s.h.Outcome == history.Stuck
-	if n.matched == s.total && !stuck && s.ended(&n.world) {
+	if s.at.matched == s.total && s.h.Outcome != history.Stuck && s.ended(w) {
 		s.found = true
-		s.final.CopyFrom(&n.world)
-		return true
+		return first, false
 	}
-	n.choices = n.world.Choices(n.choices)
-	if n.matched == s.total && quiescent(n.choices) && s.ended(&n.world) {
+	if !s.plain && s.lost(w) {
+		return first, false
+	}
+	from := len(s.choices)
+	s.choices = w.Choices(s.choices)
+	cs := s.choices[from:]
+	if s.at.matched == s.total && quiescent(cs) && s.ended(w) {
 		s.found = true
-		s.final.CopyFrom(&n.world)
-		return true
+		return first, false
 	}
-	s.order(n)
+	switch {
+	case len(cs) == 0:
+		return first, false
+	case len(cs) == 1 && s.states%forced != 0:
+		s.choices = s.choices[:from]
+		return cs[0], true
+	}
+	if !s.plain {
+		if c, alone, dead := s.local(cs); alone && s.states%forced != 0 || dead {
+			s.choices = s.choices[:from]
+			return c, !dead
+		}
+	}
+	if !s.straight && !s.remember() {
+		s.choices = s.choices[:from]
+		return first, false
+	}
+	s.order(cs)
+	if s.shuffled {
+		i := s.rng.Uint64() % uint64(len(cs))
+		cs[0], cs[i] = cs[i], cs[0]
+	}
+	first = cs[0]
+	if len(cs) == 1 {
+		s.choices = s.choices[:from]
+		return first, true
+	}
+	s.nodes = append(s.nodes, node{progress: s.at.progress, saved: len(s.saved), choices: from, next: from + 1, path: len(s.path), open: len(s.open), known: !s.straight})
+	s.saved = w.Snapshot(s.saved)
+	return first, true
+}
+
+// remember notes the state that the walk is at; false if it was there before. Before the first step is taken back there is nothing to go back to.
+func (s *search) remember() bool {
+	k := s.key()
+	if !s.seen.add(k) {
+		return false
+	}
+	s.open = append(s.open, k)
+	return true
+}
+
+// local looks for a step that nobody can tell from its place among the others' (engine.World.Local) and that the history shows:
+// it is taken alone. If there is one that it does not show, that is the only step that its actor will ever make (dead), unless it only
+// comes too early.
+func (s *search) local(cs []engine.Choice) (c engine.Choice, alone, dead bool) {
+	for _, c := range cs {
+		if !s.at.world.Local(c) {
+			continue
+		}
+		ev := s.at.world.Shows(c)
+		if ev.Kind == engine.EvNone {
+			return c, true, false
+		}
+		g := s.at.progress
+		if s.match(&g, ev) {
+			return c, true, false
+		}
+		if ev.Kind == engine.EvEnd && int(s.at.pos[ev.Actor]) < len(s.events[ev.Actor]) {
+			return c, false, true
+		}
+	}
+	return c, false, false
+}
+
+// lost says that some actor has still to show something, and will not.
+func (s *search) lost(w *engine.World) bool {
+	for a := range s.h.Actors {
+		if int(s.at.pos[a]) < len(s.events[a]) && w.Silent(engine.ActorID(a)) {
+			return true
+		}
+	}
 	return false
 }
 
-// mark adds to sum and covered the rules of the execution that was found: the walk itself counts those of everything that it
-// tried.
+// forced is how many states with only one way on may follow each other before one of them is remembered: they may go round.
+const forced = 64
+
+// key identifies the state that the walk is at.
+func (s *search) key() uint64 {
+	k := s.at.world.Hash() ^ uint64(s.at.ended)*0x9e3779b97f4a7c15
+	for a := range s.h.Actors {
+		k = bits.RotateLeft64(k, 5) * 0x9fb21c651e98df25
+		k ^= uint64(s.at.pos[a]+1) * 0xd6e8feb86659fd93
+	}
+	return k ^ k>>29
+}
+
+// keptBytes is what a search may leave to the next one: few need more.
+const keptBytes = 1 << 20
+
+// bytes is the memory that the search has taken.
+func (s *search) bytes() int {
+	return s.seen.bytes() + cap(s.saved)*8 + cap(s.nodes)*int(unsafe.Sizeof(node{})) + cap(s.choices)*int(unsafe.Sizeof(engine.Choice{})) +
+		cap(s.path)*int(unsafe.Sizeof(made{})) + cap(s.open)*8
+}
+
+// mark adds to sum and covered the rules of the execution that was found: the walk itself tries much more.
 func (s *search) mark(sum *engine.Marks, covered *coverage.Set) {
-	s.m.ResetMarks()
-	var w engine.World
-	s.m.Init(&w)
 	t := coverage.Tracer{Set: covered}
 	t.Begin(s.m)
-	for i := range s.nodes[:len(s.nodes)-1] {
-		n := &s.nodes[i]
-		c := n.choices[n.next-1]
-		w.Step(c)
-		t.Step(s.m, c)
+	for i := range s.path {
+		st := &s.path[i]
+		t.Add(st.marked, st.choice.Task)
+		for r := range st.marked.All() {
+			sum[r]++
+		}
 	}
-	found := s.m.Marks()
-	sum.Add(&found)
 }
 
 // ended says whether the actors are where the history says that they ended: parked, dead, or, in a run that got stuck,
@@ -270,32 +424,31 @@ func quiescent(choices []engine.Choice) bool {
 
 // order sorts the steps to try: tasks whose actor's next event came first in real time go first, because that is how it
 // mostly happened.
-func (s *search) order(n *node) {
-	cs := n.choices
-	if len(cs) < 2 {
-		return
-	}
+func (s *search) order(cs []engine.Choice) {
 	rank := func(c engine.Choice) uint64 {
-		a := n.world.ActorOfTask(c.Task)
-		if a < 0 || int(n.pos[a]) >= len(s.events[a]) {
+		a := s.at.world.ActorOfTask(c.Task)
+		if a < 0 || int(s.at.pos[a]) >= len(s.events[a]) {
 			return 1 << 62
 		}
-		return s.events[a][n.pos[a]].ticket<<2 | uint64(c.Kind)&3
+		return s.events[a][s.at.pos[a]].ticket<<2 | uint64(c.Kind)&3
 	}
-	for i := 1; i < len(cs); i++ {
-		for j := i; j > 0 && rank(cs[j]) < rank(cs[j-1]); j-- {
-			cs[j], cs[j-1] = cs[j-1], cs[j]
+	var ranks [64]uint64
+	for i, c := range cs[:min(len(cs), len(ranks))] {
+		r, j := rank(c), i
+		for ; j > 0 && r < ranks[j-1]; j-- {
+			cs[j], ranks[j] = cs[j-1], ranks[j-1]
 		}
+		cs[j], ranks[j] = c, r
 	}
 }
 
 // match says whether ev is what the history shows next of its actor, and advances the position if so.
-func (s *search) match(pos *positions, ended *uint16, matched *int, ev engine.Event) bool {
+func (s *search) match(g *progress, ev engine.Event) bool {
 	a := ev.Actor
 	evs := s.events[a]
-	i := int(pos[a])
+	i := int(g.pos[a])
 	if i >= len(evs) {
-		return s.beyond(ended, ev)
+		return s.beyond(&g.ended, ev)
 	}
 	want := &evs[i]
 	ok := want.kind == ev.Kind
@@ -304,7 +457,7 @@ func (s *search) match(pos *positions, ended *uint16, matched *int, ev engine.Ev
 		case engine.EvBegin:
 			ok = want.instr == ev.Instr
 			for b := range s.h.Actors {
-				if pos[b] < want.need[b] {
+				if g.pos[b] < want.need[b] {
 					return false // too early in real time; not something that the engine refuses
 				}
 			}
@@ -316,13 +469,13 @@ func (s *search) match(pos *positions, ended *uint16, matched *int, ev engine.Ev
 		}
 	}
 	if !ok {
-		if *matched == s.best && len(s.refused) < 64 {
+		if g.matched == s.best && len(s.refused) < 64 {
 			s.refused = append(s.refused, refusal{a, *want, ev})
 		}
 		return false
 	}
-	pos[a]++
-	*matched++
+	g.pos[a]++
+	g.matched++
 	return true
 }
 

@@ -49,7 +49,7 @@ func waitFunction(w *engine.Wait) string {
 // it is a bug if tasks wait for each other in a cycle with an edge that is no documented wait for a peer.
 func (s *search) judgeHang(v Verdict) Verdict {
 	var buf [4 * engine.MaxActors]engine.Wait
-	waits := s.final.Waits(buf[:0])
+	waits := s.at.world.Waits(buf[:0])
 	cycle := findCycle(waits)
 	v.Explanation = describeWaits(s.p, waits)
 	if cycle == nil {

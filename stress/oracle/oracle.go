@@ -49,8 +49,10 @@ type Verdict struct {
 	// Predicted says of a Hang that the engine, too, has an execution that stands still like this: it is a bug that the rules
 	// describe, not one that the target has beyond them.
 	Predicted bool
-	// States is the number of engine states that the search visited.
+	// States is the number of engine states that the search visited, each as often as it came there.
 	States int
+	// Bytes is the memory that the search held at its end, for states seen and for its path.
+	Bytes int
 	// Actor and Instr are the call at which the history left the engine (NotAdmitted), or one that never returned (Hang). If it
 	// was a handler that ran, Instr is -1 and Entry its place in the actor's log.
 	Actor engine.ActorID
@@ -58,14 +60,17 @@ type Verdict struct {
 	Entry int32
 }
 
-// DefaultBudget is the number of states that a check may visit before it answers Unknown.
-const DefaultBudget = 400_000
+// DefaultBudget is the number of states that a check may visit before it answers Unknown: some 100 ms of one core.
+const DefaultBudget = 100_000
+
+// MaxBytes is the memory that the states seen and the path of a check may take before it answers Unknown.
+const MaxBytes = 64 << 20
 
 // Oracle judges histories of one kernel profile.
 type Oracle struct {
 	Budget int           // states a check may visit
 	Bound  time.Duration // how long clean-up by SIGKILL may take; scale it by the machine's slowdown
-	// Marks counts the rules that the executions which admitted histories went through. The caller may reset it.
+	// Marks counts the steps that exercised each rule, of the executions which admitted histories. The caller may reset it.
 	Marks engine.Marks
 	// Covered collects the rules and pairs of these executions. The caller may empty it.
 	Covered coverage.Set
@@ -96,8 +101,8 @@ func (o *Oracle) Judge(p *engine.Program, h *history.History) Verdict {
 	if err := s.load(h); err != nil {
 		return Verdict{Kind: Invariant, Title: "invariant: " + err.title, Explanation: err.text, Actor: err.actor, Instr: err.instr}
 	}
-	s.run(o.Budget)
-	v := Verdict{States: s.states}
+	complete := s.run(o.Budget)
+	v := Verdict{States: s.states, Bytes: s.bytes()}
 	if s.found {
 		s.mark(&o.Marks, &o.Covered)
 	}
@@ -106,12 +111,13 @@ func (o *Oracle) Judge(p *engine.Program, h *history.History) Verdict {
 		return s.judgeHang(v)
 	case s.found:
 		v.Kind = Admitted
-	case s.states >= o.Budget:
+	case !complete:
 		v.Kind, v.Title = Unknown, "budget spent"
-		v.Explanation = fmt.Sprintf("no admitting execution among %d states; the search was cut short", s.states)
+		v.Explanation = fmt.Sprintf("no admitting execution among %d states, in %d KiB; the search was cut short", s.states, v.Bytes>>10)
 	case h.Outcome == history.Stuck && s.best == s.total:
 		return s.unadmittedHang(v)
 	default:
+		s.prefixes(o.Budget)
 		s.explain(&v)
 	}
 	return v
