@@ -68,20 +68,32 @@ func (w *Writer) Write(m Message) error {
 	if w.buf, err = appendPayload(w.buf, m); err != nil {
 		return fmt.Errorf("encode %v: %w", m.Type(), err)
 	}
-	payload := w.buf[headerSize:]
-	if len(payload) > MaxPayload {
-		return fmt.Errorf("send %v: %d bytes are more than a frame's %d", m.Type(), len(payload), MaxPayload)
+	if size := len(w.buf) - headerSize; size > MaxPayload {
+		return fmt.Errorf("send %v: %d bytes are more than a frame's %d", m.Type(), size, MaxPayload)
 	}
-	h := w.buf[:headerSize]
-	copy(h, magic)
-	h[4], h[5] = Version, byte(m.Type())
-	binary.LittleEndian.PutUint32(h[8:], uint32(len(payload)))
-	binary.LittleEndian.PutUint32(h[12:], crc32.Checksum(payload, castagnoli))
-	binary.LittleEndian.PutUint32(h[16:], crc32.Checksum(h[:16], castagnoli))
+	putHeader(w.buf, m.Type())
 	if _, err := w.w.Write(w.buf); err != nil {
 		return fmt.Errorf("send %v: %w", m.Type(), err)
 	}
 	return nil
+}
+
+// AppendFrame appends the frame of a payload, whatever that is, to b: what a Writer sends, if it is the payload of a message.
+func AppendFrame(b []byte, t Type, payload []byte) []byte {
+	at := len(b)
+	b = append(append(b, make([]byte, headerSize)...), payload...)
+	putHeader(b[at:], t)
+	return b
+}
+
+// putHeader fills in the header of a frame.
+func putHeader(frame []byte, t Type) {
+	h, payload := frame[:headerSize], frame[headerSize:]
+	copy(h, magic)
+	h[4], h[5] = Version, byte(t)
+	binary.LittleEndian.PutUint32(h[8:], uint32(len(payload)))
+	binary.LittleEndian.PutUint32(h[12:], crc32.Checksum(payload, castagnoli))
+	binary.LittleEndian.PutUint32(h[16:], crc32.Checksum(h[:16], castagnoli))
 }
 
 // Reader receives messages.
