@@ -35,6 +35,7 @@ type Gen struct {
 	choices []engine.Choice
 	waits   []engine.Wait
 	lines   lines // of the executions in the order of lines
+	machine engine.Machine
 }
 
 // New returns a generator; the same seed gives the same variations of the same scenarios.

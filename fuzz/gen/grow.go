@@ -75,7 +75,8 @@ func (g *Gen) try(s *corpus.Scenario) int {
 	if err != nil {
 		return -1
 	}
-	g.lines.run(ptrace.NewMachine(p, engine.Options{}), n)
+	ptrace.Load(&g.machine, p, engine.Options{})
+	g.lines.run(&g.machine, n)
 	return n
 }
 

@@ -160,21 +160,27 @@ func isInput(path string) bool {
 	return filepath.Base(filepath.Dir(path)) != "crashers" || ext != ".output" && ext != ".quoted"
 }
 
+// Path is where Write puts data.
+func Path(dir string, format Format, data []byte) string {
+	switch format {
+	case Native:
+		return filepath.Join(dir, nativeName(FormatNative(data)))
+	case GoFuzz:
+		return filepath.Join(dir, "corpus", fmt.Sprintf("%x", sha1.Sum(data)))
+	}
+	return filepath.Join(dir, fmt.Sprintf("%x", sha1.Sum(data)))
+}
+
 // Write writes data into dir in a format, under the name that the fuzzer itself would give it, and returns its path. For
 // Native, dir is testdata/fuzz/FuzzX; for GoFuzz the work directory. Data that is there already is left alone.
 func Write(dir string, format Format, data []byte) (path string, err error) {
 	if len(data) > MaxData {
 		return "", fmt.Errorf("input of %d bytes: at most %d", len(data), MaxData)
 	}
+	path = Path(dir, format, data)
 	file := data
-	switch format {
-	case Native:
+	if format == Native {
 		file = FormatNative(data)
-		path = filepath.Join(dir, nativeName(file))
-	case GoFuzz:
-		path = filepath.Join(dir, "corpus", fmt.Sprintf("%x", sha1.Sum(data)))
-	default:
-		path = filepath.Join(dir, fmt.Sprintf("%x", sha1.Sum(data)))
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return "", err

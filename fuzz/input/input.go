@@ -7,6 +7,8 @@ package input
 
 import (
 	"bytes"
+	"fmt"
+	"strings"
 
 	"tracehammer/corpus"
 	"tracehammer/engine"
@@ -41,6 +43,16 @@ var profiles = func() (all [len(profileNames)]engine.Profile) {
 
 // String is the profile's name as engine.ParseProfile knows it; "" is the zero engine.Profile.
 func (p Profile) String() string { return profileNames[int(p)%len(profileNames)] }
+
+// ParseProfile is the inverse of String.
+func ParseProfile(name string) (Profile, error) {
+	for i, n := range profileNames {
+		if n == name {
+			return Profile(i), nil
+		}
+	}
+	return 0, fmt.Errorf("profile %.40q is none of those that inputs have: %s", name, strings.Join(profileNames[1:], ", "))
+}
 
 // Engine returns what the engine is to be.
 func (p Profile) Engine() engine.Profile { return profiles[int(p)%len(profiles)] }

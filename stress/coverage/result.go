@@ -8,16 +8,18 @@ import (
 
 	"tracehammer/corpus"
 	"tracehammer/engine"
+	"tracehammer/engine/clients"
 	"tracehammer/ptrace"
 	"tracehammer/stress/history"
 )
 
-// resultClass is what a call returned, to whomever: the call, for ptrace with its request; the errno, or whether it returned 0 or more;
-// for waits the status, for handlers the signal.
+// resultClass is what a call returned, to whomever: the call, for ptrace, prctl and utrace with what they are to do; the errno, or
+// whether it returned 0 or more; what it told: a wait's status, a siginfo's signal and code, which stop of a system call it is,
+// how many callbacks there were; for handlers the signal.
 //
-//	bits 0-23  status word, or si_code and si_status, or signal; without exit codes
+//	bits 0-23  what it told, without exit codes
 //	    24-32  errno, or else 0x100 for 0 and 0x101 for more
-//	    33-48  request
+//	    33-48  ptrace's request, prctl's option; utrace's operation, client, and action or callback, 4, 4 and 8 bits
 //	    49-56  call
 //	    57     a handler, no call
 //	    58     always set: 0 is no class
@@ -54,6 +56,18 @@ func classOf(p *engine.Program, actor int, e *history.Entry) resultClass {
 	switch in.Call {
 	case engine.CallPtrace:
 		request = uint64(in.Args[0].N) & classReqMask
+		if e.Res.Ret >= 0 {
+			status = toldBy(ptrace.Request(in.Args[0].N), &e.Res)
+		}
+	case engine.CallUtrace:
+		request = uint64(in.Args[0].N)&0xf | uint64(in.Args[2].N)&0xf<<4
+		switch clients.Op(in.Args[0].N) {
+		case clients.OpControl:
+			request |= uint64(in.Args[3].N) & 0xff << 8
+		case clients.OpCount:
+			request |= uint64(in.Args[3].N) & 0xff << 8
+			status = uint64(max(e.Res.Ret, 0)) & classStatus
+		}
 	case engine.CallPrctl:
 		request = uint64(in.Args[0].N) & classReqMask
 	case engine.CallWait4:
@@ -68,12 +82,23 @@ func classOf(p *engine.Program, actor int, e *history.Entry) resultClass {
 	return resultClass(classSome | uint64(in.Call)<<classCall | request<<classRequest | ret<<classRet | status)
 }
 
+// toldBy is what a request told about the tracee, as far as it is one of a few things.
+func toldBy(r ptrace.Request, res *engine.Result) uint64 {
+	switch r {
+	case ptrace.Getsiginfo, ptrace.Peeksiginfo:
+		return uint64(res.Out[0])&0xff<<8 | uint64(res.Out[1])&0xff
+	case ptrace.GetSyscallInfo:
+		return uint64(res.Out[0]) & 0xff
+	}
+	return 0
+}
+
 // callNames are the verbs by call and request; of those that make one call, the plainest.
 var callNames = func() map[[2]int64]string {
 	names := map[[2]int64]string{}
 	for _, v := range corpus.Verbs {
 		k := [2]int64{int64(v.Call)}
-		if v.Call == engine.CallPtrace || v.Call == engine.CallPrctl {
+		if v.Call == engine.CallPtrace || v.Call == engine.CallPrctl || v.Call == engine.CallUtrace {
 			if len(v.Fixed) == 0 {
 				continue
 			}
@@ -83,7 +108,6 @@ var callNames = func() map[[2]int64]string {
 			names[k] = v.Name
 		}
 	}
-	names[[2]int64{int64(engine.CallUtrace)}] = "utrace"
 	return names
 }()
 
@@ -94,9 +118,22 @@ func (c resultClass) String() string {
 		return "handler of " + ptrace.Signal(status).String()
 	}
 	call, request := engine.Call(c>>classCall&classCallMask), int64(c>>classRequest&classReqMask)
-	name, ok := callNames[[2]int64{int64(call), request}]
+	key := [2]int64{int64(call), request}
+	if call == engine.CallUtrace {
+		key[1] &= 0xf
+	}
+	name, ok := callNames[key]
 	if !ok {
 		name = fmt.Sprintf("%s %d", map[engine.Call]string{engine.CallPtrace: "ptrace", engine.CallPrctl: "prctl"}[call], request)
+	}
+	if call == engine.CallUtrace {
+		name += " " + clients.Kind(request>>4&0xf).String()
+		switch clients.Op(key[1]) {
+		case clients.OpCount:
+			name += " " + clients.Callback(request>>8).String()
+		case clients.OpControl:
+			name += " " + engine.Action(request>>8).String()
+		}
 	}
 	ret, result := int64(c>>classRet&classRetMask), "more than 0"
 	switch {
@@ -114,8 +151,18 @@ func (c resultClass) String() string {
 				result += fmt.Sprintf(" event %d", ev)
 			}
 		}
+	case call == engine.CallUtrace && status != 0:
+		result = fmt.Sprint(status)
 	case ret == retZero:
 		result = "0"
+	}
+	if call == engine.CallPtrace && status != 0 {
+		switch ptrace.Request(request) {
+		case ptrace.GetSyscallInfo:
+			result += fmt.Sprintf(" op %d", status)
+		default:
+			result += fmt.Sprintf(" %v code %d", ptrace.Signal(status>>8), int8(status))
+		}
 	}
 	return name + " => " + result
 }
