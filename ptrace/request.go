@@ -65,6 +65,9 @@ func gate(w *engine.World, t, target engine.TaskID, anyState bool) bool {
 	}
 	c, _, ok := of(w, target)
 	if !ok || w.Listening(target) && !w.HasBug(engine.BugGateListening) || !w.Traced(target) || !c.stopped() {
+		if w.FatalPending(target) {
+			w.Mark(15) // SIGKILL has woken it: it is in no stop, although it has not died of it yet
+		}
 		return false
 	}
 	if w.FatalPending(target) {

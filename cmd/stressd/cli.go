@@ -42,6 +42,7 @@ type cli struct {
 	Bugs     bugsCmd     `cmd:"" help:"List the engine's planted bugs, or measure which of them the oracles see."`
 	Rules    rulesCmd    `cmd:"" help:"List the rules of ptrace: where they are implemented, what shows them, how often runs went through them."`
 	Agent    agentCmd    `cmd:"" help:"Serve another stressd on standard input and output: what --target exec:COMMAND starts."`
+	Corpus   corpusCmd   `cmd:"" help:"Convert, merge, minimize and count corpora: scenarios and what fuzzers keep."`
 	Doctor   doctorCmd   `cmd:"" help:"Say what this machine can run, and what to do about what it cannot."`
 }
 
@@ -234,6 +235,96 @@ func (agentCmd) Help() string {
 
     CGO_ENABLED=0 go build -o stressd ./cmd/stressd; scp stressd board:
     stressd run --for 10m --target 'exec:ssh -T board ./stressd agent'`
+}
+
+type corpusCmd struct {
+	Convert  convertCmd        `cmd:"" help:"Write inputs in another format, without loss."`
+	Merge    mergeCmd          `cmd:"" help:"Add to a directory what covers something new."`
+	Minimize minimizeCorpusCmd `cmd:"" help:"Choose as few inputs as cover what all of them cover."`
+	Stats    statsCmd          `cmd:"" help:"Count what is in a corpus, what it covers, and what generated scenarios do."`
+}
+
+// formatFlag says how inputs are written.
+type formatFlag struct {
+	To string `default:"text" placeholder:"FORMAT" help:"Format to write: text, native, go-fuzz, raw (default: text)."`
+}
+
+// measureFlag says how coverage is measured.
+type measureFlag struct {
+	Runs int    `default:"64" help:"Schedules of a scenario that are run to see what it covers. An input with a schedule has one run."`
+	Seed uint64 `default:"1" help:"Seed of the schedules."`
+}
+
+type convertCmd struct {
+	jsonFlag
+	formatFlag
+	Out   string   `required:"" placeholder:"DIR" help:"Directory to write to."`
+	Paths []string `arg:"" name:"path" help:"Files, or directories of them."`
+}
+
+func (convertCmd) Help() string {
+	return `Formats are text (scenario files, NAME.scn), native (testdata/fuzz/FuzzX of go test -fuzz), go-fuzz (a work directory with corpus/ and crashers/), and raw (files of bytes, as libFuzzer keeps them). What is read is told by itself; bytes are those of FuzzPtrace and FuzzChecker, but only text looks into them.
+
+An input that is converted and converted back is what it was, byte by byte. As text it says in comments which profile and schedule it had. A scenario that becomes bytes loses the names and comments in it, and nothing else; as bytes it is one run, under the fair schedule, unless its text has a schedule.
+
+Examples:
+
+    stressd corpus convert --to native --out fuzz/testdata/fuzz/FuzzPtrace corpus/seeds
+    stressd corpus convert --out crashes gofuzz/crashers
+    stressd corpus convert --to raw --out libfuzzer fuzz/testdata/fuzz/FuzzPtrace`
+}
+
+type mergeCmd struct {
+	jsonFlag
+	formatFlag
+	measureFlag
+	Out   string   `required:"" placeholder:"DIR" help:"Directory to add to; what it holds stays."`
+	Paths []string `arg:"" name:"path" help:"Files, or directories of them."`
+}
+
+func (mergeCmd) Help() string {
+	return `Runs every input on the engine and writes, in the order of paths and names, those that go through a rule, a pair of rules of two actors, a result or a sequence of two results that neither the directory nor an earlier input goes through.
+
+Examples:
+
+    stressd corpus merge --out corpus state/corpus/host state/corpus/engine
+    stressd corpus merge --to native --out fuzz/testdata/fuzz/FuzzPtrace "$(go env GOCACHE)/fuzz/tracehammer/fuzz/FuzzPtrace"`
+}
+
+type minimizeCorpusCmd struct {
+	jsonFlag
+	formatFlag
+	measureFlag
+	Out    string   `xor:"where" required:"" placeholder:"DIR" help:"Directory to write the chosen ones to."`
+	DryRun bool     `xor:"where" required:"" help:"Write nothing, but say what would be chosen."`
+	Paths  []string `arg:"" optional:"" name:"path" help:"Files, or directories of them (default: the built-in seeds)."`
+}
+
+func (minimizeCorpusCmd) Help() string {
+	return `Chooses greedily: first the input that covers most (rules, pairs of rules of two actors, results, sequences of two results), then always the one that adds most, of equals the one with fewer operations. What the later ones make superfluous is taken out again. The same inputs, runs and seed always give the same choice.
+
+Examples:
+
+    stressd corpus minimize --out small --to native fuzz/testdata/fuzz/FuzzPtrace
+    stressd corpus minimize --dry-run`
+}
+
+type statsCmd struct {
+	jsonFlag
+	measureFlag
+	Target    []string `placeholder:"TARGET" help:"Run the scenarios there as well and say which rules they go through: live, host. Repeat it for several."`
+	Generated int      `default:"1000" help:"Scenarios to generate, of nothing and as variations, to see how much their operations do; 0 for none."`
+	Paths     []string `arg:"" optional:"" name:"path" help:"Files, or directories of them (default: the built-in seeds)."`
+}
+
+func (statsCmd) Help() string {
+	return `Counts inputs by topic (their folder) and by verb; says how many operations do something and how many the kernel refuses at once when inputs are run one operation after another, for the corpus and for generated scenarios; which rules the corpus goes through on the engine and, with --target host, on this machine's kernel (by the executions of the engine that explain its runs), and why others are missing.
+
+Examples:
+
+    stressd corpus stats
+    stressd corpus stats --target host
+    stressd corpus stats --generated 0 fuzz/testdata/fuzz/FuzzPtrace`
 }
 
 type doctorCmd struct {

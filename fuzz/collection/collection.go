@@ -65,8 +65,8 @@ type Entry struct {
 }
 
 // Read reads the inputs at the given paths, files or directories of any layout, in the order of the paths and then of names.
-// The same bytes are read once. Errors of single files are returned together; the other entries are good.
-func Read(paths []string) (all []*Entry, bad error) {
+// The same bytes are read once. What cannot be read is in bad; the other entries are good.
+func Read(paths []string) (all []*Entry, bad []error) {
 	seen := map[string]bool{}
 	for _, path := range paths {
 		for f, err := range input.Walk(path) {
@@ -75,7 +75,7 @@ func Read(paths []string) (all []*Entry, bad error) {
 				e, err = entry(f)
 			}
 			if err != nil {
-				bad = errors.Join(bad, err)
+				bad = append(bad, err)
 				continue
 			}
 			if key := string(e.identity()); !seen[key] {

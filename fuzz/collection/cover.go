@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"tracehammer/corpus"
+	"tracehammer/engine"
 	"tracehammer/stress/coverage"
 )
 
@@ -16,11 +17,16 @@ const DefaultRuns = 64
 // Measure says what an entry covers on the engine: one that is scheduled by its one run, another one by some runs under
 // schedules that seed draws. Outcomes by shape are left out: every scenario has its own.
 func Measure(ctx context.Context, e *Entry, runs int, seed uint64) ([]coverage.Feature, error) {
+	return MeasureOn(ctx, e, e.Input.Profile.Engine(), runs, seed)
+}
+
+// MeasureOn is Measure on an engine that is another kernel than the entry says.
+func MeasureOn(ctx context.Context, e *Entry, profile engine.Profile, runs int, seed uint64) ([]coverage.Feature, error) {
 	p, err := corpus.Lower(e.Input.Scenario)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", e.Path, err)
 	}
-	o := coverage.Options{Profile: e.Input.Profile.Engine(), Runs: runs, Seed: seed}
+	o := coverage.Options{Profile: profile, Runs: runs, Seed: seed}
 	if e.Scheduled {
 		o.Runs, o.Replay = 0, e.Input.Stream[:len(e.Input.Stream):len(e.Input.Stream)]
 		if o.Replay == nil {

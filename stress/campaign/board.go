@@ -155,12 +155,7 @@ func (b *board) summary() Summary {
 	for i := range s.PerTarget {
 		c := &s.PerTarget[i]
 		c.Rules = rules.CountsOf(&c.marks)
-		c.Coverage = map[string]int{}
-		for k, n := range c.covered.Counts() {
-			if k := coverage.Kind(k); k != coverage.Outcome {
-				c.Coverage[k.String()] = n
-			}
-		}
+		c.Coverage = counted(c.covered)
 		s.Scenarios += c.Runs
 		s.Programs += c.Programs
 		s.Operations += c.Operations

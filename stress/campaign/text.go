@@ -143,8 +143,7 @@ func summaryText(s Summary) string {
 		fmt.Fprintf(&b, "%s: %d runs of %d scenarios, %d operations, %s runs/s: %d admitted, %d not admitted, %d unknown (%s), %d hangs, %d waits for good as the engine predicts, %d other violations\n",
 			c.Target, c.Runs, c.Programs, c.Operations, short(c.RunsPerSecond), c.Admitted, c.NotAdmitted, c.Unknown, share(c.Unknown, c.Runs), c.Hangs, c.HangsPredicted, c.Violations)
 		if n := c.Coverage; n != nil {
-			fmt.Fprintf(&b, "%s: covered %d rules, %d pairs of rules of two actors, %d results, %d sequences of two; kept %d variations that were the first to show something\n",
-				c.Target, n["rule"], n["pair"], n["result"], n["sequence"], c.Kept)
+			fmt.Fprintf(&b, "%s: covered %s; kept %d variations that were the first to show something\n", c.Target, coveredText(n), c.Kept)
 		}
 	}
 	if s.Skipped > 0 {
@@ -191,5 +190,5 @@ func share(part, whole uint64) string {
 	if whole == 0 {
 		return "0 %"
 	}
-	return fmt.Sprintf("%.2g %%", 100*float64(part)/float64(whole))
+	return fmt.Sprintf("%.3g %%", 100*float64(part)/float64(whole))
 }

@@ -23,6 +23,7 @@ type Rule struct {
 	Evidence  Evidence `json:"evidence"`
 	Title     string   `json:"title"`
 	Places    []string `json:"places"`    // engine/exec.go:execThread, ascending
+	Counted   bool     `json:"counted"`   // a Mark in code counts it: runs can be seen to go through it
 	Scenarios []string `json:"scenarios"` // seeds whose rules line names it
 	Tests     []string `json:"tests"`     // ptrace/rules_test.go:TestUserNamespace
 }
@@ -40,7 +41,7 @@ func (r *Rule) N() engine.Rule {
 
 // Load puts the table together from the carried sources and the given scenarios.
 func Load(scenarios []*corpus.Scenario) ([]Rule, error) {
-	c := cited{code: map[string][]string{}, tests: map[string][]string{}}
+	c := cited{code: map[string][]string{}, tests: map[string][]string{}, counted: map[string]bool{}}
 	for dir, files := range map[string]embed.FS{"engine": engine.Sources, "ptrace": ptrace.Sources} {
 		if err := c.read(dir, files); err != nil {
 			return nil, fmt.Errorf("read the sources of %s: %w", dir, err)
@@ -55,7 +56,7 @@ func Load(scenarios []*corpus.Scenario) ([]Rule, error) {
 	}
 	rules := make([]Rule, len(table))
 	for i, e := range table {
-		rules[i] = Rule{ID: e.id, Evidence: e.evidence, Title: e.title,
+		rules[i] = Rule{ID: e.id, Evidence: e.evidence, Title: e.title, Counted: c.counted[e.id],
 			Places: sorted(c.code[e.id]), Scenarios: sorted(shown[e.id]), Tests: sorted(c.tests[e.id])}
 	}
 	return rules, nil
@@ -74,8 +75,11 @@ func sorted(names []string) []string {
 	return append([]string{}, slices.Compact(names)...) // never null in JSON
 }
 
-// cited is where the rules' numbers stand, by rule.
-type cited struct{ code, tests map[string][]string }
+// cited is where the rules' numbers stand, by rule, and for which there is a Mark.
+type cited struct {
+	code, tests map[string][]string
+	counted     map[string]bool
+}
 
 func (c *cited) read(dir string, files embed.FS) error {
 	names, err := fs.Glob(files, "*.go")
@@ -91,6 +95,9 @@ func (c *cited) read(dir string, files embed.FS) error {
 		file, err := parser.ParseFile(set, name, src, parser.ParseComments|parser.SkipObjectResolution)
 		if err != nil {
 			return err
+		}
+		for id := range marks(file) {
+			c.counted[id] = true
 		}
 		into := c.code
 		if strings.HasSuffix(name, "_test.go") {
@@ -116,6 +123,15 @@ func cites(file *ast.File) map[string][]token.Pos {
 			at[id] = append(at[id], group.Pos())
 		}
 	}
+	for id, pos := range marks(file) {
+		at[id] = append(at[id], pos...)
+	}
+	return at
+}
+
+// marks finds the calls of Mark, by rule.
+func marks(file *ast.File) map[string][]token.Pos {
+	at := map[string][]token.Pos{}
 	ast.Inspect(file, func(n ast.Node) bool {
 		call, ok := n.(*ast.CallExpr)
 		if !ok || len(call.Args) != 1 {
