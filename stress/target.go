@@ -45,6 +45,9 @@ type Plan struct {
 	Delays   []DelayRange  `json:"delays,omitempty"`   // per delay cell; each run draws from it with Seed and its index
 	CPUs     []int         `json:"cpus,omitempty"`     // CPU per actor, -1 or absent: any
 	Deadline time.Duration `json:"deadline"`           // a run without progress for this long is Stuck; 0 means DefaultDeadline
+	// Rest is how long all actors sleep, and no clock wakes one, until the run is Stuck before its deadline; 0: it never is. It
+	// saves time where many runs are stuck, at the risk of a wake-up that comes late.
+	Rest time.Duration `json:"rest,omitempty"`
 	// Schedule is a decision stream that the first run follows, instead of Strategy: one that showed something. Engine only.
 	Schedule schedule.Stream `json:"schedule,omitempty"`
 	Final    int             `json:"final,omitempty"` // sample Final states from /proc every Final-th run, 0 never

@@ -30,6 +30,8 @@ const (
 	// shortDeadline ends stuck runs while minimising: of a hang each run costs one, of anything else every candidate that
 	// lost what its actors wait for. The result is measured with the ordinary deadline.
 	shortDeadline = 100 * time.Millisecond
+	// shortRest ends such runs sooner where everybody is asleep: most of them.
+	shortRest = 15 * time.Millisecond
 	// maxPredicted is how many waits for good, rightly so, end a trial: they cost a deadline each.
 	maxPredicted = 2
 )
@@ -205,7 +207,7 @@ func (c checker) Run(ctx context.Context, s *corpus.Scenario, plan stress.Plan, 
 		return t, nil // not a scenario that can run shows nothing
 	}
 	if need > 0 {
-		plan.Deadline = shortDeadline
+		plan.Deadline, plan.Rest = shortDeadline, shortRest
 	}
 	predicted, enough := 0, false
 	see := func(h *history.History, v *verdict) bool {

@@ -57,22 +57,15 @@ func snapshotMain(tids []string) {
 // snapshot looks at every actor that exists.
 func (w *worker) snapshot(ctx context.Context, r *actor.Run) *history.Snapshot {
 	p := procfs{dir: int(w.proc.Fd())}
-	s := &history.Snapshot{}
+	s, now := p.threads(r)
 	at := map[string]int{} // tid -> place in s.Threads
 	var tids []string
-	for i := range r.Program().Actors {
-		a := engine.ActorID(i)
-		if r.Tid(a) == 0 {
-			continue
-		}
-		t := history.Thread{Actor: a, Tid: r.Tid(a)}
-		if now, f := p.actor(r, a); f.State != 0 {
-			t.State, t.TracerPid = f.State, f.TracerPid
-			tid := strconv.Itoa(int(now))
-			at[tid] = len(s.Threads)
+	for i := range s.Threads {
+		if s.Threads[i].State != 0 {
+			tid := strconv.Itoa(int(now[i]))
+			at[tid] = i
 			tids = append(tids, tid)
 		}
-		s.Threads = append(s.Threads, t)
 	}
 	if len(tids) == 0 {
 		return s
@@ -96,6 +89,21 @@ func (w *worker) snapshot(ctx context.Context, r *actor.Run) *history.Snapshot {
 		}
 	}
 	return s
+}
+
+// threads looks at the status of every actor that exists; now are the tids under which they are found.
+func (p *procfs) threads(r *actor.Run) (s *history.Snapshot, now []int32) {
+	s = &history.Snapshot{}
+	for i := range r.Program().Actors {
+		a := engine.ActorID(i)
+		if r.Tid(a) == 0 {
+			continue
+		}
+		tid, f := p.actor(r, a)
+		s.Threads = append(s.Threads, history.Thread{Actor: a, Tid: r.Tid(a), State: f.State, TracerPid: f.TracerPid})
+		now = append(now, tid)
+	}
+	return s, now
 }
 
 // moving says that a thread got a CPU between the first look at it and the last: what was seen of it in between fits nothing.

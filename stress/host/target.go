@@ -110,7 +110,7 @@ func (t *Target) Run(ctx context.Context, p *engine.Program, plan stress.Plan, y
 	if err := t.load(p); err != nil {
 		return err
 	}
-	w := watch{Target: t, ctx: ctx, plan: plan, repeat: max(plan.Repeat, 1), deadline: plan.Deadline}
+	w := watch{Target: t, ctx: ctx, plan: plan, repeat: max(plan.Repeat, 1), deadline: plan.Deadline, timed: timed(p)}
 	if w.deadline <= 0 {
 		w.deadline = stress.DefaultDeadline
 	}
@@ -143,6 +143,7 @@ type watch struct {
 	repeat   int
 	deadline time.Duration
 	cpus     []uint64
+	timed    bool // a clock ends some call
 	issued   int
 	taken    int
 
@@ -155,6 +156,7 @@ type watch struct {
 	over    bool // the last look said so
 	forced  bool
 	sampled bool
+	rest    rest
 	ran     uint64        // when clean-up was last seen to have, or to wait for, a CPU: in cycles
 	ranAt   time.Duration // by the pulse
 }
@@ -179,7 +181,7 @@ func (w *watch) run(yield func(*history.History) bool) error {
 			}
 		}
 		w.taken++
-		w.seen, w.forced, w.stuck, w.sampled = false, false, nil, false
+		w.seen, w.forced, w.stuck, w.sampled, w.rest = false, false, nil, false, rest{}
 	}
 	return nil
 }
@@ -240,7 +242,7 @@ func (w *watch) target() *actor.Run {
 func (w *watch) look(r *actor.Run) error {
 	now := w.pulse.now()
 	if ticket := r.Ticket(); ticket != w.ticket || !w.seen {
-		w.ticket, w.since, w.seen, w.tick, w.over = ticket, now, true, firstTick, false
+		w.ticket, w.since, w.seen, w.tick, w.over, w.rest = ticket, now, true, firstTick, false, rest{}
 		return nil
 	}
 	w.tick = min(2*w.tick, lastTick)
@@ -262,6 +264,9 @@ func (w *watch) look(r *actor.Run) error {
 			w.force(r)
 		}
 		w.over = true
+	case w.plan.Rest > 0 && !w.timed && w.resting(&p, r, w.plan.Rest, now):
+		w.stuck = w.w.glance(r)
+		w.force(r)
 	case still > w.deadline && still < slowest && p.running(r):
 	case still > w.deadline:
 		w.stuck = w.w.snapshot(w.ctx, r)

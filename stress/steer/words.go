@@ -125,4 +125,6 @@ func (t *teller) name(task int8) string {
 }
 
 // Actor is who made a step.
-func (run *Run) Actor(step int) engine.ActorID { return engine.ActorID(int(run.Steps[step].Task) - firstTask) }
+func (run *Run) Actor(step int) engine.ActorID {
+	return engine.ActorID(int(run.Steps[step].Task) - firstTask)
+}

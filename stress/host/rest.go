@@ -1,0 +1,88 @@
+package host
+
+import (
+	"bytes"
+	"hash/fnv"
+	"slices"
+	"strconv"
+	"time"
+
+	"tracehammer/engine"
+	"tracehammer/stress/actor"
+	"tracehammer/stress/history"
+)
+
+// A run is at rest when everybody in it is asleep and no clock wakes anybody: nothing will ever happen in its namespace again,
+// however long one waits. Nobody can look at all tasks at once, but the kernel counts how often each was switched: who was found
+// asleep at the beginning of a while and at its end, with the same counts, slept all the while, and if all did nobody is left to
+// wake them. What the kernel does by itself, on another CPU, is what the while leaves time for.
+
+// rest watches for that. The zero rest has seen nothing.
+type rest struct {
+	key   uint64
+	since time.Duration // by the pulse
+}
+
+// resting says whether a run has been at rest for d.
+func (w *watch) resting(p *procfs, r *actor.Run, d, now time.Duration) bool {
+	key, ok := p.asleep(r)
+	if !ok {
+		w.rest = rest{}
+		return false
+	}
+	if key != w.rest.key {
+		w.rest = rest{key, now}
+	}
+	return now-w.rest.since > d
+}
+
+// asleep says whether all actors of a run, and init, are asleep, stopped or dead; the key is another one when one of them was
+// awake in between. A task in an uninterruptible sleep does not count: the kernel itself wakes it when it has waited for what it
+// waits for, be it the end of a grace period.
+func (p *procfs) asleep(r *actor.Run) (key uint64, ok bool) {
+	if r.Tid(0) == 0 || p.status(1).State != 'S' {
+		return 0, false
+	}
+	h := fnv.New64a()
+	for i := range r.Program().Actors {
+		a := engine.ActorID(i)
+		tid := p.tidNow(r, a)
+		h.Write(strconv.AppendInt([]byte{byte(i)}, int64(tid), 10))
+		if tid == 0 {
+			continue
+		}
+		status := p.read(tid, "status")
+		for line := range bytes.Lines(status) {
+			name, value, _ := bytes.Cut(line, []byte(":"))
+			switch string(name) {
+			case "State":
+				if !bytes.ContainsAny(value[:min(len(value), 2)], "STtZX") {
+					return 0, false
+				}
+				h.Write(value)
+			case "voluntary_ctxt_switches", "nonvoluntary_ctxt_switches":
+				h.Write(value)
+			}
+		}
+	}
+	return h.Sum64() | 1, true
+}
+
+// timed says whether a program has calls that a clock ends.
+func timed(p *engine.Program) bool {
+	return slices.ContainsFunc(p.Actors, func(a engine.Actor) bool {
+		return slices.ContainsFunc(a.Code, func(in engine.Instr) bool { return in.Op == engine.OpCall && in.Call == engine.CallNanosleep })
+	})
+}
+
+// glance is a snapshot of actors at rest. It reads only what blocks nobody, so it takes no process of its own.
+func (w *worker) glance(r *actor.Run) *history.Snapshot {
+	p := procfs{dir: int(w.proc.Fd())}
+	s, now := p.threads(r)
+	for i := range s.Threads {
+		if s.Threads[i].State != 0 {
+			fill(&s.Threads[i], "wchan", string(p.read(now[i], "wchan")))
+		}
+	}
+	return s
+}
