@@ -16,7 +16,6 @@ import (
 // Bounds of what a target runs, so that no input takes long: what needs more says little that a shorter one does not.
 const (
 	maxData   = 1 << 12                                 // bytes
-	maxRepeat = 8                                       // rounds of one repeat loop
 	maxSteps  = 2048                                    // of one run
 	longSteps = maxSteps + maxData + schedule.FairSteps // enough to tell a livelock
 	longShare = 128                                     // one input of so many may take longSteps
@@ -57,20 +56,11 @@ func (r *runner) load(data []byte) (*engine.Program, bool) {
 		r.driver.Limit = longSteps
 	}
 	r.in = input.Decode(data)
-	bound(r.in.Scenario)
+	input.Bound(r.in.Scenario)
 	if len(r.in.Scenario.Body) == 0 {
 		return nil, false
 	}
 	return corpus.LowerValid(r.in.Scenario), true
-}
-
-// bound shortens loops.
-func bound(s *corpus.Scenario) {
-	s.Walk(func(st corpus.Stmt) {
-		if l, ok := st.(*corpus.Repeat); ok && l.N > maxRepeat {
-			l.N = 1 + l.N%maxRepeat
-		}
-	})
 }
 
 // run makes one run of the machine under a strategy, and goes on behind its end until nothing can happen any more, or it is too long. What

@@ -81,6 +81,19 @@ func Decode(data []byte) Input {
 	return in
 }
 
+// MaxRepeat bounds the rounds of a loop in the runs of fuzz targets.
+const MaxRepeat = 8
+
+// Bound shortens loops, as the targets do before they run a scenario, so that no input takes long: a stream is that of the
+// scenario with the shorter loops.
+func Bound(s *corpus.Scenario) {
+	s.Walk(func(st corpus.Stmt) {
+		if l, ok := st.(*corpus.Repeat); ok && l.N > MaxRepeat {
+			l.N = 1 + l.N%MaxRepeat
+		}
+	})
+}
+
 // Encode returns bytes that mean in; Decode(Encode(in)) is in but for the names and comments of the scenario.
 func Encode(in Input) []byte {
 	b := append([]byte{byte(in.Profile)}, corpus.Encode(in.Scenario)...)

@@ -51,7 +51,7 @@ const (
 	TriageNew                     // it shows what was not filed before
 	TriageKnown                   // it shows what is filed already; it was counted there
 	TriageUndecided               // the checker's budget was spent
-	TriageForeign                 // its fuzz target takes other inputs than scenarios
+	TriageForeign                 // its fuzz target does something else with inputs than to run them as scenarios
 	TriageUnread                  // it cannot be read
 	numTriages
 )
@@ -75,7 +75,8 @@ type TriageSummary struct {
 func (Triaged) EventName() string       { return "triaged" }
 func (TriageSummary) EventName() string { return "triage-summary" }
 
-// scenarioTargets are the fuzz targets whose inputs are what package input reads: scenarios with a schedule.
+// scenarioTargets are the fuzz targets that run what package input reads: a scenario under a schedule. Others read something else,
+// or change or compare what they read.
 var scenarioTargets = []string{"FuzzPtrace", "FuzzChecker"}
 
 // triage is a triage under way.
@@ -162,6 +163,7 @@ func (t *triage) file(f input.File, res *Triaged) error {
 		return nil
 	default:
 		in = input.Decode(f.Data)
+		input.Bound(in.Scenario)
 		in.Scenario.Name = "triaged"
 		if in.Stream == nil {
 			in.Stream = schedule.Stream{} // all of the run is the fair schedule's
@@ -279,7 +281,7 @@ func (t *Triaged) text() string {
 	case TriageUndecided:
 		return fmt.Sprintf("%s: cannot tell: the checker's budget is spent (on %s)\n", path, t.Target)
 	case TriageForeign:
-		return fmt.Sprintf("%s: an input of %s is no scenario: go test -run '^%s$' runs it\n", path, history.Printable(t.Fuzz), history.Printable(t.Fuzz))
+		return fmt.Sprintf("%s: an input of %s is no run of a scenario: go test -run '^%s$' shows what it does\n", path, history.Printable(t.Fuzz), history.Printable(t.Fuzz))
 	case TriageUnread:
 		return fmt.Sprintf("not read: %s\n", history.Printable(t.Error)) // it says which file
 	}
