@@ -41,6 +41,8 @@ type Limits struct {
 	Time      time.Duration // for everything, the minimising included
 	Minimise  time.Duration // of it for the minimising, at most
 	Schedules int           // 0: as many as the time allows. With a bound, and time enough, a hunt repeats exactly
+	Plain     bool          // seeds alone, without variations of them, and no minimising
+	Stop      func() bool   // nil, or asked before each turn whether it was long enough
 	FirstOnly bool          // stop when one oracle has seen it; else the others get their chance, too
 	Seed      uint64        // of the schedules and variations
 }
@@ -107,7 +109,7 @@ func (h *Hunter) Hunt(ctx context.Context, q *Quarry, l Limits) (Hunted, error) 
 	j := &hunt{Hunter: h, Quarry: q, Limits: l, ctx: limited, start: time.Now(), rng: rand.New(rand.NewPCG(l.Seed, uint64(h.bug))),
 		vary: gen.New(l.Seed ^ uint64(h.bug)<<32), res: Hunted{Bug: h.bug}}
 	err := j.search()
-	if err == nil && j.res.Found {
+	if err == nil && j.res.Found && !j.Plain {
 		err = j.minimise(ctx)
 	}
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
@@ -126,7 +128,10 @@ func (j *hunt) search() error {
 	for round, last := 0, -1; last < 0 || round <= last; round++ {
 		for _, i := range order {
 			s, p, varied := j.scenarios[i], j.programs[i], false
-			if round >= seedRounds && j.rng.IntN(2) == 0 {
+			if j.Stop != nil && j.Stop() {
+				return nil
+			}
+			if round >= seedRounds && !j.Plain && j.rng.IntN(2) == 0 {
 				if v := j.vary.Vary(s); v != nil {
 					if vp, err := corpus.Lower(v); err == nil {
 						s, p, varied = v, vp, true
