@@ -49,6 +49,24 @@ var exactCases = []struct {
 	{engine.BugInterruptLost, "main: ptrace SEIZE child\nchild: pause\nmain: ptrace INTERRUPT child\nmain: wait4 child", crashers.Hang},
 }
 
+func bloat(t *testing.T, core string) (*corpus.Scenario, *engine.Program) {
+	t.Helper()
+	s, err := corpus.Parse("around.scn", fmt.Appendf(nil, around, core))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, lower(t, s)
+}
+
+func lower(t *testing.T, s *corpus.Scenario) *engine.Program {
+	t.Helper()
+	p, err := corpus.Lower(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
 // sight is the first run of a scenario that shows something of the kind, in the order of seeds.
 func sight(t *testing.T, h *power.Hunter, p *engine.Program, kind crashers.Kind) (crashers.Finding, stress.Plan) {
 	t.Helper()
@@ -72,14 +90,7 @@ func sight(t *testing.T, h *power.Hunter, p *engine.Program, kind crashers.Kind)
 func TestExact(t *testing.T) {
 	var text strings.Builder
 	for _, c := range exactCases {
-		s, err := corpus.Parse("around.scn", fmt.Appendf(nil, around, c.core))
-		if err != nil {
-			t.Fatal(err)
-		}
-		p, err := corpus.Lower(s)
-		if err != nil {
-			t.Fatal(err)
-		}
+		s, p := bloat(t, c.core)
 		h := power.NewHunter(c.bug)
 		want, plan := sight(t, h, p, c.kind)
 		m, err := crashers.Minimiser{Check: h}.Run(context.Background(), s, plan, want)
@@ -93,10 +104,7 @@ func TestExact(t *testing.T) {
 		if n := m.Scenario.NumOps(); n > strings.Count(c.core, "\n")+1 {
 			t.Errorf("%v: %d operations are left", c.bug, n)
 		}
-		q, err := corpus.Lower(m.Scenario)
-		if err != nil {
-			t.Fatal(err)
-		}
+		q := lower(t, m.Scenario)
 		for range 3 {
 			again, err := power.NewHunter(c.bug).Replay(context.Background(), q, m.Plan.Schedule, &want)
 			if err != nil || again.Hits != 1 {
@@ -123,14 +131,7 @@ func TestExact(t *testing.T) {
 // TestExactIsBounded: at each bound the answer shows the finding, under its schedule.
 func TestExactIsBounded(t *testing.T) {
 	c := exactCases[0]
-	s, err := corpus.Parse("around.scn", fmt.Appendf(nil, around, c.core))
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := corpus.Lower(s)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s, p := bloat(t, c.core)
 	h := power.NewHunter(c.bug)
 	want, plan := sight(t, h, p, c.kind)
 	for steps := 1; steps < 12; steps += 2 {
@@ -138,10 +139,7 @@ func TestExactIsBounded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		q, err := corpus.Lower(m.Scenario)
-		if err != nil {
-			t.Fatal(err)
-		}
+		q := lower(t, m.Scenario)
 		if again, err := h.Replay(context.Background(), q, m.Plan.Schedule, &want); err != nil || again.Hits != 1 || m.Steps > steps {
 			t.Errorf("bound %d, %d steps: %+v, %v\n%s", steps, m.Steps, again, err, m.Scenario.Print())
 		}

@@ -52,6 +52,9 @@ func TestHuntRepeats(t *testing.T) {
 				t.Errorf("%v: %+v, then %+v", bug, first, r)
 			}
 		}
+		if first.Exact == nil || first.Drifted != "" || first.Words == "" {
+			t.Errorf("%v: drifted: %q; in words: %q", bug, first.Drifted, first.Words)
+		}
 		p, err := corpus.Lower(first.Scenario)
 		if err != nil {
 			t.Fatal(err)
