@@ -124,3 +124,32 @@ func pieces(text []byte, n int) func(func([]byte) bool) {
 		}
 	}
 }
+
+// TestOneTitle checks that what fails in the same way has the same title on every architecture. Logs are named ARCH-WHAT.
+func TestOneTitle(t *testing.T) {
+	logs, err := filepath.Glob("testdata/*.log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	type seen struct{ log, title string }
+	first, several := map[string]seen{}, 0
+	for _, log := range logs {
+		_, what, _ := strings.Cut(strings.TrimSuffix(filepath.Base(log), ".log"), "-")
+		text, err := os.ReadFile(log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		title := "no report"
+		if rs := Parse(text); len(rs) > 0 {
+			title = rs[0].Title
+		}
+		if f, ok := first[what]; !ok {
+			first[what] = seen{log, title}
+		} else if several++; f.title != title {
+			t.Errorf("%s: %q, but %s: %q", f.log, f.title, log, title)
+		}
+	}
+	if several < 10 {
+		t.Errorf("only %d logs of what another architecture has a log of too", several)
+	}
+}

@@ -15,6 +15,7 @@ type head struct {
 	place string   // source file of a BUG or WARN
 	after set      // kinds of reports that lines like this go on with
 	only  bool     // the line begins no report of its own, it only goes on with one
+	last  bool     // it is a panic that names another report as its reason
 }
 
 // rule recognises lines by how they start.
@@ -260,9 +261,9 @@ var (
 func panics(text string) head {
 	for i := range follows {
 		if strings.HasPrefix(text, follows[i].text) {
-			h := head{kind: Panic, what: "panic: " + normal(text), fixed: true, after: follows[i].after}
-			if strings.Contains(text, "tack overflow") {
-				h = head{kind: StackOverflow, after: of(StackOverflow)}
+			h := head{kind: Panic, what: "panic: " + normal(text), fixed: true, after: follows[i].after, last: true}
+			if follows[i].after == of(StackOverflow) {
+				h.kind, h.what, h.fixed = StackOverflow, "", false
 			}
 			return h
 		}

@@ -120,7 +120,7 @@ func (k Kind) elsewhere() bool { return of(RCUStall, SoftLockup, HardLockup, Hun
 func (p *Parser) header(h head, caller string, cut bool) {
 	o := p.open
 	switch {
-	case o != nil && h.after.has(o.head.kind) && h.kind == Panic:
+	case o != nil && h.last && h.after.has(o.head.kind):
 		o.follow(h, p.num)
 		return
 	case o != nil && !o.ended && o.goesOn(h):
@@ -128,7 +128,7 @@ func (p *Parser) header(h head, caller string, cut bool) {
 		return
 	case h.only:
 		return
-	case h.kind == Panic && h.after&p.seen != 0:
+	case h.last && h.after&p.seen != 0:
 		if o != nil {
 			p.finish(Complete)
 		}
@@ -209,9 +209,12 @@ func (o *open) guilty() string {
 	if o.head.kind >= GoPanic {
 		skip = isGoHelper
 	}
-	for i := range o.trace {
-		if f := o.trace[i].Func; !skip(f) {
-			return f
+	for i, f := range o.trace {
+		if f.Offset == 0 && f.Func != "" && (i > 0 || o.pc != known) && o.head.kind < GoPanic {
+			continue // the address behind a last call that never returns: it belongs to the function in front of this one
+		}
+		if !skip(f.Func) {
+			return f.Func
 		}
 	}
 	return ""
@@ -252,7 +255,7 @@ func (o *open) body(s string) bool {
 	}
 	f, sure, ok := frame(s)
 	if !ok {
-		if o.section == inTrace && len(o.trace) > 0 && !strings.HasPrefix(s, "<") && !strings.HasPrefix(s, "--- interrupt:") && !strings.HasSuffix(s, "[inline]") {
+		if o.section == inTrace && len(o.trace) > 0 && !amidTrace(s) {
 			o.section = afterTrace
 		}
 		return false
@@ -264,6 +267,13 @@ func (o *open) body(s string) bool {
 		o.add(f)
 	}
 	return o.section == inTrace
+}
+
+// amidTrace says that a line that is no frame may stand amid a trace: another stack (x86), an exception (powerpc, s390), an
+// inlined function (of symbolised logs), an address in no function.
+func amidTrace(s string) bool {
+	return strings.HasPrefix(s, "<") || strings.HasPrefix(s, "--- interrupt:") || strings.HasSuffix(s, "[inline]") ||
+		strings.HasPrefix(addresses(s), "0x")
 }
 
 // add appends a frame of the trace. Some architectures begin it with the function of the program counter.
