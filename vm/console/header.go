@@ -138,7 +138,7 @@ var rules = []rule{
 	// Warnings: "CPU: 0 PID: 1 at FILE:LINE FUNC", and since 6.19 "FILE:LINE at FUNC, CPU#0: COMM/PID".
 	{"WARNING: ", re(`CPU: \d+ PID: \d+ at (?:([^ ]+):\d+ )?` + sym), warning},
 	{"WARNING: ", re(`([^ ]+):\d+ at ` + sym), warning},
-	{"WARNING: at ", re(`([^ ]+):\d+ ?()`), warning},
+	{"WARNING: at ", re(`([^ ]+):\d+ ` + sym), warning}, // before 3.11
 	{"WARNING: ", re(`CPU: \d+ PID: \d+ at ([^ ]+):\d+ ?()`), warning},
 	{"WARNING: DATA RACE", nil, simple(GoRace, "")},
 
@@ -200,6 +200,8 @@ func warning(m []string) head {
 func exception(m []string) head {
 	name := m[1]
 	switch {
+	case name == "Oops": // "Oops: Oops: 0002 [#1]": x86 since 6.10
+		return head{kind: BadAccess, after: dying}
 	case strings.Contains(name, "general protection") && m[2] != "":
 		return head{kind: BadAccess, alt: []string{"general protection fault"}, after: dying}
 	case strings.Contains(name, "general protection"):

@@ -137,12 +137,19 @@ func prefix(s string) (string, origin) {
 		return s, o
 	}
 	if c := s[0]; c >= '0' && c <= '9' {
-		if head, text, ok := strings.Cut(s, ";"); ok && len(head) < 64 && strings.Count(head, ",") >= 3 && strings.Trim(head, "0123456789,-c+") == "" {
-			return strings.TrimLeft(text, " "), o
+		if head, text, ok := strings.Cut(s, ";"); ok && len(head) < 64 {
+			if f := strings.SplitN(head, ",", 4); len(f) == 4 && digits(f[0]) && digits(f[1]) && digits(f[2]) {
+				return strings.TrimLeft(text, " "), o
+			}
 		}
 	}
 	if i := strings.Index(s, " kernel: "); i >= 0 && i < 100 && clock(s[:i]) {
 		s = s[i+len(" kernel: "):]
+	}
+	if c := s[0]; (c == 'D' || c == 'I' || c == 'W' || c == 'E') && len(s) > 30 && digits(s[1:5]) && clock(s[:min(len(s), 12)]) { // gVisor's log
+		if i := strings.Index(s[:min(len(s), 120)], "] "); i > 0 {
+			s = s[i+2:]
+		}
 	}
 	if len(s) > 3 && s[0] == '<' {
 		if i := strings.IndexByte(s[:min(len(s), 5)], '>'); i > 1 && digits(s[1:i]) {

@@ -47,6 +47,7 @@ const (
 	beforeTrace section = iota
 	inTrace
 	otherTrace // one that is not about where it happened: of an allocation, of another CPU
+	lastBranch // s390: the next line is the last taken branch
 	afterTrace
 )
 
@@ -185,6 +186,10 @@ func (o *open) follow(h head, line int) {
 func (p *Parser) finish(why State) {
 	o := p.open
 	p.open = nil
+	if o.head.kind == Trap && o.pc == unknown { // s390 executes what lies at address 0 before it complains
+		o.alt = append(o.alt, o.head.what)
+		o.head.kind, o.head.what = BadAccess, ""
+	}
 	k := o.head.kind
 	p.seen |= 1 << k
 	if o.fn == "" {
@@ -210,7 +215,7 @@ func (o *open) guilty() string {
 		skip = isGoHelper
 	}
 	for i, f := range o.trace {
-		if f.Offset == 0 && f.Func != "" && (i > 0 || o.pc != known) && o.head.kind < GoPanic {
+		if f.Offset == 0 && (i > 0 || o.pc != known) && o.head.kind < GoPanic {
 			continue // the address behind a last call that never returns: it belongs to the function in front of this one
 		}
 		if !skip(f.Func) {
@@ -254,6 +259,10 @@ func (o *open) body(s string) bool {
 		return true
 	}
 	f, sure, ok := frame(s)
+	if o.section == lastBranch {
+		o.section = afterTrace
+		return ok && o.branch(f)
+	}
 	if !ok {
 		if o.section == inTrace && len(o.trace) > 0 && !amidTrace(s) {
 			o.section = afterTrace
@@ -322,10 +331,26 @@ func (o *open) begins(s string) (section, bool) {
 		return main, true
 	case strings.HasPrefix(s, "Allocated by task"), strings.HasPrefix(s, "Freed by task"), strings.HasPrefix(s, "Last potentially related work"),
 		strings.HasPrefix(s, "Second to last potentially"), strings.HasPrefix(s, "-> #"), strings.HasPrefix(s, "Uninit was "),
-		strings.HasPrefix(s, "Last Breaking-Event-Address"), strings.HasPrefix(s, "Preemption disabled at:"), strings.HasPrefix(s, "hardirqs last "), strings.HasPrefix(s, "softirqs last "):
+		strings.HasPrefix(s, "Preemption disabled at:"), strings.HasPrefix(s, "hardirqs last "), strings.HasPrefix(s, "softirqs last "):
 		return otherTrace, true
 	}
+	if strings.HasPrefix(s, "Last Breaking-Event-Address:") {
+		return lastBranch, true
+	}
 	return 0, false
+}
+
+// branch takes the last branch that s390 took. It tells who jumped to nowhere. It also tells where a BUG or WARN is whose
+// trap is the last instruction of a function: the program counter is behind it, in the next function.
+func (o *open) branch(f Frame) bool {
+	switch behind := o.pc == known && o.trace[0].Offset == 0; {
+	case isHelper(f.Func):
+	case behind && (o.head.kind == KernelBug || o.head.kind == Warning):
+		o.trace[0] = f
+	case o.pc == unknown && len(o.trace) < MaxTrace:
+		o.trace = append([]Frame{f}, o.trace...)
+	}
+	return true
 }
 
 // lock reads the place where lockdep says that a lock was or is taken: "(name){...}, at: FUNC".
