@@ -1,7 +1,6 @@
 package corpus
 
 import (
-	"embed"
 	"fmt"
 	"io/fs"
 	"path"
@@ -10,10 +9,8 @@ import (
 	"sync"
 )
 
-//go:embed seeds
-var seedFiles embed.FS
-
 // Seeds returns the embedded scenarios, by file name, whatever their topics. They are shared: Clone before changing one.
+// A program that go-fuzz-build makes has none.
 var Seeds = sync.OnceValue(func() []*Scenario {
 	var out []*Scenario
 	for _, name := range seedPaths() {

@@ -1,7 +1,6 @@
 package crashers
 
 import (
-	_ "embed"
 	"errors"
 	"fmt"
 	"slices"
@@ -13,9 +12,6 @@ import (
 	"tracehammer/stress"
 	"tracehammer/stress/history"
 )
-
-//go:embed repro/runtime.c
-var runtimeC string
 
 // Reproducer is what a C program that shows a finding alone is made of.
 type Reproducer struct {

@@ -1,15 +1,9 @@
 package engine
 
 import (
-	"embed"
 	"iter"
 	"math/bits"
 )
-
-// Sources are the files of this package: what rules they cite says where a rule is implemented (stress/rules).
-//
-//go:embed *.go
-var Sources embed.FS
 
 // Marks counts how often each R rule was exercised, by number.
 type Marks [NumRules]uint64

@@ -1,0 +1,8 @@
+//go:build !gofuzz
+
+package corpus
+
+import "embed"
+
+//go:embed seeds
+var seedFiles embed.FS
