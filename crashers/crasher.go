@@ -109,7 +109,7 @@ func (m *Meta) encode() ([]byte, error) {
 func decodeMeta(id string, data []byte) (Meta, error) {
 	var m Meta
 	if err := json.Unmarshal(data, &m); err != nil {
-		return m, fmt.Errorf("%s: %w", fileMeta, err)
+		return m, fmt.Errorf("%s: %s", fileMeta, history.Printable(err.Error())) // it quotes the file
 	}
 	switch {
 	case m.ID != id:

@@ -156,7 +156,7 @@ func Decode(id string, read func(name string, limit int64) ([]byte, error)) (*Cr
 		return nil, err
 	}
 	if err := json.Unmarshal(plan, &c.Plan); err != nil {
-		return nil, fmt.Errorf("crasher %s: %s: %w", id, filePlan, err)
+		return nil, fmt.Errorf("crasher %s: %s: %s", id, filePlan, history.Printable(err.Error()))
 	}
 	hist, err := optional(fileHistory, maxHistory)
 	if err != nil {

@@ -1,7 +1,9 @@
 package fuzz
 
 import (
+	"bytes"
 	"context"
+	"reflect"
 	"strings"
 	"sync"
 
@@ -10,6 +12,7 @@ import (
 	"tracehammer/stress"
 	"tracehammer/stress/history"
 	"tracehammer/stress/oracle"
+	"tracehammer/vm/console"
 )
 
 // quiet is a run in which nothing happens, to which a kernel's log is added.
@@ -28,41 +31,80 @@ var quiet = sync.OnceValues(func() (*engine.Program, *history.History) {
 
 var consoleOracle = oracle.New(engine.Profile{})
 
-// FuzzConsole takes bytes for the lines that a kernel logged during a run in which nothing else was wrong. It asserts that the
-// oracle calls them a complaint of the kernel exactly if a line holds one of the marks of a kernel's complaints, that its title is of those marks and of no
-// text from the log, and that the explanation has every line.
+// FuzzConsole takes bytes for what a kernel prints; the first byte is how many come at a time. It asserts that the parser of
+// consoles finds the same reports however the text comes in, that they are in order, bounded and printable, and that the oracle
+// calls a run with that log, in which nothing else is wrong, the kernel's complaint exactly if there are reports, by the title of
+// one of them.
 func FuzzConsole(data []byte) int {
-	p, h := quiet()
-	lines := strings.Split(string(data), "\n")
-	h.Console = lines
-	v := consoleOracle.Judge(p, h)
-	marked := ""
-	for _, mark := range consoleMarks {
-		if strings.Contains(string(data), mark) {
-			marked = mark
-			break
+	if len(data) == 0 {
+		return never
+	}
+	piece, text := int(data[0])+1, data[1:]
+	reports := console.Parse(text)
+	checkReports(reports, bytes.Count(text, []byte("\n"))+1)
+
+	var again []console.Report
+	p := console.NewParser(func(r console.Report) { again = append(again, r) })
+	for rest := text; len(rest) > 0; {
+		n := min(piece, len(rest))
+		if written, err := p.Write(rest[:n]); err != nil || written != n {
+			violated("FuzzConsole", "writing %d bytes: %d, %v", n, written, err)
 		}
+		rest = rest[n:]
 	}
-	switch {
-	case marked == "" && v.Kind != oracle.Admitted:
+	p.Close()
+	if again = again[:min(len(again), console.MaxReports)]; len(again)+len(reports) > 0 && !reflect.DeepEqual(again, reports) {
+		violated("FuzzConsole", "at once:\n%+v\n%d bytes at a time:\n%+v", reports, piece, again)
+	}
+
+	prog, h := quiet()
+	h.Console = strings.Split(string(text), "\n")
+	switch v := consoleOracle.Judge(prog, h); {
+	case v.Kind != oracle.Admitted && v.Kind != oracle.Console:
 		violated("FuzzConsole", "%v: %s", v.Kind, v.Title)
-	case marked == "":
+	case v.Kind == oracle.Console && !titled(console.ParseLines(h.Console), v.Title):
+		violated("FuzzConsole", "the title %q, the reports %+v", v.Title, reports)
+	case v.Kind == oracle.Admitted && len(console.ParseLines(h.Console)) > 0:
+		violated("FuzzConsole", "a log with reports is admitted: %+v", reports)
+	case v.Kind == oracle.Admitted:
 		return neutral
-	case v.Kind != oracle.Console:
-		violated("FuzzConsole", "a log with %q is %v", marked, v.Kind)
-	}
-	known := false
-	for _, mark := range consoleMarks {
-		known = known || v.Title == "console: "+mark
-	}
-	if !known {
-		violated("FuzzConsole", "the title %q", v.Title)
-	}
-	if !strings.HasSuffix(v.Explanation, strings.Join(lines, "\n")) {
-		violated("FuzzConsole", "the explanation lacks the log: %q", v.Explanation)
 	}
 	return keep
 }
 
-// consoleMarks are what the kernel's reports of its own bugs have in common: bug.h, panic.c, lockdep, RCU, hung_task and UBSAN write them.
-var consoleMarks = []string{"BUG:", "WARNING:", "Oops", "general protection fault", "kernel BUG at", "INFO: task ", "rcu: INFO", "UBSAN:"}
+func titled(reports []console.Report, title string) bool {
+	for i := range reports {
+		if "console: "+reports[i].Title == title {
+			return true
+		}
+	}
+	return false
+}
+
+// checkReports looks at the reports in a text of some lines.
+func checkReports(reports []console.Report, lines int) {
+	if len(reports) > console.MaxReports {
+		violated("FuzzConsole", "%d reports", len(reports))
+	}
+	first := 1
+	for i := range reports {
+		r := &reports[i]
+		if r.First < first || r.Last < r.First || r.Last > lines {
+			violated("FuzzConsole", "a report from line %d to %d of %d, behind one from %d", r.First, r.Last, lines, first)
+		}
+		first = r.First
+		if len(r.Title) == 0 || len(r.Title) > console.MaxTitle || len(r.Alt) > console.MaxAlt || len(r.Trace) > console.MaxTrace {
+			violated("FuzzConsole", "out of bounds: %+v", r)
+		}
+		for _, s := range append([]string{r.Title, r.Func, r.Kind.String(), r.State.String()}, r.Alt...) {
+			if !printable(s) {
+				violated("FuzzConsole", "%q reaches a terminal", s)
+			}
+		}
+		for _, f := range r.Trace {
+			if !printable(f.Func) || !printable(f.Module) {
+				violated("FuzzConsole", "%q of %q reaches a terminal", f.Func, f.Module)
+			}
+		}
+	}
+}

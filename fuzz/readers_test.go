@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/binary"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"tracehammer/corpus"
@@ -48,10 +50,18 @@ func FuzzStatus(f *testing.F) {
 }
 
 func FuzzConsole(f *testing.F) {
-	f.Add([]byte("usb 1-1: new device"))
-	f.Add([]byte("------------[ cut here ]------------\nWARNING: CPU: 0 PID: 1 at kernel/ptrace.c:12 ptrace_stop+0x1/0x2\n"))
-	f.Add([]byte("BUG: kernel NULL pointer dereference, address: 0\nOops: 0002 [#1] PREEMPT SMP"))
-	f.Add([]byte("INFO: task a:12 blocked for more than 120 seconds."))
+	logs, err := filepath.Glob("../vm/console/testdata/*.log")
+	if err != nil || len(logs) == 0 {
+		f.Fatalf("%d logs, %v", len(logs), err)
+	}
+	for _, name := range logs {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(append([]byte{63}, text[:min(len(text), 16<<10)]...))
+	}
+	f.Add([]byte("\x00usb 1-1: new device"))
 	f.Fuzz(func(t *testing.T, data []byte) { fuzz.FuzzConsole(data) })
 }
 
