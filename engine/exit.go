@@ -83,7 +83,7 @@ func (w *World) exitSignals(id TaskID, t *task, f *frame) bool {
 
 // exitTold tells the parent of a group stop that this thread's exit completed.
 func (w *World) exitTold(id TaskID, _ *task, f *frame) bool {
-	w.notifyStop(id, false, CLD_STOPPED)
+	w.tellGroupStop(id)
 	f.stage = stExitNotify
 	return false
 }

@@ -33,14 +33,15 @@ func (w *World) checkStep(before *World, c Choice) {
 	}
 	id := c.Task
 	b, t := &before.tasks[id], &w.tasks[id]
+	w.checkWait(before, id)
 	if c.Kind != ChoiceKernel && c.Kind != ChoiceInterrupt || b.depth == 0 || t.dead() {
 		return
 	}
-	switch f := &b.frames[b.depth-1]; f.stage {
+	switch stage, sig := b.next(); stage {
 	case stAfterSignal:
-		w.checkAfterSignal(id, b, t)
+		w.checkAfterSignal(id, b, t, sig)
 	case stAfterEntry, stAfterExit:
-		w.expect(40, id, b.resume == 0 || bits.OnesCount64(t.pending.mask&^b.pending.mask) <= 1, "one restart signal makes several pending")
+		w.expect(40, id, sig == 0 || bits.OnesCount64(t.pending.mask&^b.pending.mask&^bit(SIGKILL)) <= 1, "one restart signal makes several pending")
 	case stOrphan:
 		// The step may go on to dequeue a SIGSTOP, which is another stop.
 		begun := b.jobctl&jcStopPending == 0 && (t.jobctl&jcStopPending != 0 || t.state == Stopped) && t.stopSig == b.cursig
@@ -53,8 +54,6 @@ func (w *World) checkStep(before *World, c Choice) {
 			w.expect(62, leader, w.tasks[leader].exitState == ExitDead, "the old leader in exit state %d", w.tasks[leader].exitState)
 			w.expect(61, id, w.at[t.tid] == id && t.tid == w.tgid(t), "tid %d after the exec of tid %d", t.tid, b.tid)
 		}
-	case stWait, stWaitTrace:
-		w.checkWait(before, id, b, t)
 	}
 	if t.execID != b.execID {
 		p := w.procOf(t)
@@ -64,14 +63,27 @@ func (w *World) checkStep(before *World, c Choice) {
 	}
 }
 
+// next is the stage that a task goes on with, and the signal that it was left with if that follows a report or a stop.
+func (t *task) next() (stage, uint8) {
+	if t.depth > 1 && t.top().stage == stTraced {
+		return t.frames[t.depth-2].stage, uint8(t.exitCode)
+	}
+	return t.top().stage, t.resume
+}
+
 // checkChange looks at what a step did to one task.
 func (w *World) checkChange(before *World, c Choice, i TaskID, b, t *task) {
 	w.expect(66, i, !b.is(tfReleased) || t.is(tfReleased), "released twice")
+	if p := b.vforkDone; p != NoTask && t.vforkDone == NoTask && i != c.Task {
+		w.expect(48, p, before.tasks[p].fatalPending(), "goes on from vfork, though task %d has its memory", i)
+	}
 	w.expect(66, i, !t.is(tfReleased) || b.is(tfReleased) || w.at[b.tid] != i, "released, and found by tid %d", b.tid)
 	w.expect(66, i, b.exitState == Alive || t.exitState >= b.exitState || b.exitState == ExitTrace && t.exitState == ExitZombie || t.exitState == ExitTrace,
 		"exit state %d becomes %d", b.exitState, t.exitState)
 	if b.state == Traced && t.state != Traced && i != c.Task {
-		tracer := before.sameGroup(b.parent, c.Task)
+		// A request, or the end of its tracer: nothing else that its tracer does ends a stop.
+		by := &before.tasks[c.Task]
+		tracer := before.sameGroup(b.parent, c.Task) && (w.m.ended.task == c.Task && w.m.ended.target == i || by.depth != 0 && by.top().stage == stExitNotify)
 		w.expect(58, i, tracer || t.fatalPending() || b.jobctl&jcListening != 0 || !b.is(tfTraced) || b.utrace.n > 1,
 			"woken from a tracing stop by a step of task %d", c.Task)
 	}
@@ -107,8 +119,9 @@ func lostRealtime(a, b *queue) int {
 }
 
 // checkAfterSignal: what a signal-delivery-stop was left with decides, and nothing else (R31).
-func (w *World) checkAfterSignal(id TaskID, b, t *task) {
-	sig := b.resume
+func (w *World) checkAfterSignal(id TaskID, b, t *task, sig uint8) {
+	begun := b.jobctl&jcStopPending == 0 && (t.jobctl&jcStopPending != 0 || t.state == Stopped) && t.stopSig == sig
+	w.expect(56, id, sig == 0 || !begun || b.jobctl&jcStopDequeued != 0, "signal %d stops after a SIGCONT", sig)
 	grown := t.nhand > b.nhand
 	exits := t.depth > 0 && t.top().stage == stGroupExit
 	if sig == 0 {
@@ -119,7 +132,7 @@ func (w *World) checkAfterSignal(id TaskID, b, t *task) {
 	}
 	if b.blocked&bit(sig) != 0 && sig != SIGKILL {
 		queued := (t.pending.mask|w.procOf(t).shared.mask)&bit(sig) != 0
-		ignored := w.procOf(t).flags&gfGroupExit != 0 || w.procOf(t).flags&gfUnkillable != 0
+		ignored := b.utrace.n > 1 || w.procOf(t).flags&gfGroupExit != 0 || w.procOf(t).flags&gfUnkillable != 0
 		w.expect(39, id, queued || ignored, "signal %d was blocked and is not pending", sig)
 		return
 	}
@@ -143,41 +156,85 @@ func (w *World) checkTracerExit(before *World, id TaskID) {
 	}
 }
 
-// checkWait looks at what a wait returns or takes.
-func (w *World) checkWait(before *World, id TaskID, b, t *task) {
-	o, _ := before.waitOpts(b)
+// checkWait looks at what a wait reports, and at what it makes of nothing to report.
+func (w *World) checkWait(before *World, id TaskID) {
+	o, _ := w.waitOpts(&w.tasks[id])
+	for k := range w.m.trace {
+		switch e := &w.m.trace[k]; e.kind {
+		case traceWaited:
+			w.checkReport(before, id, e, &o)
+		case traceScanned:
+			hope := NoTask
+			for s := before.used &^ (1 << id); s != 0 && hope == NoTask; s &= s - 1 {
+				if i := TaskID(bits.TrailingZeros16(s)); before.mayReport(id, i, &o) {
+					hope = i
+				}
+			}
+			w.expect(71, id, e.live || hope == NoTask, "ECHILD, though task %d may report", hope)
+			n := 71
+			if o.flags&WNOTHREAD != 0 {
+				n = 72
+			}
+			w.expect(n, id, !e.live || hope != NoTask, "waits, and nobody may report")
+		}
+	}
 	for s := before.used; s != 0; s &= s - 1 {
 		i := TaskID(bits.TrailingZeros16(s))
-		c, d := &before.tasks[i], &w.tasks[i]
-		if c.is(tfReport) && !d.is(tfReport) && d.state == Traced {
-			w.expect(42, i, c.state == Traced && c.is(tfTraced) && c.exitCode != 0, "a report of no stop is taken")
-			w.expect(43, i, c.exitCode&0x7f != 0, "a stop with status 0")
-			w.expect(45, i, c.jobctl&jcListening == 0, "a wait sees a listening tracee")
-			w.expect(51, i, c.is(tfTraced) && before.sameGroup(c.parent, id), "the report of another's tracee is taken")
-			w.expect(72, i, o.flags&WNOTHREAD == 0 || c.parent == id || c.realParent == id, "__WNOTHREAD takes the report of another thread's tracee")
-		}
-		if c.exitState == ExitZombie && d.exitState != ExitZombie && d.exitState != c.exitState && before.tasks[id].top().stage == stWait {
-			w.expect(67, i, !c.is(tfTraced) || before.sameGroup(c.parent, id), "a foreign tracer's zombie is taken")
-			w.expect(68, i, !before.delayedLeader(i), "a leader is taken before its threads")
-			w.expect(72, i, o.flags&WNOTHREAD == 0 || c.parent == id || c.realParent == id, "__WNOTHREAD takes another thread's child")
-		}
-		if c.exitState == ExitTrace && d.exitState == ExitZombie {
-			w.expect(67, i, !d.is(tfTraced), "the real parent's zombie has a tracer")
+		if before.tasks[i].exitState == ExitTrace && w.tasks[i].exitState == ExitZombie {
+			w.expect(67, i, !w.tasks[i].is(tfTraced), "the real parent's zombie has a tracer")
 		}
 	}
-	if t.ret != -ECHILD || t.depth == 0 || b.ret == -ECHILD {
-		return
+}
+
+// checkReport looks at one report.
+func (w *World) checkReport(before *World, id TaskID, e *traced, o *waitWhat) {
+	i, keep := e.task, o.flags&WNOWAIT != 0
+	c, d := &before.tasks[i], &w.tasks[i]
+	p, q := before.procOf(c), w.procOf(d)
+	tracee := c.is(tfTraced) && before.sameGroup(id, c.parent)
+	w.expect(72, i, c.is(tfTraced) && before.owns(id, c.parent, o) || before.owns(id, c.realParent, o), "task %d is told of what is neither its child nor its tracee", id)
+	switch e.code {
+	case CLD_TRAPPED:
+		w.expect(51, i, tracee, "a stop is reported to task %d, which does not trace it", id)
+		w.expect(42, i, c.state == Traced && c.exitCode != 0, "a stop is reported that is over")
+		w.expect(43, i, c.is(tfReport), "a stop is reported again")
+		w.expect(43, i, keep == d.is(tfReport), "WNOWAIT is %v, the report is left: %v", keep, d.is(tfReport))
+		w.expect(43, i, c.exitCode&0x7f != 0, "a stop with status 0")
+		w.expect(45, i, c.jobctl&jcListening == 0, "a wait sees a listening tracee")
+	case CLD_STOPPED:
+		w.expect(43, i, p.exitCode != 0 && keep == (q.exitCode != 0), "WNOWAIT is %v, the report of the group stop is left: %v", keep, q.exitCode != 0)
+	case CLD_CONTINUED:
+		left := q.flags&gfStopContinued != 0
+		w.expect(43, i, p.flags&gfStopContinued != 0 && keep == left, "WNOWAIT is %v, the report of the continuation is left: %v", keep, left)
+	default:
+		w.expect(67, i, !c.is(tfTraced) || tracee, "a foreign tracer's zombie is reported")
+		w.expect(68, i, !before.delayedLeader(i), "a leader is reported before its threads are gone")
+		w.expect(69, i, p.flags&gfGroupExit == 0 || e.arg == p.exitCode, "reported with %#x, its group exits with %#x", e.arg, p.exitCode)
 	}
-	for s := before.used &^ 1; s != 0; s &= s - 1 {
-		i := TaskID(bits.TrailingZeros16(s))
-		c := &before.tasks[i]
-		if c.state == New || c.dead() || !before.eligiblePid(&o, c) || i == id {
-			continue
-		}
-		tracee := c.is(tfTraced) && before.waitOwns(id, c.parent, &o)
-		child := before.isLeader(i) && before.waitOwns(id, c.realParent, &o) && (o.flags&WALL != 0 || (c.exitSignal != SIGCHLD) == (o.flags&WCLONE != 0))
-		w.expect(71, i, !tracee && !child, "ECHILD, though this one may report to task %d", id)
+}
+
+// owns is what waitOwns should be.
+func (w *World) owns(id, parent TaskID, o *waitWhat) bool {
+	return id == parent || o.flags&WNOTHREAD == 0 && w.sameGroup(id, parent)
+}
+
+// mayReport says whether a wait of task id finds somebody in task i who may report to it, now or later (R88, R93).
+func (w *World) mayReport(id, i TaskID, o *waitWhat) bool {
+	c := &w.tasks[i]
+	if c.is(tfReleased) || c.exitState == ExitDead || !w.eligiblePid(o, c) {
+		return false
 	}
+	tracee := c.is(tfTraced) && w.owns(id, c.parent, o)
+	child := w.isLeader(i) && w.owns(id, c.realParent, o) && (o.flags&WALL != 0 || (c.exitSignal != SIGCHLD) == (o.flags&WCLONE != 0))
+	switch {
+	case c.exitState == Alive:
+		return tracee || child
+	case c.exitState == ExitTrace:
+		return child
+	case child && (!c.is(tfTraced) || w.reparented(c)) && (w.delayedLeader(i) || c.is(tfTraced)):
+		return true // not this wait's yet
+	}
+	return (tracee || child) && o.flags&WEXITED != 0 || (tracee || child) && w.delayedLeader(i) && o.flags&WCONTINUED != 0
 }
 
 // checkLive looks at a World in which nothing can happen any more: whoever waits must have a reason (section 7, L).

@@ -151,9 +151,15 @@ func (w *World) heldBeside(id TaskID, t *task) bool {
 
 // tellStopped notifies the parent of the completed group stop; the thread is already STOPPED and may already be woken.
 func (w *World) tellStopped(_ TaskID, t *task, f *frame) bool {
-	w.notifyStop(w.procOf(t).leader, false, CLD_STOPPED)
+	w.tellGroupStop(w.procOf(t).leader)
 	f.stage = stInStop
 	return false
+}
+
+// tellGroupStop tells the real parent that the group stop is complete in which a thread took part last.
+func (w *World) tellGroupStop(id TaskID) {
+	w.trace(traced{kind: traceParent, task: id})
+	w.notifyStop(id, false, CLD_STOPPED)
 }
 
 // notifyContinued is the part of get_signal that tells parents what SIGCONT did (R44).

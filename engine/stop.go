@@ -67,7 +67,7 @@ func (w *World) stopNotify(id TaskID, t *task, f *frame) bool {
 		t.flags &^= tfGstop
 		if !t.is(tfTraced) || w.reparented(t) {
 			w.mark(39)
-			w.notifyStop(id, false, CLD_STOPPED)
+			w.tellGroupStop(id)
 		}
 	}
 	f.stage = stTraced

@@ -15,6 +15,9 @@ const (
 	traceReap                      // a report_reap is made
 	traceBody                      // the body of a system call is executed
 	traceTold                      // a tracer is told of a stop
+	traceParent                    // a real parent is told of a group stop
+	traceWaited                    // a wait reports the task; arg is the status, code how waitid calls it
+	traceScanned                   // a wait found nothing; live: but it may come
 )
 
 // traced is one thing that a step did.
@@ -24,6 +27,7 @@ type traced struct {
 	engine EngineID
 	pass   passKind
 	arg    uint16
+	code   int8
 	live   bool   // the engine was attached, and not marked, when its callback returned; traceTold: the task was made TRACED before, and for ptrace
 	action Action // what the callback returned; traceEnd: the most intrusive one
 	resume Action // traceEnd: likewise, without STOP

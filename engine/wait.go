@@ -168,6 +168,7 @@ func (w *World) wait(id TaskID, t *task, f *frame) bool {
 		f.stage = stWaitTrace
 		return false
 	}
+	w.trace(traced{kind: traceScanned, task: id, live: hope})
 	switch {
 	case !hope:
 		w.mark(93)
@@ -280,6 +281,7 @@ func (w *World) consider(t *task, f *frame, o *waitWhat, ptrace bool, i TaskID, 
 
 // waitResult fills in what the caller sees.
 func (w *World) waitResult(t *task, i TaskID, status, code, codeStatus int64) {
+	w.trace(traced{kind: traceWaited, task: i, arg: uint16(status), code: int8(code)})
 	tid := int64(w.tasks[i].tid)
 	t.ret, t.tidMask = tid, 1
 	t.out = [3]int64{status}

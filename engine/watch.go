@@ -63,7 +63,7 @@ func (x *Watch) Step(w *World, c Choice, ev Event) {
 		id := TaskID(ev.Actor) + firstTask
 		w.expect(46, id, x.fresh&(1<<id) == 0, "runs before its first stop")
 	}
-	x.groupStops(w, before, c)
+	x.groupStops(w, before)
 }
 
 func (x *Watch) stopped(w *World, i TaskID, namer StopNamer) {
@@ -82,20 +82,26 @@ func (x *Watch) stopped(w *World, i TaskID, namer StopNamer) {
 }
 
 // groupStops: a real parent is told of each transition to STOPPED once at most, and of no other.
-func (x *Watch) groupStops(w, before *World, c Choice) {
+func (x *Watch) groupStops(w, before *World) {
 	for s := before.groups; s != 0; s &= s - 1 {
 		g := bits.TrailingZeros16(s)
 		if b, p := &before.procs[g], &w.procs[g]; b.threads.n != 0 && p.threads.n != 0 && b.flags&gfStopStopped == 0 && p.flags&gfStopStopped != 0 {
 			x.stops[g]++
 		}
 	}
-	b := &before.tasks[c.Task]
-	if before.used&(1<<c.Task) == 0 || b.depth == 0 || c.Kind == ChoiceUser {
-		return
+	told := false
+	for i := range w.m.trace {
+		if e := &w.m.trace[i]; e.kind == traceParent {
+			told = true
+			g := w.tasks[e.task].proc
+			x.stops[g]--
+			w.expect(53, e.task, x.stops[g] >= 0, "the real parent is told of a stop that was not, or twice")
+		}
 	}
-	switch b.frames[b.depth-1].stage {
-	case stStopped, stExitTold:
-		x.stops[b.proc]--
-		w.expect(53, c.Task, x.stops[b.proc] >= 0, "the real parent is told of a stop that was not, or twice")
+	for s := before.used; s != 0 && !told; s &= s - 1 {
+		i := bits.TrailingZeros16(s)
+		if b, t := &before.tasks[i], &w.tasks[i]; b.is(tfGstop) && !t.is(tfGstop) {
+			x.stops[b.proc]-- // its tracer is in the real parent's process: one report is enough (R39)
+		}
 	}
 }
