@@ -13,7 +13,7 @@ help: ## this list
 
 bin/stressd:
 	@mkdir -p bin
-	$(GO) build -o $@ ./cmd/stressd
+	CGO_ENABLED=0 $(GO) build -o $@ ./cmd/stressd
 
 # stressd exits with 2 when it found something new. So does a Go panic: only the summary line tells them apart.
 run: bin/stressd ## race ptrace on the engine and on this machine's kernel for FOR (60s); findings go to STATE (state/)
