@@ -190,5 +190,9 @@ func share(part, whole uint64) string {
 	if whole == 0 {
 		return "0 %"
 	}
-	return fmt.Sprintf("%.3g %%", 100*float64(part)/float64(whole))
+	percent := 100 * float64(part) / float64(whole)
+	if percent >= 10 {
+		return fmt.Sprintf("%.3g %%", percent)
+	}
+	return fmt.Sprintf("%.2g %%", percent)
 }
