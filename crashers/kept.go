@@ -1,6 +1,7 @@
 package crashers
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -11,9 +12,21 @@ import (
 // keptDir of a state directory has the scenarios that showed something new, in a folder for each target.
 const keptDir = "corpus"
 
+// maxKeptName bounds the name of a target's folder: a target may be a whole command.
+const maxKeptName = 64
+
 // KeptDir is the folder of a target's kept scenarios.
 func (r *Reader) KeptDir(target string) string {
-	return filepath.Join(r.dir, keptDir, strings.NewReplacer(":", "-", "/", "-").Replace(target))
+	name := strings.Map(func(c rune) rune {
+		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '.' || c == '_' {
+			return c
+		}
+		return '-'
+	}, target)
+	if len(name) > maxKeptName {
+		name = fmt.Sprintf("%s-%x", name[:maxKeptName-9], sha256.Sum256([]byte(target)))[:maxKeptName]
+	}
+	return filepath.Join(r.dir, keptDir, name)
 }
 
 // Keep writes a scenario that showed something new on a target, as NAME.scn. Nothing is synced: what a machine that goes down

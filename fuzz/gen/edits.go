@@ -18,7 +18,7 @@ type edit struct {
 var edits = []edit{
 	{10, (*Gen).insert}, {6, (*Gen).remove}, {4, (*Gen).duplicate}, {6, (*Gen).change}, {4, (*Gen).replace}, {5, (*Gen).swap},
 	{3, (*Gen).move}, {6, (*Gen).race}, {3, (*Gen).unrace}, {3, (*Gen).delay}, {3, (*Gen).barrier}, {3, (*Gen).splice},
-	{2, (*Gen).addActor}, {1, (*Gen).removeActor}, {1, (*Gen).loop}, {2, (*Gen).create},
+	{2, (*Gen).addActor}, {1, (*Gen).removeActor}, {1, (*Gen).loop}, {2, (*Gen).create}, {6, (*Gen).extend},
 }
 
 // place is a position in a body.
@@ -62,6 +62,21 @@ func (g *Gen) anyActor(s *corpus.Scenario) string { return one(g, s.Actors).Name
 func (g *Gen) insert(s *corpus.Scenario) {
 	t := pick(g, g.verbs, func(t template) int { return t.weight })
 	g.anywhere(s).insert(g.operation(s, g.anyActor(s), corpus.VerbByName(t.verb)))
+}
+
+// extend goes on where the scenario ends: with what somebody who is idle then could do.
+func (g *Gen) extend(s *corpus.Scenario) {
+	idle, ok := g.idling(s)
+	if !ok {
+		return
+	}
+	for range 1 + g.rng.IntN(3) {
+		next := g.append(s, g.verbs, &idle, 0)
+		if next == nil {
+			return
+		}
+		*s = *next
+	}
 }
 
 func (g *Gen) remove(s *corpus.Scenario) {

@@ -70,7 +70,7 @@ func (g *Gen) mood() {
 		return
 	}
 	g.left = moodLength
-	g.verbs, g.edits = sample(g, g.templates()), sample(g, edits)
+	g.verbs, g.edits = g.swarm(g.templates()), sample(g, edits)
 }
 
 // sample keeps about two of three, at least one.

@@ -58,9 +58,9 @@ main: kill child SIGUSR1`, []Fate{Did, NotBegun, Did}},
 // Nine of ten operations of generated scenarios do something, errors on purpose counted as nothing; those of variations lose
 // little of what their seeds' do.
 func TestOperationsDoSomething(t *testing.T) {
-	n := 1000
+	n := 400
 	if testing.Short() {
-		n = 200
+		n = 100
 	}
 	free := New(21).MeasureFree(n)
 	if free.Scenarios < n || free.Share(Did) < 0.9 || free.Share(Refused) < 0.01 {
