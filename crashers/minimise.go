@@ -34,7 +34,7 @@ type Trial struct {
 
 // Minimiser makes the scenario of a finding small. The zero value of each field but Check is a default.
 type Minimiser struct {
-	Check Check
+	Check Check // an Exact one needs no rates: Need, Of, CPUs and Measure are not used then
 	// A candidate is accepted when it shows the finding in Need runs out of as many as the best so far needs for that, with
 	// some allowance, and at most Of: a smaller scenario that hardly ever shows it is not a better one.
 	Need, Of int
