@@ -205,8 +205,8 @@ func (d *draft) freeBarrier() string {
 	return name
 }
 
-// finish makes the text of a copy of the draft's scenario complete in itself: the delays of the plan go into its races, names
-// say what is what, and a blank line is between declarations and body.
+// finish makes the text of a copy of the draft's scenario complete in itself: the delays of the plan go into its races, and
+// a blank line is between declarations and body.
 func (d *draft) finish(s *corpus.Scenario) {
 	c := &draft{s: s}
 	delay := map[*corpus.Op]*stress.DelayRange{}
@@ -229,7 +229,19 @@ func (d *draft) finish(s *corpus.Scenario) {
 			}
 		}
 	})
+	space(s)
+}
+
+// named is a scenario whose names say what is what, as all minimal ones have them.
+func named(s *corpus.Scenario) *corpus.Scenario {
+	s = s.Clone()
 	s.Canonical()
+	space(s)
+	return s
+}
+
+// space puts a blank line between declarations and body.
+func space(s *corpus.Scenario) {
 	if len(s.Body) == 0 {
 		return
 	}

@@ -121,7 +121,8 @@ func (j *minimising) exactResult(ctx context.Context) (*Minimal, error) {
 	best := j.trail[len(j.trail)-1]
 	res := &Minimal{Trial: best.Trial, Scenario: best.s.Clone(), Plan: j.plan, Steps: j.steps, Complete: !j.over()}
 	best.finish(res.Scenario)
-	p, err := corpus.Lower(res.Scenario)
+	measured := named(res.Scenario)
+	p, err := corpus.Lower(measured)
 	if err != nil {
 		return nil, fmt.Errorf("minimise %s: %w", j.want.Title, err)
 	}
@@ -137,9 +138,11 @@ func (j *minimising) exactResult(ctx context.Context) (*Minimal, error) {
 	if t.Hits == 0 && ctx.Err() == nil {
 		return nil, fmt.Errorf("minimise %s: %w: its own run does not show it again", j.want.Title, ErrNotShown)
 	}
-	if t.Hits > 0 {
-		res.Trial = t
+	if t.Hits == 0 {
+		res.Exact, res.Plan.Schedule = best.run, best.run.Stream // as it was seen when it was accepted
+		return res, nil
 	}
+	res.Trial, res.Scenario = t, measured
 	run := j.exact.Runner.Replay(p, calm.Stream)
 	res.Exact, res.Plan.Schedule, res.Plan.Repeat = &run, run.Stream, 1
 	return res, nil

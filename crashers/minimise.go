@@ -441,11 +441,12 @@ func (j *minimising) result(ctx context.Context) (res *Minimal, kept bool, err e
 			res.Plan.Schedule = d.History.Schedule // the given one was of the scenario that the minimising began with
 		}
 		d.finish(res.Scenario)
+		measured := named(res.Scenario)
 		lost := false
 		for i, w := range j.ways {
 			plan := w.plan(d.draft, j.plan)
 			plan.Repeat = j.Measure
-			t, err := j.Check.Run(ctx, res.Scenario, plan, &j.want, 0)
+			t, err := j.Check.Run(ctx, measured, plan, &j.want, 0)
 			if ctx.Err() != nil { // as it was seen when it was accepted
 				return res, true, nil
 			}
@@ -458,7 +459,7 @@ func (j *minimising) result(ctx context.Context) (res *Minimal, kept bool, err e
 			}
 			res.Hits, res.Runs = t.Hits, t.Runs
 			if t.Hits > 0 {
-				res.History, res.Finding = t.History, t.Finding
+				res.History, res.Finding, res.Scenario = t.History, t.Finding, measured // of which they speak
 			}
 		}
 		if !lost || len(j.trail) == 1 {

@@ -36,9 +36,13 @@ func (w *watch) resting(p *procfs, r *actor.Run, d, now time.Duration) bool {
 	return now-w.rest.since > d
 }
 
+// waitsForPeer are the functions in which a task waits, deaf to signals but for SIGKILL, for what other tasks do: exec for its
+// siblings to be gone, vfork for its child. Which of them are inlined depends on the kernel.
+var waitsForPeer = []string{"de_thread", "begin_new_exec", "wait_for_vfork_done", "kernel_clone"}
+
 // asleep says whether all actors of a run, and init, are asleep, stopped or dead; the key is another one when one of them was
-// awake in between. A task in an uninterruptible sleep does not count: the kernel itself wakes it when it has waited for what it
-// waits for, be it the end of a grace period.
+// awake in between. A task in any other uninterruptible sleep does not count: it may be the end of a grace period that it
+// waits for, and the kernel itself wakes it.
 func (p *procfs) asleep(r *actor.Run) (key uint64, ok bool) {
 	if r.Tid(0) == 0 || p.status(1).State != 'S' {
 		return 0, false
@@ -51,18 +55,22 @@ func (p *procfs) asleep(r *actor.Run) (key uint64, ok bool) {
 		if tid == 0 {
 			continue
 		}
-		status := p.read(tid, "status")
-		for line := range bytes.Lines(status) {
+		deep := false
+		for line := range bytes.Lines(p.read(tid, "status")) {
 			name, value, _ := bytes.Cut(line, []byte(":"))
 			switch string(name) {
 			case "State":
-				if !bytes.ContainsAny(value[:min(len(value), 2)], "STtZX") {
+				deep = bytes.Contains(value[:min(len(value), 2)], []byte("D"))
+				if !deep && !bytes.ContainsAny(value[:min(len(value), 2)], "STtZX") {
 					return 0, false
 				}
 				h.Write(value)
 			case "voluntary_ctxt_switches", "nonvoluntary_ctxt_switches":
 				h.Write(value)
 			}
+		}
+		if deep && !slices.Contains(waitsForPeer, string(p.read(tid, "wchan"))) {
+			return 0, false
 		}
 	}
 	return h.Sum64() | 1, true

@@ -20,6 +20,7 @@ func TestRest(t *testing.T) {
 	}{
 		{"asleep", "child: pause => 0\nmain: wait4 child", true},
 		{"stopped", "main: ptrace ATTACH child\nmain: wait4 child\nmain: wait4 child", true},
+		{"in vfork", "proc vforked of main by vfork\nmain: vfork vforked\nvforked: pause", true},
 		{"timed", "child: nanosleep 60ms\nmain: wait4 child WNOHANG\nmain: nanosleep 80ms", false},
 		{"busy", "main: repeat 1000 {\nmain: repeat 40 {\nmain: getpid\nmain: }\nmain: }\nchild: repeat 1000 {\nchild: repeat 40 {\nchild: sched_yield\nchild: }\nchild: }", false},
 	} {
