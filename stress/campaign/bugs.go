@@ -96,7 +96,7 @@ type BugsConfig struct {
 }
 
 // maxBugMinimise bounds the minimising of one planted bug's scenario.
-const maxBugMinimise = 5 * time.Second
+const maxBugMinimise = 10 * time.Second
 
 // bugHunt is a hunt of planted bugs under way. mu guards what follows it; it is a leaf.
 type bugHunt struct {

@@ -38,7 +38,7 @@ func NewQuarry(scenarios []*corpus.Scenario) (*Quarry, error) {
 
 // Limits bound a hunt, and say how it goes.
 type Limits struct {
-	Time      time.Duration // for everything, the minimising included
+	Time      time.Duration // for everything; of it half is kept for the minimising, once the bug is found
 	Minimise  time.Duration // of it for the minimising, at most
 	Schedules int           // 0: as many as the time allows. With a bound, and time enough, a hunt repeats exactly
 	Plain     bool          // seeds alone, without variations of them, and no minimising
@@ -139,7 +139,7 @@ func (j *hunt) search() error {
 				}
 			}
 			for range perTurn {
-				if j.ctx.Err() != nil || j.allSaw() || j.res.Found && j.FirstOnly || j.Schedules > 0 && n >= j.Schedules {
+				if j.ctx.Err() != nil || j.res.Found && time.Since(j.start) > j.Time/2 || j.allSaw() || j.res.Found && j.FirstOnly || j.Schedules > 0 && n >= j.Schedules {
 					return nil
 				}
 				n++
