@@ -1,7 +1,7 @@
 // Package console finds the reports of kernels in what they print: oopses, panics, warnings, what sanitizers, lockdep and
 // watchdogs say, and the crashes of kernels that are Go programs. The same bug has the same title on every architecture.
 //
-// It only reads text. It judges nothing, symbolises nothing, opens nothing, and knows no machine. The text is untrusted: a
+// It only reads. It judges nothing, opens nothing, and knows no machine. The text is untrusted: a
 // guest prints what it likes, so what is kept of it is bounded, and nothing of it is handed out before it is printable.
 // A Parser belongs to one goroutine at a time; there are no locks.
 package console
@@ -75,6 +75,8 @@ type Frame struct {
 	Func   string // without suffixes of the compiler (".isra.0", ".cold"); a Go function with its package's path
 	Offset uint64 // bytes from the function's start; 0 for Go functions
 	Module string // "" if built in
+	Return bool   // the offset is where a call returns to, not where the program counter was
+	Place  string // "FILE:LINE", if Symbolise knows
 }
 
 // Report is what one complaint comes to. All its strings are printable and bounded.

@@ -287,9 +287,11 @@ func amidTrace(s string) bool {
 
 // add appends a frame of the trace. Some architectures begin it with the function of the program counter.
 func (o *open) add(f Frame) {
-	if n := len(o.trace); n == MaxTrace || n == 1 && o.trace[0] == f {
+	n := len(o.trace)
+	if n == MaxTrace || n == 1 && o.trace[0].Func == f.Func && o.trace[0].Offset == f.Offset {
 		return
 	}
+	f.Return = true
 	o.trace = append(o.trace, f)
 }
 
