@@ -121,6 +121,33 @@ func TestLastWords(t *testing.T) {
 	}
 }
 
+// A console that goes quiet is asked for what there is; the rest of the report is no second one.
+func TestFlush(t *testing.T) {
+	var rs []Report
+	p := NewParser(func(r Report) { rs = append(rs, r) })
+	p.Write([]byte("BUG: kernel NULL pointer dereference, address: 0\n#PF: x\nRIP: 0010:ptrace_stop+0x1/0x2\n"))
+	if len(rs) != 0 {
+		t.Fatalf("too early:\n%s", show(rs))
+	}
+	p.Flush()
+	if len(rs) != 1 || rs[0].Func != "ptrace_stop" || rs[0].State != Truncated {
+		t.Fatalf("got:\n%s", show(rs))
+	}
+	p.Write([]byte("Call Trace:\n f+0x1/0x2\n---[ end trace 0000000000000000 ]---\nKernel panic - not syncing: Fatal exception\n"))
+	p.Close()
+	if len(rs) != 1 {
+		t.Errorf("its rest:\n%s", show(rs[1:]))
+	}
+}
+
+// A report ends, whatever traces of other tasks follow it.
+func TestLong(t *testing.T) {
+	rs := Parse([]byte("INFO: task a:1 blocked for more than 120 seconds.\n" + strings.Repeat("Call Trace:\n f+0x1/0x2\n", 5000)))
+	if len(rs) != 1 || rs[0].Func != "f" || rs[0].Last > maxLong || len(rs[0].Trace) != 1 {
+		t.Errorf("got:\n%s", show(rs))
+	}
+}
+
 // The table of rules has no rule that an earlier one hides, nor one that no line fits.
 func TestRules(t *testing.T) {
 	seen := map[string]bool{}

@@ -9,7 +9,8 @@ import (
 // powerpc, lockdep's drawings and KASAN's shadow memory are shorter.
 const (
 	maxGap  = 64
-	maxTail = 64 // and after its end, to a panic that it led to
+	maxTail = 64   // and after its end, to a panic that it led to
+	maxLong = 1000 // and in all: lockdep and a hung task may be followed by the traces of all tasks
 )
 
 // Parser finds reports in a console that flows. It keeps one report, one unfinished line and some counters, however much
@@ -95,7 +96,7 @@ func (p *Parser) message(s, caller string, cut bool) {
 	if o.caller != "" && caller != "" && caller != o.caller && !o.head.kind.elsewhere() {
 		return
 	}
-	if o.lines++; o.ended && o.lines > maxTail || o.lines > maxGap {
+	if o.lines++; o.ended && o.lines > maxTail || o.lines > maxGap || p.num-o.first >= maxLong {
 		p.finish(Truncated)
 		return
 	}
