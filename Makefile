@@ -5,11 +5,12 @@ GO ?= go
 STATE ?= state
 FOR ?= 60s
 FUZZTIME ?= 30s
+READERTIME ?= 10m
 
-.PHONY: run test test-all setup lint bench fuzz clean help bin/stressd
+.PHONY: run test test-all setup lint bench fuzz fuzz-readers gofuzz libfuzzer clean help bin/stressd
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 bin/stressd:
 	@mkdir -p bin
@@ -34,20 +35,32 @@ lint:
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 
-test-all: test ## the slower things too: everything under the race detector, tests three times in random order
+test-all: test ## the slower things too: all under the race detector, tests three times in random order, fuzz-readers (100 minutes)
 	$(GO) test -race ./...
 	$(GO) test -count=3 -shuffle=on ./...
+	$(MAKE) fuzz-readers
 
 bench: ## rates of host scenarios against plain C programs, and of the engine and the checker
 	$(GO) test -run '^$$' -bench . -benchtime 2s ./...
 
-# With default settings the minimiser of native fuzzing stalls the workers for up to a minute.
-fuzz: ## every native fuzz target for FUZZTIME (30s)
-	@for p in $$($(GO) list ./...); do \
-	  for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
-	    echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$p || exit 1; \
+fuzz: ## native fuzzing: TARGET=FuzzX, or every target, for FUZZTIME (30s) each
+	@for p in ./fuzz ./fuzz/host; do \
+	  for f in $$($(GO) test -list '^$(or $(TARGET),Fuzz.*)$$' $$p | grep '^Fuzz'); do \
+	    echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p || exit 1; \
 	  done; \
 	done
+
+gofuzz: ## dvyukov's go-fuzz: TARGET=FuzzX for FOR (60s); its work directory is STATE/gofuzz/TARGET
+	@.ci/fuzz-engine gofuzz $(or $(TARGET),FuzzPtrace) $(FOR) $(STATE)/gofuzz/$(or $(TARGET),FuzzPtrace)
+
+libfuzzer: ## libFuzzer: TARGET=FuzzX for FOR (60s); needs clang; its files are in STATE/libfuzzer/TARGET
+	@.ci/fuzz-engine libfuzzer $(or $(TARGET),FuzzPtrace) $(FOR) $(STATE)/libfuzzer/$(or $(TARGET),FuzzPtrace)
+
+# What reads files and streams of other people. Each target bounds what one input may make its reader allocate.
+READERS := FuzzScenarioText|FuzzScenarioBytes|FuzzStatus|FuzzConsole|FuzzHistory|FuzzCrasher|FuzzInputFile|FuzzNames|FuzzAgent|FuzzKernelLog
+
+fuzz-readers: ## hostile input to every reader, for READERTIME (10m) each
+	@$(MAKE) --no-print-directory fuzz TARGET='($(READERS))' FUZZTIME=$(READERTIME)
 
 clean: ## removes what make built; findings stay (rm -r state)
 	rm -rf bin

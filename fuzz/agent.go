@@ -14,7 +14,9 @@ import (
 // are, or cut into pieces, each of which is either noise or the payload of a frame with good checksums, so that what lies
 // behind the checksums is reached. It asserts that the reader never panics and takes every byte once, that what it accepts is
 // sent so that it is read as the same, and that frames whose payload means nothing are counted and not believed.
-func FuzzAgent(data []byte) int {
+func FuzzAgent(data []byte) int { return bounded("FuzzAgent", agentStream, data) }
+
+func agentStream(data []byte) int {
 	if len(data) == 0 {
 		return never
 	}

@@ -23,8 +23,8 @@ func FuzzAgent(f *testing.F) {
 		}
 		whole.WriteString("[    1.0] random: crng init done\r\n")
 	}
-	f.Add(whole.Bytes())
-	f.Add(whole.Bytes()[:whole.Len()/2])
-	f.Add([]byte("\x01\x05\x09\x08{\"id\":7}\xff\x03abc\x06\x0f\x0e{\"awake\":12345}\x63\x00\x03\x02\x02{}abc"))
+	add(f, whole.Bytes())
+	add(f, whole.Bytes()[:whole.Len()/2])
+	add(f, []byte("\x01\x05\x09\x08{\"id\":7}\xff\x03abc\x06\x0f\x0e{\"awake\":12345}\x63\x00\x03\x02\x02{}abc"))
 	f.Fuzz(func(t *testing.T, data []byte) { fuzz.FuzzAgent(data) })
 }

@@ -35,7 +35,9 @@ var consoleOracle = oracle.New(engine.Profile{})
 // consoles finds the same reports however the text comes in, that they are in order, bounded and printable, and that the oracle
 // calls a run with that log, in which nothing else is wrong, the kernel's complaint exactly if there are reports, by the title of
 // one of them.
-func FuzzConsole(data []byte) int {
+func FuzzConsole(data []byte) int { return bounded("FuzzConsole", consoleText, data) }
+
+func consoleText(data []byte) int {
 	if len(data) == 0 {
 		return never
 	}

@@ -20,14 +20,14 @@ import (
 
 func FuzzScenarioText(f *testing.F) {
 	for _, s := range corpus.Seeds() {
-		f.Add(s.Print())
+		add(f, s.Print())
 	}
 	f.Fuzz(func(t *testing.T, data []byte) { fuzz.FuzzScenarioText(data) })
 }
 
 func FuzzScenarioBytes(f *testing.F) {
 	for _, s := range corpus.Seeds() {
-		f.Add(input.Encode(input.Input{Scenario: s}))
+		add(f, input.Encode(input.Input{Scenario: s}))
 	}
 	rng := rand.New(rand.NewPCG(1, 2))
 	for range 100 { // of few different values, so that they mean much
@@ -36,7 +36,7 @@ func FuzzScenarioBytes(f *testing.F) {
 		for i := range b {
 			b[i] = byte(rng.IntN(most))
 		}
-		f.Add(b)
+		add(f, b)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) { fuzz.FuzzScenarioBytes(data) })
 }
@@ -44,7 +44,7 @@ func FuzzScenarioBytes(f *testing.F) {
 func FuzzStatus(f *testing.F) {
 	for _, s := range []ptrace.Status{0, ptrace.StatusContinued, ptrace.Killed(ptrace.SIGSEGV) | 0x80, ptrace.SyscallStopped(true),
 		ptrace.EventStopped(ptrace.EventStop, ptrace.SIGSTOP)} {
-		f.Add(binary.LittleEndian.AppendUint32(nil, uint32(s)))
+		add(f, binary.LittleEndian.AppendUint32(nil, uint32(s)))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) { fuzz.FuzzStatus(data) })
 }
@@ -59,9 +59,9 @@ func FuzzConsole(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		f.Add(append([]byte{63}, text[:min(len(text), 16<<10)]...))
+		add(f, append([]byte{63}, text[:min(len(text), 16<<10)]...))
 	}
-	f.Add([]byte("\x00usb 1-1: new device"))
+	add(f, []byte("\x00usb 1-1: new device"))
 	f.Fuzz(func(t *testing.T, data []byte) { fuzz.FuzzConsole(data) })
 }
 
@@ -97,8 +97,8 @@ main:  wait4 child __WALL
 
 func FuzzHistory(f *testing.F) {
 	b := aHistory(f)
-	f.Add(b)
-	f.Add(b[:len(b)/2])
+	add(f, b)
+	add(f, b[:len(b)/2])
 	f.Fuzz(func(t *testing.T, data []byte) { fuzz.FuzzHistory(data) })
 }
 
@@ -107,23 +107,23 @@ func FuzzCrasher(f *testing.F) {
 		`"kernel":"Linux 6.18","arch":"amd64","ops":2,"hits":3,"runs":10,"count":1,"firstSeen":"2026-01-02T03:04:05Z","command":"stressd repro"}`
 	const rest = "\n--\nscenario.scn\nscenario x\nproc main\n\n--\nplan.json\n" + `{"seed":1,"repeat":2,"schedule":"AQID","delays":[{"lo":1,"hi":2}]}` +
 		"\n--\nexplanation.txt\nwhy\n--\nreport.md\n# x\n--\nrepro.c\nint main;"
-	f.Add([]byte(meta))
-	f.Add([]byte(meta + rest))
-	f.Add(append([]byte(meta+rest+"\n--\nhistory.jsonl\n"), aHistory(f)...))
+	add(f, []byte(meta))
+	add(f, []byte(meta+rest))
+	add(f, append([]byte(meta+rest+"\n--\nhistory.jsonl\n"), aHistory(f)...))
 	f.Fuzz(func(t *testing.T, data []byte) { fuzz.FuzzCrasher(data) })
 }
 
 func FuzzInputFile(f *testing.F) {
-	f.Add([]byte("go test fuzz v1\n[]byte(\"a\\x00\\n\")\n"))
-	f.Add([]byte("go test fuzz v1\r\n[]byte(`raw`)\r\n"))
-	f.Add([]byte("go test fuzz v1\nint(3)\n"))
+	add(f, []byte("go test fuzz v1\n[]byte(\"a\\x00\\n\")\n"))
+	add(f, []byte("go test fuzz v1\r\n[]byte(`raw`)\r\n"))
+	add(f, []byte("go test fuzz v1\nint(3)\n"))
 	f.Fuzz(func(t *testing.T, data []byte) { fuzz.FuzzInputFile(data) })
 }
 
 func FuzzNames(f *testing.F) {
 	for _, name := range []string{"pct:3", "replay:AQID", "mutate:AQID", "linux-6.1/arm64", "utrace-2009", "lost-chld-wakeup,exitkill-ignored",
 		"not-admitted", "go-fuzz", "engine:linux-5.10", "live:lost-chld-wakeup", "host"} {
-		f.Add([]byte(name))
+		add(f, []byte(name))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) { fuzz.FuzzNames(data) })
 }

@@ -11,7 +11,9 @@ import (
 // FuzzScenarioText parses text of the scenario language. It asserts that no text makes the parser panic, and of what it
 // accepts, that it is valid, that its printed form parses to the same, that its byte form decodes to the same but for names
 // and comments, and that it can be lowered.
-func FuzzScenarioText(text []byte) int {
+func FuzzScenarioText(text []byte) int { return bounded("FuzzScenarioText", scenarioText, text) }
+
+func scenarioText(text []byte) int {
 	s, err := corpus.Parse("fuzz", text)
 	if err != nil {
 		return neutral
@@ -22,7 +24,9 @@ func FuzzScenarioText(text []byte) int {
 
 // FuzzScenarioBytes takes bytes for the byte form of an input. It asserts that they mean a valid scenario, that making it so comes to
 // an end, and of scenario and input what FuzzScenarioText asserts, and that they are encoded to what decodes to the same.
-func FuzzScenarioBytes(data []byte) int {
+func FuzzScenarioBytes(data []byte) int { return bounded("FuzzScenarioBytes", scenarioBytes, data) }
+
+func scenarioBytes(data []byte) int {
 	in := input.Decode(data)
 	if in.Scenario.Name == corpus.Unrepairable {
 		violated("FuzzScenarioBytes", "repairing does not come to an end")

@@ -24,12 +24,12 @@ func addInputs(f *testing.F, fits func(*corpus.Scenario) bool) {
 		s = s.Clone()
 		s.Strip()
 		s.Rules, s.On, s.KnownBugs = nil, nil, nil
-		f.Add(input.Encode(input.Input{Scenario: s}))
+		add(f, input.Encode(input.Input{Scenario: s}))
 		stream := make(schedule.Stream, 8+rng.IntN(32))
 		for i := range stream {
 			stream[i] = byte(rng.IntN(4))
 		}
-		f.Add(input.Encode(input.Input{Scenario: s, Stream: stream}))
+		add(f, input.Encode(input.Input{Scenario: s, Stream: stream}))
 	}
 }
 
