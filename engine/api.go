@@ -106,7 +106,7 @@ type InvariantError struct {
 }
 
 func (e *InvariantError) Error() string {
-	return fmt.Sprintf("engine: invariant %d broken in task %d: %s", e.N, e.Task, e.What)
+	return fmt.Sprintf("engine: invariant %d (%s) broken in task %d: %s", e.N, InvariantName(e.N), e.Task, e.What)
 }
 
 // Rule is the number of an R rule.

@@ -51,6 +51,9 @@ func (w *World) AttachEngine(target TaskID, c ClientID, flags AttachFlags, data 
 	*w.engine(target, place) = engine{data: EngineData{data}, ops: c, state: engineAttaching, refs: 2}
 	u.list[u.n] = place
 	u.n++
+	if w.bug(BugUtraceAttachJoins) && u.is(utPass) {
+		w.splice(target)
+	}
 	if w.bug(BugUtraceSlotOrder) {
 		slices.Sort(u.on())
 	}
@@ -147,6 +150,9 @@ func (w *World) PutEngine(t TaskID, e EngineID) {
 	if en.refs--; en.refs > 0 {
 		return
 	}
+	if w.m.opt.Check {
+		w.expect(12, t, !en.freed, "engine %d is released again", e)
+	}
 	w.m.ops[en.ops-1].Release(w, en.ops, &en.data)
 	*en = engine{}
 }
@@ -168,6 +174,10 @@ func (w *World) unlist(id TaskID, e EngineID) {
 	}
 	en := w.engine(id, e)
 	en.state, en.flags, en.looked = engineDetached, 0, false
+	if w.bug(BugUtraceReleaseTwice) && en.refs > 1 {
+		en.freed = true
+		w.m.ops[en.ops-1].Release(w, en.ops, &en.data)
+	}
 	w.PutEngine(id, e)
 }
 

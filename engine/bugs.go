@@ -134,6 +134,20 @@ const (
 	BugPeekSharedIgnored
 	BugPeekUndumpable
 	BugSyscallInfoEntry
+	BugSigkillReported
+	BugOvertakenStop
+	BugOrphanStops
+	BugForeignZombieTaken
+	BugExecGainsTraced
+	BugTracemeCred
+	BugSeizeNoOptions
+	BugEventStopInjects
+	BugZombieTakenTwice
+	BugDetachKeepsEngine
+	BugSignalBeforeExit
+	BugExecLeaderReported
+	BugSiginfoStays
+	BugStopCodeStays
 	numKernelBugs // those of utrace follow, in bugs_utrace.go
 )
 
@@ -263,6 +277,20 @@ var kernelBugs = [numKernelBugs]bugRow{
 	BugPeekSharedIgnored:    {"peeksiginfo-private-only", "R111", "PEEKSIGINFO shows the thread's own queue whatever its flags"},
 	BugPeekUndumpable:       {"peek-undumpable", "row 30", "PEEKDATA reads the memory of a tracee that is no longer dumpable"},
 	BugSyscallInfoEntry:     {"syscall-info-entry", "R56", "GET_SYSCALL_INFO takes an exit stop for an entry stop"},
+	BugSigkillReported:      {"sigkill-reported", "S41", "SIGKILL makes a signal-delivery-stop"},
+	BugOvertakenStop:        {"overtaken-stop", "S56", "a stop signal stops although a SIGCONT came while it was delivered"},
+	BugOrphanStops:          {"orphan-stops", "S59", "SIGTSTP, SIGTTIN and SIGTTOU stop an orphaned process group"},
+	BugForeignZombieTaken:   {"foreign-zombie-taken", "S67", "a real parent's wait takes the zombie that a foreign tracer has not waited for"},
+	BugExecGainsTraced:      {"exec-gains-traced", "S65", "a set-user-id exec gains under a tracer without CAP_SYS_PTRACE"},
+	BugTracemeCred:          {"traceme-parent-cred", "row 1", "TRACEME takes the parent's capability for the tracee's own"},
+	BugSeizeNoOptions:       {"seize-options-lost", "S50", "SEIZE sets no options"},
+	BugEventStopInjects:     {"event-stop-injects", "S40", "the signal that an event stop is resumed with is generated"},
+	BugZombieTakenTwice:     {"zombie-taken-twice", "S66", "a zombie that one wait took may be taken by another until it is released"},
+	BugDetachKeepsEngine:    {"detach-keeps-engine", "S27", "DETACH leaves ptrace's engine on the tracee"},
+	BugSignalBeforeExit:     {"signal-before-exit-stop", "S36", "a signal that is pending at the end of a call is reported before its exit stop"},
+	BugExecLeaderReported:   {"exec-leader-reported", "S62", "the old leader's death in the exec of another thread may be waited for"},
+	BugSiginfoStays:         {"siginfo-stays", "S30", "the siginfo of a stop stays when the stop is over"},
+	BugStopCodeStays:        {"stop-code-stays", "S28", "the code of a stop stays when the stop is over: the tracee stops again"},
 }
 
 func (b Bug) String() string {

@@ -41,6 +41,10 @@ const (
 	BugUtraceDeathAddedLate
 	BugUtraceReapEarly
 	BugUtraceForeignStopTold
+	BugUtraceAttachJoins
+	BugUtraceCloneLate
+	BugUtraceInterruptAsleep
+	BugUtraceReleaseTwice
 	NumBugs
 )
 
@@ -83,4 +87,8 @@ var utraceBugs = [NumBugs - numKernelBugs]bugRow{
 	BugUtraceDeathAddedLate - numKernelBugs:      {"utrace-death-added-late", "S14", "set_events adds DEATH after the thread's death, and succeeds"},
 	BugUtraceReapEarly - numKernelBugs:           {"utrace-reap-early", "O7", "release makes the REAP callbacks while the thread still reports its death"},
 	BugUtraceForeignStopTold - numKernelBugs:     {"utrace-foreign-stop-told", "H2", "a tracer is told of a stop that is another engine's"},
+	BugUtraceAttachJoins - numKernelBugs:         {"utrace-attach-joins", "S7", "an engine that is attached during a pass takes part in it"},
+	BugUtraceCloneLate - numKernelBugs:           {"utrace-clone-late", "S20", "a child runs before its creation was reported"},
+	BugUtraceInterruptAsleep - numKernelBugs:     {"utrace-interrupt-asleep", "L23", "INTERRUPT does not wake a thread that sleeps"},
+	BugUtraceReleaseTwice - numKernelBugs:        {"utrace-release-twice", "S12", "an engine is released at its detach, and again with its last reference"},
 }

@@ -111,6 +111,9 @@ func (w *World) clonePublish(id TaskID, t *task, f *frame) bool {
 func (w *World) cloneTell(id TaskID, t *task, f *frame) bool {
 	w.told |= 1 << f.a
 	f.stage = stCloneStop
+	if w.bug(BugUtraceCloneLate) {
+		w.start(f.a)
+	}
 	if !w.begin(id, t, passClone, uint16(f.a)) {
 		return false
 	}

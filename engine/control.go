@@ -25,7 +25,11 @@ func (w *World) Control(target TaskID, e EngineID, a Action, forced bool) int {
 	}
 	switch a {
 	case ActStop:
-		return w.controlStop(target, t, en)
+		errno := w.controlStop(target, t, en)
+		if w.m.opt.Check {
+			w.expect(15, target, errno != 0 || t.state == Traced, "STOP is done, and the thread is in state %d", t.state)
+		}
+		return errno
 	case ActDetach:
 		return w.controlDetach(target, t, e, forced)
 	}
@@ -120,7 +124,7 @@ func (w *World) request(t *task, a Action) {
 	if a < t.utrace.resume {
 		t.utrace.resume = a
 	}
-	if a == ActInterrupt && !(t.state == Running && w.bug(BugUtraceInterruptSlips)) {
+	if a == ActInterrupt && !(t.state == Running && w.bug(BugUtraceInterruptSlips)) && !(t.state == Interruptible && w.bug(BugUtraceInterruptAsleep)) {
 		w.signalWake(t, false)
 	} else {
 		t.flags |= tfNotifyResume

@@ -81,8 +81,14 @@ func (w *World) getSignal(id TaskID, t *task, f *frame) bool {
 	}
 	for {
 		if p.flags&gfGroupExit != 0 || p.execTask != NoTask {
+			killed := t.pending.mask&bit(SIGKILL) != 0
 			t.pending.mask &^= bit(SIGKILL)
 			w.recalcSelf(t)
+			if killed && t.is(tfTraced) && w.bug(BugSigkillReported) {
+				t.info = NewSigInfo(SIGKILL, SI_USER, NoTid, 0)
+				f.stage = stAfterSignal
+				return w.begin(id, t, passSignal, 0)
+			}
 			return w.groupExit(id, t, f, SIGKILL)
 		}
 		if t.reportDue() {

@@ -48,7 +48,7 @@ func (w *World) execGuard(id TaskID, t *task, f *frame) bool {
 		t.state = Interruptible
 		return false
 	}
-	unsafe := w.m.hooks.UnsafeExec(w, id)
+	unsafe := w.m.hooks.UnsafeExec(w, id) && !w.bug(BugExecGainsTraced)
 	if unsafe {
 		w.mark(74)
 	}
@@ -163,7 +163,9 @@ func (w *World) execLeader(id TaskID, t *task, f *frame) bool {
 	w.tasks[l.realParent].children.replace(leader, id)
 	p.leader = id
 	t.exitSignal, l.exitSignal = SIGCHLD, -1
-	l.exitState = ExitDead
+	if !w.bug(BugExecLeaderReported) {
+		l.exitState = ExitDead
+	}
 	if l.is(tfTraced) {
 		w.wakeParent(leader, l.parent)
 	}

@@ -327,6 +327,12 @@ func (w *World) notifyParent(id TaskID, sig int8) bool {
 // releaseTask is release_task; it returns a leader that is to be released next, or NoTask.
 func (w *World) releaseTask(id TaskID) TaskID {
 	t := &w.tasks[id]
+	if t.is(tfReleased) {
+		if w.m.opt.Check {
+			w.expect(66, id, false, "released twice")
+		}
+		return NoTask // planted bug only
+	}
 	w.reapEngines(id)
 	if t.is(tfTraced) {
 		w.unlink(id)

@@ -22,6 +22,9 @@ func (w *World) InCall(id TaskID) bool {
 	return true
 }
 
+// InUser says whether a task is in user mode.
+func (w *World) InUser(t TaskID) bool { return w.tasks[t].depth == 0 && w.tasks[t].state == Running }
+
 // VforkOver says whether a task no longer keeps the parent waiting that vforked it.
 func (w *World) VforkOver(t TaskID) bool { return w.tasks[t].vforkDone == NoTask }
 
@@ -55,6 +58,9 @@ func (w *World) CallEnded(id TaskID) (target TaskID, args [4]int64, ret int64, o
 	e := &w.m.ended
 	return e.target, e.args, e.ret, e.task == id
 }
+
+// PendingMask is the set of signals that are pending for a task itself.
+func (w *World) PendingMask(id TaskID) uint64 { return w.tasks[id].pending.mask &^ bit(SIGKILL) }
 
 // SameTracee says whether a task is the same in both Worlds to its tracer and to everybody who waits for it.
 func (w *World) SameTracee(o *World, id TaskID) bool {

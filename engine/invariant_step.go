@@ -34,6 +34,15 @@ func (w *World) checkStep(before *World, c Choice) {
 	id := c.Task
 	b, t := &before.tasks[id], &w.tasks[id]
 	w.checkWait(before, id)
+	if b.depth != 0 && b.top().stage == stExitNotify {
+		w.checkTracerExit(before, id)
+	}
+	if before.used&(1<<id) != 0 && t.execID != b.execID && !t.dead() {
+		p := w.procOf(t)
+		w.expect(61, id, p.threads.n == 1 && w.isLeader(id) && t.tid == w.tgid(t), "%d threads after an exec, tid %d", p.threads.n, t.tid)
+		w.expect(61, id, t.parent == b.parent && t.is(tfTraced) == b.is(tfTraced), "exec changes the tracer")
+		w.expect(65, id, t.elevated == b.elevated || !t.is(tfTraced) || t.is(tfTracerCap), "set-uid exec gains under an unprivileged tracer")
+	}
 	if c.Kind != ChoiceKernel && c.Kind != ChoiceInterrupt || b.depth == 0 || t.dead() {
 		return
 	}
@@ -47,19 +56,11 @@ func (w *World) checkStep(before *World, c Choice) {
 		begun := b.jobctl&jcStopPending == 0 && (t.jobctl&jcStopPending != 0 || t.state == Stopped) && t.stopSig == b.cursig
 		w.expect(59, id, !begun || !before.orphanedGroup(before.procOf(b).pgid, NoTask), "signal %d stops an orphaned group", b.cursig)
 		w.expect(56, id, !begun || b.jobctl&jcStopDequeued != 0, "signal %d stops after a SIGCONT", b.cursig)
-	case stExitNotify:
-		w.checkTracerExit(before, id)
 	case stExecLeader:
 		if leader := before.procOf(b).leader; before.tasks[leader].tid != w.tasks[leader].tid {
 			w.expect(62, leader, w.tasks[leader].exitState == ExitDead, "the old leader in exit state %d", w.tasks[leader].exitState)
 			w.expect(61, id, w.at[t.tid] == id && t.tid == w.tgid(t), "tid %d after the exec of tid %d", t.tid, b.tid)
 		}
-	}
-	if t.execID != b.execID {
-		p := w.procOf(t)
-		w.expect(61, id, p.threads.n == 1 && w.isLeader(id) && t.tid == w.tgid(t), "%d threads after an exec, tid %d", p.threads.n, t.tid)
-		w.expect(61, id, t.parent == b.parent && t.is(tfTraced) == b.is(tfTraced), "exec changes the tracer")
-		w.expect(65, id, t.elevated == b.elevated || !t.is(tfTraced) || t.is(tfTracerCap), "set-uid exec gains under an unprivileged tracer")
 	}
 }
 
@@ -120,7 +121,7 @@ func lostRealtime(a, b *queue) int {
 
 // checkAfterSignal: what a signal-delivery-stop was left with decides, and nothing else (R31).
 func (w *World) checkAfterSignal(id TaskID, b, t *task, sig uint8) {
-	begun := b.jobctl&jcStopPending == 0 && (t.jobctl&jcStopPending != 0 || t.state == Stopped) && t.stopSig == sig
+	begun := !w.m.before.groupStopping(b) && w.groupStopping(t) && w.procOf(t).exitCode == uint16(sig)
 	w.expect(56, id, sig == 0 || !begun || b.jobctl&jcStopDequeued != 0, "signal %d stops after a SIGCONT", sig)
 	grown := t.nhand > b.nhand
 	exits := t.depth > 0 && t.top().stage == stGroupExit

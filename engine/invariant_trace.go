@@ -103,6 +103,7 @@ func (w *World) checkPass(before *World, id TaskID) {
 	}
 	if p.running && t.depth > 0 && t.top().stage == stPass {
 		f := t.top()
+		w.expect(7, id, p.list != &b.utrace || t.utrace.attached == b.utrace.attached, "%d engines take part in a pass that began with %d", t.utrace.attached, b.utrace.attached)
 		r, _ := f.load()
 		p.skip(int(f.a))
 		p.compare(r.action, r.resume, r.abort)

@@ -86,7 +86,7 @@ func (w *World) joinStop(parent, t *task) {
 func (w *World) groupStop(id TaskID, t *task, f *frame, signo uint8) bool {
 	p := w.procOf(t)
 	if t.jobctl&jcStopPending == 0 {
-		if t.jobctl&jcStopDequeued == 0 {
+		if t.jobctl&jcStopDequeued == 0 && !w.bug(BugOvertakenStop) {
 			w.mark(45)
 			return false
 		}
@@ -280,7 +280,7 @@ func (w *World) orphanCheck(id TaskID, t *task, f *frame) bool {
 	sig := t.cursig
 	t.cursig = 0
 	f.stage = stSignal
-	if w.orphanedGroup(w.procOf(t).pgid, NoTask) {
+	if w.orphanedGroup(w.procOf(t).pgid, NoTask) && !w.bug(BugOrphanStops) {
 		w.mark(36)
 		return false
 	}

@@ -16,6 +16,9 @@ func (w *World) committed(id TaskID, t *task, f *frame) bool {
 func (w *World) enterStop(id TaskID, t *task) bool {
 	if !w.wanted(id) && !w.bug(BugUtraceDetachThenStop) || t.fatalPending() && !w.bug(BugUtraceStopsKilled) {
 		w.mark(113)
+		if t.top().stage != stAfterSignal {
+			t.info = SigInfo{}
+		}
 		w.unstop(id, t)
 		return false
 	}
@@ -93,6 +96,9 @@ func (w *World) stopTail(id TaskID, t *task, _ *frame) bool {
 		t.flags &^= tfReport
 	}
 	t.jobctl &^= jcListening
+	if t.depth > 1 && t.frames[t.depth-2].stage != stAfterSignal && !w.bug(BugSiginfoStays) {
+		t.info = SigInfo{} // also of a stop whose engine was detached meanwhile
+	}
 	w.unstop(id, t)
 	if t.pending.mask != 0 {
 		w.mark(35)

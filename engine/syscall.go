@@ -127,6 +127,9 @@ func (w *World) sysExit(id TaskID, t *task, f *frame) bool {
 	}
 	if t.utrace.events&EvSyscallExit != 0 || t.stepping() && !w.bug(BugStepOverSyscallLate) {
 		f.stage = stExitReport
+		if w.bug(BugSignalBeforeExit) && t.is(tfSigPending) {
+			t.push(stUser)
+		}
 		return false
 	}
 	f.stage = stUser

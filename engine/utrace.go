@@ -103,7 +103,8 @@ type engine struct {
 	state  engineState
 	refs   uint8 // one is implicit while it is on the list
 	looked bool  // prepare_examine found the thread stopped, and it has not run since
-	_      [2]uint8
+	freed  bool  // planted bug only: it was released
+	_      [1]uint8
 }
 
 // live says that calls on the engine have an effect.

@@ -257,7 +257,7 @@ func (w *World) consider(t *task, f *frame, o *waitWhat, ptrace bool, i TaskID, 
 	}
 	if c.exitState == ExitZombie {
 		if !w.delayedLeader(i) || w.bug(BugZombieLeaderReported) {
-			if ptrace || !c.is(tfTraced) {
+			if ptrace || !c.is(tfTraced) || w.bug(BugForeignZombieTaken) {
 				if ptrace && !w.reparented(c) {
 					w.mark(83)
 				}
@@ -322,7 +322,9 @@ func (w *World) takeZombie(t *task, f *frame, o *waitWhat, i TaskID) found {
 		c.exitState = ExitTrace
 		return foundTrace
 	}
-	c.exitState = ExitDead
+	if !w.bug(BugZombieTakenTwice) {
+		c.exitState = ExitDead
+	}
 	return foundReap
 }
 

@@ -114,7 +114,9 @@ func link(w *engine.World, t engine.TaskID, s *engine.CallState, seize bool) int
 	if seize {
 		w.Mark(10)
 		c.setFlag(flagSeized, true)
-		setOptions(w, target, c, Option(s.Args[3]))
+		if !w.HasBug(engine.BugSeizeNoOptions) {
+			setOptions(w, target, c, Option(s.Args[3]))
+		}
 	} else {
 		w.Mark(8)
 		switch {
@@ -175,7 +177,11 @@ func traceme(w *engine.World, t engine.TaskID) engine.CallResult {
 		return fail(engine.EPERM)
 	}
 	w.SetEvents(t, e, baseEvents)
-	w.Link(t, parent, w.Capable(t))
+	cred := t
+	if w.HasBug(engine.BugTracemeCred) {
+		cred = parent
+	}
+	w.Link(t, parent, w.Capable(cred))
 	return engine.CallResult{}
 }
 

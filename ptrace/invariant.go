@@ -20,7 +20,11 @@ func (client) CheckStep(before, w *engine.World, c engine.Choice) {
 // checkStop looks at the stop that a task is in, or has just entered.
 func checkStop(before, w *engine.World, t engine.TaskID) {
 	st, _, ok := of(w, t)
-	if !ok || !w.Traced(t) || !st.stopped() {
+	if !ok {
+		return
+	}
+	w.Expect(28, t, !st.stopped() || !w.InUser(t), "in user mode with the stop code %#x", st.code())
+	if !w.Traced(t) || !st.stopped() {
 		return
 	}
 	code, event, opts := st.code(), st.event(), st.options()
@@ -73,6 +77,7 @@ func checkBirth(before, w *engine.World, parent, t engine.TaskID) {
 		w.Expect(47, t, !traced || !w.IsTraced(parent) || w.CloneEvent(parent) == 0 && w.CloneFlags(parent)&engine.CLONE_PTRACE == 0, "not attached, though its parent's tracer is to have it")
 		return
 	}
+	w.Expect(47, t, w.CloneEvent(parent) == 0 || w.CloneFlags(parent)&engine.CLONE_UNTRACED == 0, "CLONE_UNTRACED makes an event")
 	w.Expect(47, t, traced && (w.CloneEvent(parent) != 0 || w.CloneFlags(parent)&engine.CLONE_PTRACE != 0), "attached without a reason")
 	w.Expect(46, t, w.Parent(t) == w.Parent(parent) && cc.seized() == pc.seized() && cc.options() == pc.options(), "options %v, its parent's %v", cc.options(), pc.options())
 	w.Expect(46, t, w.FirstStopDue(t, cc.seized()), "its first stop is not due")
@@ -86,6 +91,12 @@ func checkCall(before, w *engine.World, t engine.TaskID) {
 	}
 	r := Request(args[0])
 	st, _, had := of(before, target)
+	w.Expect(78, target, ret != -engine.EINTR || r != Attach && r != Seize, "%v fails with EINTR", r)
+	if had && r == Getsiginfo && args[3] == 0 && before.Traced(target) && st.stopped() {
+		group := st.stop(stopJctl) && !st.seized()
+		w.Expect(37, target, ret != 0 || !group, "GETSIGINFO succeeds in a group-stop")
+		w.Expect(37, target, ret != -engine.EINVAL || group, "GETSIGINFO fails in a stop that is no group-stop")
+	}
 	switch {
 	case ret >= 0 && (r == Attach || r == Seize):
 		w.Expect(49, target, !before.IsTraced(target) || before.Parent(target) == t, "attached, though traced")
@@ -99,7 +110,13 @@ func checkCall(before, w *engine.World, t engine.TaskID) {
 			w.Expect(64, target, before.GuardFree(target) || w.Old(engine.SwAttachInExec), "attached inside an exec")
 		}
 	case r == Traceme || r == Attach || r == Seize:
+		w.Expect(49, target, before.ExitState(target) == engine.Alive || r == Traceme || ret == -engine.EPERM || ret == -engine.EIO || ret <= -engine.ERESTARTSYS,
+			"%v of a zombie fails with %d", r, -ret)
 	case ret >= 0 && r != Kill && r != Interrupt:
+		w.Expect(45, target, !before.Listening(target), "%v reaches a listening tracee", r)
+		if had && st.event() != 0 && restarts(r) {
+			w.Expect(40, target, before.PendingMask(target) == w.PendingMask(target) && !w.FatalPending(target), "the signal that %v passes to an event stop is pending", r)
+		}
 		w.Expect(32, target, had && before.Traced(target) && before.IsTraced(target) && before.Parent(target) == t && !before.Listening(target) && !before.FatalPending(target) && st.stopped(),
 			"%v succeeds", r)
 		tid := int64(before.TidOf(target))
@@ -109,6 +126,15 @@ func checkCall(before, w *engine.World, t engine.TaskID) {
 		w.Expect(33, target, still && *now.d == *st.d, "%v failed and changed the tracee's options or stop", r)
 		w.Expect(33, target, before.SameTracee(w, target), "%v failed and changed the tracee", r)
 	}
+}
+
+// restarts says whether a request ends a stop.
+func restarts(r Request) bool {
+	switch r {
+	case Cont, Syscall, Singlestep, Singleblock, Sysemu, SysemuSinglestep, Detach:
+		return true
+	}
+	return false
 }
 
 // NameStop implements engine.StopNamer.

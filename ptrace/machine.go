@@ -109,7 +109,7 @@ func (client) NotifyJctl(w *engine.World, t engine.TaskID) bool {
 
 // Unlinked takes the engine off: options, modes and pending stops vanish with it (R100).
 func (client) Unlinked(w *engine.World, t engine.TaskID) {
-	if _, e, ok := of(w, t); ok {
+	if _, e, ok := of(w, t); ok && !w.HasBug(engine.BugDetachKeepsEngine) {
 		w.Control(t, e, engine.ActDetach, false)
 	}
 	w.SuspendSeccomp(t, false)

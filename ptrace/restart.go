@@ -47,6 +47,9 @@ func resume(w *engine.World, target engine.TaskID, r Request, data int64, c cont
 	if !c.stop(stopSignal) && data != 0 {
 		w.Mark(33)
 	}
+	if w.HasBug(engine.BugEventStopInjects) && c.event() != 0 && data != 0 {
+		w.SendKernel(target, uint8(data))
+	}
 	w.SetResumeSignal(target, uint8(data))
 	c.d[wordStop] |= stopOver
 	w.Control(target, e, action, true)

@@ -224,10 +224,12 @@ func (client) Stopped(w *engine.World, t engine.TaskID, e engine.EngineID) {
 // Left ends the stop: message and siginfo are gone.
 func (client) Left(w *engine.World, t engine.TaskID, e engine.EngineID) {
 	c := at(w, t, e)
-	if c.code() != 0 && !c.stop(stopSignal) {
+	if c.code() != 0 && !c.stop(stopSignal) && !w.HasBug(engine.BugSiginfoStays) {
 		*w.SigInfo(t) = engine.SigInfo{}
 	}
-	c.d[wordStop] = 0
+	if c.d[wordStop] &^= stopOver; !w.HasBug(engine.BugStopCodeStays) {
+		c.d[wordStop] = 0
+	}
 	if !w.HasBug(engine.BugStaleMessage) && !w.Old(engine.SwMessageStays) {
 		c.d[wordMessage] = 0
 	}

@@ -56,6 +56,10 @@ var shownBy = map[engine.Bug]string{
 	engine.BugUtraceDeathAddedLate:      "utrace-death-added",
 	engine.BugUtraceReapEarly:           "utrace-reap",
 	engine.BugUtraceForeignStopTold:     "utrace-foreign-stop",
+	engine.BugUtraceAttachJoins:         "utrace-attach-inside",
+	engine.BugUtraceCloneLate:           "utrace-clone-first",
+	engine.BugUtraceInterruptAsleep:     "utrace-interrupt-asleep",
+	engine.BugUtraceReleaseTwice:        "utrace-detached",
 }
 
 // TestBugsShow: each planted bug breaks an invariant, or what its scenario expects, or has a history that the clean engine does
