@@ -61,15 +61,28 @@ func mix(a, b uint64) uint64 {
 	return hi ^ lo
 }
 
+// hashWords hashes in four chains, which the processor works on at once.
 func hashWords(h uint64, p []uint64) uint64 {
-	g := h
-	for len(p) >= 4 {
-		h = mix(p[0]^h, p[1])
-		g = mix(p[2], p[3]^g)
+	a, b, c, d := h, h, h, h
+	for len(p) >= 8 {
+		q := (*[8]uint64)(p)
+		a = mix(q[0]^a, q[1])
+		b = mix(q[2], q[3]^b)
+		c = mix(q[4]^c, q[5])
+		d = mix(q[6], q[7]^d)
+		p = p[8:]
+	}
+	if len(p) >= 4 {
+		a = mix(p[0]^a, p[1])
+		b = mix(p[2], p[3]^b)
 		p = p[4:]
 	}
-	for _, x := range p {
-		h = mix(h, x)
+	if len(p) >= 2 {
+		c = mix(p[0]^c, p[1])
+		p = p[2:]
 	}
-	return h ^ bits.RotateLeft64(g, 23)
+	if len(p) > 0 {
+		d = mix(p[0], d)
+	}
+	return mix(a^bits.RotateLeft64(b, 23), c^bits.RotateLeft64(d, 29))
 }

@@ -96,6 +96,7 @@ type Verdicts struct {
 	Hangs          uint64 `json:"hangs"`
 	HangsPredicted uint64 `json:"hangsPredicted"` // waits for good, rightly
 	Violations     uint64 `json:"violations"`     // invariants and console reports
+	Late           uint64 `json:"late"`           // whatever the verdict, it took more than it should (oracle.DueStates)
 }
 
 // Bad is the number of runs with a violation.
@@ -106,14 +107,18 @@ func (v *Verdicts) add(w *Verdicts) {
 	v.Admitted += w.Admitted
 	v.NotAdmitted += w.NotAdmitted
 	v.Unknown += w.Unknown
+	v.Late += w.Late
 	v.Hangs += w.Hangs
 	v.HangsPredicted += w.HangsPredicted
 	v.Violations += w.Violations
 }
 
-func (v *Verdicts) count(k oracle.Kind) {
+func (v *Verdicts) count(o *oracle.Verdict) {
 	v.Runs++
-	switch k {
+	if o.Late {
+		v.Late++
+	}
+	switch o.Kind {
 	case oracle.Admitted:
 		v.Admitted++
 	case oracle.NotAdmitted:

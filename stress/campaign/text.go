@@ -140,8 +140,8 @@ func summaryText(s Summary) string {
 	var b strings.Builder
 	b.WriteString("\n")
 	for _, c := range s.PerTarget {
-		fmt.Fprintf(&b, "%s: %d runs of %d scenarios, %d operations, %s runs/s: %d admitted, %d not admitted, %d unknown (%s), %d hangs, %d waits for good as the engine predicts, %d other violations\n",
-			c.Target, c.Runs, c.Programs, c.Operations, short(c.RunsPerSecond), c.Admitted, c.NotAdmitted, c.Unknown, share(c.Unknown, c.Runs), c.Hangs, c.HangsPredicted, c.Violations)
+		fmt.Fprintf(&b, "%s: %d runs of %d scenarios, %d operations, %s runs/s: %d admitted, %d not admitted, %d unknown (%s), %d hangs, %d waits for good as the engine predicts, %d late verdicts, %d other violations\n",
+			c.Target, c.Runs, c.Programs, c.Operations, short(c.RunsPerSecond), c.Admitted, c.NotAdmitted, c.Unknown, share(c.Unknown, c.Runs), c.Hangs, c.HangsPredicted, c.Late, c.Violations)
 		if n := c.Coverage; n != nil {
 			fmt.Fprintf(&b, "%s: covered %s; kept %d variations that were the first to show something\n", c.Target, coveredText(n), c.Kept)
 		}

@@ -109,8 +109,8 @@ func (w *worker) turn(ctx context.Context, it *item) error {
 	w.oracle.Marks = engine.Marks{}
 	w.oracle.Covered.Clear()
 	err := w.run(ctx, it.prog, plan, func(h *history.History, v *verdict) bool {
-		t.count(v.Kind)
-		it.verdicts.count(v.Kind)
+		t.count(&v.Verdict)
+		it.verdicts.count(&v.Verdict)
 		if h != nil {
 			t.operations += operations(it.prog, h)
 			if it.note(h) {

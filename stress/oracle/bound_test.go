@@ -146,6 +146,17 @@ func (c *costs) report() string {
 		c.unknown(), 100*float64(c.unknown())/float64(n), slow)
 }
 
+// worst shows the histories that cost most, as many as -bound.show says.
+func (c *costs) worst() string {
+	slices.SortFunc(c.all, func(a, b cost) int { return b.v.States - a.v.States })
+	var b strings.Builder
+	for i := range c.all[:min(*boundShow, len(c.all))] {
+		c := &c.all[i]
+		fmt.Fprintf(&b, "%v, %d states, %v, %d entries\n%s\n", c.v.Kind, c.v.States, c.time, c.entries, c.s.Print())
+	}
+	return b.String()
+}
+
 const costHead = "| histories | n | states: p50 | p99 | p99.9 | worst | ms: p50 | p99 | p99.9 | worst | MiB: p50 | p99 | p99.9 | worst | unknown | over 100 ms |\n" +
 	"|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n"
 
@@ -156,6 +167,49 @@ func threadTime() time.Duration {
 		return 0
 	}
 	return time.Duration(t.Nano())
+}
+
+// TestBound: of histories of large scenarios that the engine made, all get a verdict, and 99.5 % within oracle.DueStates. Schedules of
+// the engine are wilder than a kernel's, where TestBoundOnHost measures 99.9 %. Scenarios and schedules are seeded, so it goes the
+// same way every time.
+func TestBound(t *testing.T) {
+	scenarios := 400
+	if testing.Short() {
+		scenarios = 50
+	}
+	g, rng := gen.New(64), rand.New(rand.NewPCG(64, 64))
+	o := oracle.New(engine.Profile{})
+	c := &costs{name: "of the engine, scenarios of 32 to 64 operations"}
+	late := 0
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	for i := range scenarios {
+		s := large(g, rng)
+		p, err := corpus.Lower(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = stress.NewEngineTarget(engine.Options{}).Run(context.Background(), p, stress.Plan{Seed: uint64(i), Repeat: 5}, func(h *history.History) bool {
+			v := c.judge(o, s, p, h)
+			switch {
+			case v.Kind != oracle.Admitted && v.Kind != oracle.HangPredicted && (v.Kind != oracle.Hang || !v.Predicted):
+				t.Errorf("run %d: %v, %d states: %s\n%s", h.Run, v.Kind, v.States, v.Explanation, s.Print())
+			case v.Late:
+				late++
+			case v.Bytes > oracle.MaxBytes:
+				t.Errorf("run %d: %d bytes", h.Run, v.Bytes)
+			}
+			return !t.Failed()
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("%d late\n%s%s", late, costHead, c.report())
+	t.Log(c.worst())
+	if late*200 > len(c.all) {
+		t.Errorf("%d of %d verdicts took more than %d states", late, len(c.all), oracle.DueStates)
+	}
 }
 
 // TestBoundOnHost takes histories of generated scenarios from this machine's kernel, and reports what their verdicts cost:
@@ -201,8 +255,8 @@ func TestBoundOnHost(t *testing.T) {
 			plan.Delays = append(plan.Delays, stress.DelayRange{Lo: int64(d[0]), Hi: int64(d[1])})
 		}
 		err = target.Run(context.Background(), p, plan, func(h *history.History) bool {
-			if v := c.judge(o, s, p, h); v.Kind.Finding() {
-				t.Errorf("%v: %s\n%s\n%s", v.Kind, v.Title, v.Explanation, s.Print())
+			if v := c.judge(o, s, p, h); v.Kind.Finding() && o.Attribute(p, h, nil) == 0 {
+				t.Logf("something for a campaign to find: %v: %s\n%s\n%s", v.Kind, v.Title, v.Explanation, s.Print())
 				return false
 			}
 			return h.Outcome == history.Complete
@@ -216,11 +270,5 @@ func TestBoundOnHost(t *testing.T) {
 	}
 	both := &costs{"all", append(slices.Clone(typical.all), big.all...)}
 	t.Logf("costs of verdicts\n%s%s%s%s", costHead, typical.report(), big.report(), both.report())
-	slices.SortFunc(both.all, func(a, b cost) int { return b.v.States - a.v.States })
-	var b strings.Builder
-	for i := range both.all[:min(*boundShow, len(both.all))] {
-		c := &both.all[i]
-		fmt.Fprintf(&b, "%v, %d states, %v, %d entries\n%s\n", c.v.Kind, c.v.States, c.time, c.entries, c.s.Print())
-	}
-	t.Log(b.String())
+	t.Log(both.worst())
 }

@@ -323,7 +323,7 @@ func (s *search) remember() bool {
 
 // local looks for a step that nobody can tell from its place among the others' (engine.World.Local) and that the history shows:
 // it is taken alone. If there is one that it does not show, that is the only step that its actor will ever make (dead), unless it only
-// comes too early.
+// comes too early, or need not come.
 func (s *search) local(cs []engine.Choice) (c engine.Choice, alone, dead bool) {
 	for _, c := range cs {
 		if !s.at.world.Local(c) {
@@ -337,17 +337,27 @@ func (s *search) local(cs []engine.Choice) (c engine.Choice, alone, dead bool) {
 		if s.match(&g, ev) {
 			return c, true, false
 		}
-		if ev.Kind == engine.EvEnd && int(s.at.pos[ev.Actor]) < len(s.events[ev.Actor]) {
+		if i := int(s.at.pos[ev.Actor]); i < len(s.events[ev.Actor]) {
+			dead = ev.Kind != s.events[ev.Actor][i].kind || ev.Kind == engine.EvEnd || ev.Instr != s.events[ev.Actor][i].instr
+		} else {
+			dead = s.h.Outcome == history.Stuck && !s.gone(ev.Actor) && !s.p.Actors[ev.Actor].Victim
+		}
+		if dead {
 			return c, false, true
 		}
 	}
 	return c, false, false
 }
 
-// lost says that some actor has still to show something, and will not.
+// lost says that some actor has still to show something, or to come to its end, and will not, or is dead where the run left it alive.
 func (s *search) lost(w *engine.World) bool {
-	for a := range s.h.Actors {
-		if int(s.at.pos[a]) < len(s.events[a]) && w.Silent(engine.ActorID(a)) {
+	for i := range s.h.Actors {
+		a, id := &s.h.Actors[i], engine.ActorID(i)
+		switch {
+		case !w.Silent(id):
+		case int(s.at.pos[i]) < len(s.events[i]), a.Parked && !w.Parked(id):
+			return true
+		case s.h.Outcome == history.Stuck && w.Dead(id) && !s.p.Actors[i].Victim && a.Tid != 0 && !s.gone(id):
 			return true
 		}
 	}

@@ -51,6 +51,8 @@ type Verdict struct {
 	Predicted bool
 	// States is the number of engine states that the search visited, each as often as it came there.
 	States int
+	// Late says that the search visited more than DueStates.
+	Late bool
 	// Bytes is the memory that the search held at its end, for states seen and for its path.
 	Bytes int
 	// Actor and Instr are the call at which the history left the engine (NotAdmitted), or one that never returned (Hang). If it
@@ -60,11 +62,15 @@ type Verdict struct {
 	Entry int32
 }
 
-// DefaultBudget is the number of states that a check may visit before it answers Unknown: some 100 ms of one core.
-const DefaultBudget = 100_000
+// DefaultBudget is the number of states that a check may visit before it answers Unknown.
+const DefaultBudget = 1_000_000
 
 // MaxBytes is the memory that the states seen and the path of a check may take before it answers Unknown.
 const MaxBytes = 64 << 20
+
+// DueStates is the number of states, some 100 ms of one core, within which a verdict is due. What needs more is counted (Verdict.Late): a kernel's
+// history hardly ever does, but that none of a million executions is like it may be a finding all the same.
+const DueStates = 100_000
 
 // Oracle judges histories of one kernel profile.
 type Oracle struct {
@@ -102,7 +108,7 @@ func (o *Oracle) Judge(p *engine.Program, h *history.History) Verdict {
 		return Verdict{Kind: Invariant, Title: "invariant: " + err.title, Explanation: err.text, Actor: err.actor, Instr: err.instr}
 	}
 	complete := s.run(o.Budget)
-	v := Verdict{States: s.states, Bytes: s.bytes()}
+	v := Verdict{States: s.states, Late: s.states > DueStates, Bytes: s.bytes()}
 	if s.found {
 		s.mark(&o.Marks, &o.Covered)
 	}
@@ -117,7 +123,9 @@ func (o *Oracle) Judge(p *engine.Program, h *history.History) Verdict {
 	case h.Outcome == history.Stuck && s.best == s.total:
 		return s.unadmittedHang(v)
 	default:
-		s.prefixes(o.Budget)
+		if s.prefixes(o.Budget); s.found {
+			panic("oracle: the search leaves out an execution that admits the history")
+		}
 		s.explain(&v)
 	}
 	return v
