@@ -47,7 +47,8 @@ type search struct {
 	rng      rand.PCG
 	states   int
 	plain    bool // visit also what cannot lead to an execution that produces the whole history
-	shuffled bool // the turns are drawn
+	attempt  int  // walks begun anew: their turns are drawn
+	prio     [engine.MaxTasks]uint8
 	straight bool // no step was taken back so far
 	found    bool
 
@@ -172,7 +173,7 @@ func (s *search) load(h *history.History) *loadError {
 // what was seen to the end too, or to what the path held when the walk began anew, and that is forgotten.
 func (s *search) run(budget int) (complete bool) {
 	s.rng.Seed(1, 2)
-	s.straight, s.shuffled, s.plain = true, false, false
+	s.straight, s.attempt, s.plain = true, 0, false
 	for more := firstWalk; ; more += more / 2 {
 		all := s.walk(min(budget, s.states+more))
 		if all || s.found || s.states >= budget || s.bytes() > MaxBytes {
@@ -181,7 +182,11 @@ func (s *search) run(budget int) (complete bool) {
 		for _, k := range s.open {
 			s.seen.remove(k)
 		}
-		s.straight, s.shuffled = false, true
+		s.straight = false
+		s.attempt++
+		for i := range s.prio {
+			s.prio[i] = uint8(s.rng.Uint64())
+		}
 	}
 }
 
@@ -297,8 +302,8 @@ func (s *search) arrive() (first engine.Choice, ok bool) {
 		return first, false
 	}
 	s.order(cs)
-	if s.shuffled {
-		i := s.rng.Uint64() % uint64(len(cs))
+	if s.attempt > 0 {
+		i := s.turn(cs)
 		cs[0], cs[i] = cs[i], cs[0]
 	}
 	first = cs[0]
@@ -309,6 +314,22 @@ func (s *search) arrive() (first engine.Choice, ok bool) {
 	s.nodes = append(s.nodes, node{progress: s.at.progress, saved: len(s.saved), choices: from, next: from + 1, path: len(s.path), open: len(s.open), known: !s.straight})
 	s.saved = w.Snapshot(s.saved)
 	return first, true
+}
+
+// turn draws the step to be tried first: every second walk any, in the others, one of the task that is first in an order drawn for the walk,
+// so that somebody is late for everything.
+func (s *search) turn(cs []engine.Choice) (first int) {
+	r := s.rng.Uint64()
+	first = int(r >> 32 % uint64(len(cs)))
+	if s.attempt%2 == 1 || r%16 == 0 {
+		return first
+	}
+	for i, c := range cs {
+		if s.prio[c.Task] > s.prio[cs[first].Task] {
+			first = i
+		}
+	}
+	return first
 }
 
 // remember notes the state that the walk is at; false if it was there before. Before the first step is taken back there is nothing to go back to.
