@@ -41,6 +41,9 @@ func Sample(ctx context.Context, s *corpus.Scenario, profile engine.Profile, str
 	if err != nil {
 		return err
 	}
+	if _, err := schedule.Parse(strategy); err != nil {
+		return fmt.Errorf("explore %s: %w", s.Name, err)
+	}
 	target := stress.NewEngineTarget(engine.Options{Check: true, Profile: profile})
 	found := map[uint64]*sampled{}
 	start, n := time.Now(), 0

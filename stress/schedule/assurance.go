@@ -10,8 +10,8 @@ import (
 type Assurance struct {
 	Depth     int     `json:"depth"`     // of the bugs that it is about: orderings that must hold for one to show
 	Tasks     int     `json:"tasks"`     // n: most that made a step in one run
-	Decisions int     `json:"decisions"` // k: most steps of one run before which several tasks could go on
-	Runs      int     `json:"runs"`      // with this depth
+	Decisions int     `json:"decisions"` // k: among so many steps change points were drawn; no run had more before which several tasks could go on
+	Runs      int     `json:"runs"`      // with this depth and k
 	Miss      float64 `json:"miss"`      // an upper bound of the probability that all of them miss such a bug
 	Enough    float64 `json:"enough"`    // runs after which Miss is at most 0.001
 }
@@ -30,13 +30,20 @@ func (s *Shape) Assure(strategy Strategy) []Assurance {
 	if !ok || s.Tasks == 0 {
 		return nil
 	}
+	k := p.among
+	if k < s.Decisions { // the last run had more than any run was made for
+		k = s.Decisions
+	}
 	for d, runs := range p.made {
 		if runs == 0 {
 			continue
 		}
-		one := 1 / (float64(s.Tasks) * math.Pow(float64(max(s.Decisions, 1)), float64(d-1)))
+		if k != p.among {
+			runs = 0
+		}
+		one := 1 / (float64(s.Tasks) * math.Pow(float64(max(k, 1)), float64(d-1)))
 		log := math.Log1p(-min(one, 1-1e-15))
-		out = append(out, Assurance{Depth: d, Tasks: s.Tasks, Decisions: s.Decisions, Runs: runs,
+		out = append(out, Assurance{Depth: d, Tasks: s.Tasks, Decisions: k, Runs: runs,
 			Miss: math.Exp(float64(runs) * log), Enough: math.Ceil(math.Log(0.001) / log)})
 	}
 	return out
@@ -54,9 +61,12 @@ func (a Assurance) String() string {
 	return s
 }
 
-// probability never rounds a chance up to certainty.
+// probability never rounds a chance up to certainty, nor down to impossibility.
 func probability(p float64) string {
-	if s := fmt.Sprintf("%.3g", p); s != "1" {
+	if p == 0 {
+		return "1e-300"
+	}
+	if s := fmt.Sprintf("%.3g", p); s != "1" || p == 1 {
 		return s
 	}
 	return "1 (rounded)"
@@ -65,7 +75,7 @@ func probability(p float64) string {
 // Assumptions says in words what an Assurance holds under.
 func Assumptions() string {
 	return strings.TrimSpace(`
-The bound is that of PCT (ASPLOS 2010). It assumes that no run has more tasks or decisions than the most that were
-measured; that the order of steps alone makes the bug show, whichever of its possible outcomes each step draws; and it is
+The bound is that of PCT (ASPLOS 2010). It assumes that no run has more tasks than the most that were measured, or more
+decisions than k; that the order of steps alone makes the bug show, whichever of its possible outcomes each step draws; and it is
 about bugs of the engine in this scenario, under the schedules of the engine, not of a kernel.`)
 }

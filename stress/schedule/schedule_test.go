@@ -2,6 +2,7 @@ package schedule_test
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -154,6 +155,84 @@ func TestPCTFindsLateTask(t *testing.T) {
 	}
 	if n := b.d.Shape.Tasks; n != 3 {
 		t.Errorf("%d tasks measured, want 3", n)
+	}
+}
+
+// depths are bugs by their depth: so many orderings of the tasks' steps must hold for one to show.
+const depths = `scenario depths
+proc main
+proc a of main
+proc b of main
+a: gettid
+a: gettid
+a: gettid
+a: gettid
+b: gettid
+b: gettid
+b: gettid
+b: gettid
+`
+
+// TestPCTKeepsItsBound: the share of runs that show a bug is at least what Assure counts on, for bugs of depth 1 to 3. With what PCT
+// promises at least, three standard deviations less would be a chance of one in a thousand; in fact the shares are some times larger.
+func TestPCTKeepsItsBound(t *testing.T) {
+	// before says that the end of the i-th call of x comes before the begin of the j-th of y.
+	before := func(log []string, x string, i int, y string, j int) bool {
+		return slices.Index(log, fmt.Sprint(x, "e", i)) < slices.Index(log, fmt.Sprint(y, "b", j))
+	}
+	for depth := 1; depth <= 3; depth++ {
+		b := &bench{m: scenario(t, depths)}
+		s := parse(t, fmt.Sprint("pct:", depth))
+		hits, runs := 0, 20_000
+		for range runs {
+			var log []string
+			var n [engine.MaxActors][2]int
+			for _, e := range b.run(s, 3).events {
+				name, kind := b.m.Program().Actors[e.Actor].Name, 0
+				if e.Kind == engine.EvEnd {
+					kind = 1
+				}
+				n[e.Actor][kind]++
+				log = append(log, fmt.Sprint(name, "be"[kind:kind+1], n[e.Actor][kind]))
+			}
+			if before(log, "b", 1, "a", 1) && (depth < 2 || before(log, "a", 2, "b", 3)) && (depth < 3 || before(log, "b", 3, "a", 4)) {
+				hits++
+			}
+		}
+		as := b.d.Shape.Assure(s)
+		if len(as) != 1 || as[0].Depth != depth || as[0].Tasks != 3 || as[0].Runs > runs-1 || as[0].Runs < runs/2 {
+			t.Fatalf("assurance of depth %d: %+v", depth, as)
+		}
+		a := as[0]
+		one := 1 / (float64(a.Tasks) * math.Pow(float64(a.Decisions), float64(depth-1)))
+		least := float64(runs)*one - 3*math.Sqrt(float64(runs)*one)
+		if float64(hits) < least {
+			t.Errorf("depth %d: %d of %d runs, the bound promises %.0f", depth, hits, runs, least)
+		}
+		if want := math.Pow(1-one, float64(a.Runs)); math.Abs(a.Miss-want) > 1e-9*want && want > 1e-200 {
+			t.Errorf("depth %d: miss probability %g, want %g", depth, a.Miss, want)
+		}
+		t.Logf("depth %d: %d of %d runs, the bound promises %.1f; %v", depth, hits, runs, float64(runs)*one, a)
+	}
+}
+
+// TestAssuranceForgetsShortRuns: runs whose change points were drawn among fewer decisions than a later run had say nothing about it.
+func TestAssuranceForgetsShortRuns(t *testing.T) {
+	b := &bench{m: scenario(t, depths)}
+	s := parse(t, "pct:2")
+	for range 50 {
+		b.run(s, 3)
+	}
+	k := b.d.Shape.Assure(s)[0].Decisions
+	b.d.Shape.Decisions = k + 1 // as if the last run had been longer
+	if a := b.d.Shape.Assure(s)[0]; a.Runs != 0 || a.Miss != 1 || a.Decisions != k+1 {
+		t.Errorf("after a run of %d decisions: %+v", k+1, a)
+	}
+	for range 10 {
+		b.run(s, 3)
+	}
+	if a := b.d.Shape.Assure(s)[0]; a.Runs != 10 || a.Decisions <= k {
+		t.Errorf("ten runs later: %+v", a)
 	}
 }
 

@@ -53,6 +53,7 @@ type pct struct {
 	drops  int
 	at     int // decisions so far
 	runs   int
+	among  int               // decisions among which drops are drawn
 	made   [maxDepth + 1]int // runs by their depth
 	plain  bool
 }
@@ -70,6 +71,11 @@ func (p *pct) Begin(_ *engine.World, s *Shape, rng *rand.Rand) {
 		depth = 1 + p.runs%5
 	}
 	p.runs++
+	if p.among < s.Decisions {
+		// A drop behind the last decision among which it was drawn could not happen: earlier runs say nothing about bugs that
+		// need one there. With some room to spare that is so but for the first few.
+		p.among, p.made = s.Decisions+s.Decisions/8+1, [maxDepth + 1]int{}
+	}
 	p.made[depth]++
 	// Above all that change points give: these are 1 to depth-1. Tasks that do not exist yet have their place, too.
 	for i := range p.prio {
@@ -79,7 +85,7 @@ func (p *pct) Begin(_ *engine.World, s *Shape, rng *rand.Rand) {
 	}
 	p.drops = depth - 1
 	for i := range p.drops {
-		p.change[i] = 1 + rng.IntN(max(s.Decisions, 1))
+		p.change[i] = 1 + rng.IntN(p.among)
 	}
 }
 
