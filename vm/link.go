@@ -30,6 +30,7 @@ const (
 	helloTime = 20 * time.Second // from the start of an agent to its Hello, not counting a boot
 	quietTime = 10 * time.Second // an agent says every second that it lives
 	byeTime   = 5 * time.Second  // to end when told to
+	stopTime  = 30 * time.Second // from Stop to Done: what is under way ends first, a hang by its deadline and clean-up
 )
 
 // LostError says that the other side is gone, and how.
@@ -47,18 +48,21 @@ func (e *LostError) Error() string {
 	return s
 }
 
+// errLate: a plan does not end.
+var errLate = errors.New("late")
+
 // Link is a connection to a running agent.
 type Link struct {
 	Hello    *wire.Hello
 	Slowdown float64 // how much slower than this machine the other one is, at least 1
 
-	name     string
-	patience time.Duration
-	cmd      *exec.Cmd
-	w        *wire.Writer
-	in       io.WriteCloser
-	msgs     chan wire.Message // closed at the end of the stream
-	wg       conc.WaitGroup
+	name               string
+	patience, stopping time.Duration // see Target
+	cmd                *exec.Cmd
+	w                  *wire.Writer
+	in                 io.WriteCloser
+	msgs               chan wire.Message // closed at the end of the stream
+	wg                 conc.WaitGroup
 
 	mu    sync.Mutex
 	heard time.Time // when the last message came
@@ -181,20 +185,26 @@ func (l *Link) Run(ctx context.Context, m *wire.Run, yield func(*history.History
 		return l.lostAs(err.Error())
 	}
 	going := true
+	var late time.Time // when a plan that was stopped should be over
 	stop := func() error {
 		if !going {
 			return nil
 		}
 		going = false
+		late = time.Now().Add(time.Duration(float64(l.stopping)*l.Slowdown) + m.Plan.Deadline)
 		return l.w.Write(&wire.Stop{ID: m.ID})
 	}
 	drain := context.WithoutCancel(ctx)
 	for {
-		in := ctx
-		if !going {
-			in = drain // the agent is told once; what is under way there ends first
+		in, cancel := ctx, context.CancelFunc(func() {})
+		if !going { // the agent is told once
+			in, cancel = context.WithDeadlineCause(drain, late, errLate)
 		}
 		msg, err := l.next(in, l.quiet())
+		cancel()
+		if errors.Is(err, errLate) {
+			return l.lostAs("it lives, but does not end a plan that it was told to end")
+		}
 		if err != nil && going && ctx.Err() != nil {
 			if err := stop(); err != nil {
 				return l.lostAs(err.Error())

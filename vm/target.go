@@ -20,7 +20,8 @@ type Target struct {
 	boot  time.Duration // what the start of the machine may take, besides the agent's
 	// patience is how long an agent that is as fast as this machine may be silent; 0 is quietTime.
 	patience time.Duration
-	link     *Link // nil if it must be started
+	stopping time.Duration // likewise, how long it may take to end a plan; 0 is stopTime
+	link     *Link         // nil if it must be started
 	machine  stress.Machine
 	plans    uint32
 }
@@ -49,7 +50,7 @@ func (t *Target) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l.patience = cmp.Or(t.patience, quietTime)
+	l.patience, l.stopping = cmp.Or(t.patience, quietTime), cmp.Or(t.stopping, stopTime)
 	t.link, t.machine = l, l.Hello.Machine
 	return nil
 }

@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -40,6 +41,18 @@ func TestMain(m *testing.M) {
 	case "silent":
 		hello()
 		time.Sleep(time.Hour)
+	case "busy": // lives, but its plan never ends
+		hello()
+		r, w := wire.NewReader(os.Stdin), wire.NewWriter(os.Stdout)
+		m, _ := r.Next()
+		id := m.(*wire.Run).ID
+		var b bytes.Buffer
+		h := history.History{Arch: "amd64", Actors: make([]history.Actor, len(m.(*wire.Run).Program.Actors))}
+		history.WriteJSONL(&b, &h)                        //nolint:errcheck // memory takes everything
+		w.Write(&wire.Result{ID: id, History: b.Bytes()}) //nolint:errcheck // stressd sees that
+		for w.Write(&wire.Pulse{}) == nil {
+			time.Sleep(100 * time.Millisecond)
+		}
 	case "liar":
 		hello()
 		m, _ := wire.NewReader(os.Stdin).Next()
@@ -137,11 +150,12 @@ func TestLost(t *testing.T) {
 		"dies":   "its stream ended; it said last: Kernel panic - not syncing: ",
 		"silent": "it was silent for",
 		"liar":   "it sent a malformed history",
+		"busy":   "it lives, but does not end a plan that it was told to end",
 	} {
 		t.Run(role, func(t *testing.T) {
 			tg := as(t, role)
-			tg.patience = 2 * time.Second // twice the beat of an agent
-			err := tg.Run(t.Context(), p, stress.Plan{Repeat: 1}, func(*history.History) bool { return true })
+			tg.patience, tg.stopping = 2*time.Second, time.Second // twice the beat of an agent
+			err := tg.Run(t.Context(), p, stress.Plan{Repeat: 1}, func(*history.History) bool { return false })
 			var lost *LostError
 			if !errors.As(err, &lost) || !strings.Contains(err.Error(), want) || strings.ContainsRune(err.Error(), '\x1b') {
 				t.Errorf("got %v, expected %q", err, want)
