@@ -12,7 +12,6 @@ import (
 // it knows neither whose they are nor what does not come.
 var argued = map[string]string{
 	"attach-detach":           "the first example of the documentation",
-	"attach-exiting":          "who is in its exit already is attached again; results look like those of anybody else's exit",
 	"exit-event-thread":       "whose exit it was that SIGKILL ends: its code is the group's",
 	"fatal-running-leader":    "the leader and no other thread reports the signal",
 	"group-kill-namespace":    "shows known bug 101",
@@ -20,6 +19,7 @@ var argued = map[string]string{
 	"ignored-nonleader":       "a signal that is dropped: nothing comes",
 	"interrupt-before-signal": "which of two reports comes first",
 	"pidns-shared-handlers":   "a signal that does not come",
+	"race-tracer-parent-wait": "both waits get the zombie, whoever comes first: whose they are",
 	"real-parent-exit":        "who the parent is",
 	"seccomp-tsync":           "another thread's call is filtered",
 	"sigcont-running":         "a trap although nothing was stopped",
