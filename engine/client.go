@@ -387,6 +387,11 @@ func (w *World) LockGuard(t, target TaskID) bool {
 	return true
 }
 
+// GuardMissed says that in this outcome of t's attach somebody else's call holds the mutex just then, and a signal is pending.
+func (w *World) GuardMissed(t TaskID) bool {
+	return w.alt > 0 && w.alt > w.undecided(t) && w.attachBusy(t, &w.tasks[t])
+}
+
 // UnlockGuard releases what LockGuard took.
 func (w *World) UnlockGuard(target TaskID) { w.unlockGuard(w.tasks[target].proc) }
 

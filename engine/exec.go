@@ -5,13 +5,13 @@ import "math/bits"
 // execve of a multithreaded process (R65 to R74): cred_guard_mutex, de_thread, the leader's death and the taking over of
 // its tid, the new image, the event.
 
-// guardBusy says that another task is in a call that holds t's cred_guard_mutex for a moment: an attach, which then perhaps
-// fails (R5), or a filter for all threads. Whoever comes to wait for it with a signal pending gives up at once.
-func (w *World) guardBusy(id TaskID, t *task) bool {
+// guardBusy says that another task is in a call that holds the cred_guard_mutex of process g, which t wants, for a moment: an attach,
+// which then perhaps fails (R5), or a filter for all threads. Whoever comes to wait for it with a signal pending gives up at once.
+func (w *World) guardBusy(id TaskID, t *task, g int8) bool {
 	if !t.signalPending() {
 		return false
 	}
-	p := w.procOf(t)
+	p := &w.procs[g]
 	for s := w.used &^ 1 &^ (1 << id); s != 0; s &= s - 1 {
 		i := TaskID(bits.TrailingZeros16(s))
 		u := &w.tasks[i]
@@ -20,7 +20,7 @@ func (w *World) guardBusy(id TaskID, t *task) bool {
 		}
 		switch w.instr(i, u).Call {
 		case CallPtrace:
-			if tid := w.m.hooks.AttachTid(w, i); u.proc != t.proc && tid != 0 {
+			if tid := w.m.hooks.AttachTid(w, i); u.proc != g && tid != 0 {
 				for _, j := range w.threads(p) {
 					if int64(w.tasks[j].tid) == tid {
 						return true
@@ -28,7 +28,7 @@ func (w *World) guardBusy(id TaskID, t *task) bool {
 				}
 			}
 		case CallSeccomp:
-			if u.proc == t.proc && u.args[3]&SECCOMP_FILTER_FLAG_TSYNC != 0 {
+			if u.proc == g && u.args[3]&SECCOMP_FILTER_FLAG_TSYNC != 0 {
 				return true
 			}
 		}
@@ -36,9 +36,18 @@ func (w *World) guardBusy(id TaskID, t *task) bool {
 	return false
 }
 
+// attachBusy is guardBusy for an attach: mutex_lock_interruptible in ptrace_attach, whose error is ERESTARTNOINTR like exec's.
+func (w *World) attachBusy(id TaskID, t *task) bool {
+	if !t.signalPending() || t.call != CallPtrace {
+		return false
+	}
+	target := w.findOutside(w.m.hooks.AttachTid(w, id))
+	return target != NoTask && w.tasks[target].proc != t.proc && w.guardBusy(id, t, w.tasks[target].proc)
+}
+
 // execGuard takes cred_guard_mutex, which attach takes too (R7).
 func (w *World) execGuard(id TaskID, t *task, f *frame) bool {
-	if w.alt > 0 && w.guardBusy(id, t) {
+	if w.alt > 0 && w.guardBusy(id, t, t.proc) {
 		return w.sysRet(t, f, -ERESTARTNOINTR)
 	}
 	if !w.LockGuard(id, id) {

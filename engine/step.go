@@ -132,8 +132,12 @@ func (w *World) Choices(dst []Choice) []Choice {
 			case stWait:
 				alts += int8(bits.OnesCount16(t.top().code))
 			case stExecGuard:
-				if w.guardBusy(id, t) {
+				if w.guardBusy(id, t, t.proc) {
 					alts++
+				}
+			case stClient:
+				if w.attachBusy(id, t) {
+					alts++ // behind those of the signal that an attach sends
 				}
 			}
 			for alt := range alts {

@@ -196,7 +196,7 @@ func (w *World) syscall(id TaskID, t *task, f *frame) bool {
 			return w.errno(t, f, ENOENT)
 		}
 		f.stage = stExecGuard
-		return !w.guardBusy(id, t)
+		return !w.guardBusy(id, t, t.proc)
 	case CallExit:
 		return w.exitWith(t, f, uint16(t.args[0]&0xff)<<8)
 	case CallExitGroup:
@@ -279,7 +279,7 @@ func (w *World) syscall(id TaskID, t *task, f *frame) bool {
 		}
 		f.stage = stClient
 		f.b = NoTask
-		return true
+		return !w.attachBusy(id, t)
 	}
 	return w.errno(t, f, ENOSYS)
 }

@@ -61,6 +61,9 @@ func attach(w *engine.World, t engine.TaskID, s *engine.CallState) engine.CallRe
 		s.Stage = stageGuard
 		fallthrough
 	case stageGuard:
+		if w.GuardMissed(t) {
+			return fail(engine.ERESTARTNOINTR)
+		}
 		inExec := !w.LockGuard(t, s.Target)
 		if inExec && !w.HasBug(engine.BugAttachInExec) && !w.Old(engine.SwAttachInExec) {
 			w.Mark(7)
