@@ -15,6 +15,7 @@ type head struct {
 	place string   // source file of a BUG or WARN
 	after set      // kinds of reports that lines like this go on with
 	only  bool     // the line begins no report of its own, it only goes on with one
+	regs  bool     // the registers stand in front of the line
 	last  bool     // it is a panic that names another report as its reason
 }
 
@@ -107,7 +108,7 @@ var rules = []rule{
 	{"BUG: soft lockup - ", nil, simple(SoftLockup, "")},
 	{"Watchdog detected hard LOCKUP", nil, simple(HardLockup, "")},
 	{"CPU ", re(`\d+ (?:Hard LOCKUP|detected hard LOCKUP on other CPUs)`), simple(HardLockup, "")}, // powerpc
-	{"INFO: task ", re(`.+:\d+ (?:<[^>]*> )?(?:is )?blocked (?:for|in I/O wait for|on) `), simple(HungTask, "")},
+	{"INFO: task ", re(`.+:\d+ (?:<[^>]*> )?blocked (?:in I/O wait )?for more than `), simple(HungTask, "")},
 	{"INFO: ", re(`[a-z_]+ (?:self-)?detected (?:expedited )?stalls? on CPU`), simple(RCUStall, "")},
 	{"BUG: workqueue lockup", nil, func([]string) head { return head{kind: Bug, what: "BUG: workqueue lockup", fixed: true} }},
 	{"BUG: sleeping function called from invalid context", nil, simple(SleepInAtomic, "")},
@@ -271,7 +272,7 @@ func panics(text string) head {
 		}
 	}
 	if umlFault.MatchString(text) {
-		return head{kind: BadAccess, alt: []string{normal(text[:strings.IndexAny(text+",0", ",0")])}}
+		return head{kind: BadAccess, regs: true, alt: []string{strings.TrimSuffix(text[:strings.IndexAny(text+",0", ",0")], " at addr ")}}
 	}
 	if m := smashed.FindStringSubmatch(text); m != nil {
 		return head{kind: Panic, what: "panic: kernel stack is corrupted", fn: plainName(m[1])}

@@ -10,6 +10,7 @@ import (
 const (
 	maxGap  = 64
 	maxTail = 64   // and after its end, to a panic that it led to
+	maxRegs = 16   // from the program counter to a panic of UML, which prints the registers first
 	maxLong = 1000 // and in all: lockdep and a hung task may be followed by the traces of all tasks
 )
 
@@ -21,24 +22,30 @@ type Parser struct {
 	num  int    // lines so far
 	open *open  // the report that is being read, or has ended and may be followed by a panic; else nil
 	seen set    // kinds of reports since the kernel started
+	regs struct {
+		pc   Frame // the last program counter outside of a report
+		line int   // where it was, 0 for nowhere
+	}
 }
 
 // open is a report that is not handed out yet.
 type open struct {
-	head    head
-	alt     []string // wordings
-	place   string
-	fn      string
-	trace   []Frame
-	pc      counter // what is known of the program counter
-	first   int
-	last    int
-	state   State
-	caller  string // who prints it, if the kernel says so
-	ended   bool
-	section section
-	lines   int  // since the last line of its own
-	own     bool // the header named the function, and it is no helper
+	head     head
+	alt      []string // wordings
+	place    string
+	fn       string
+	trace    []Frame
+	pc       counter // what is known of the program counter
+	first    int
+	last     int
+	state    State
+	caller   string // who prints it, if the kernel says so
+	ended    bool
+	section  section
+	lead     int  // how many frames are from registers; some architectures begin the trace with the same
+	repeated int  // and how many of them it has repeated
+	lines    int  // since the last line of its own
+	own      bool // the header named the function, and it is no helper
 }
 
 // section is where in a report the parser is.
@@ -73,7 +80,7 @@ func (p *Parser) Close() {
 		p.part = p.part[:0]
 	}
 	p.Flush()
-	p.num, p.seen = 0, 0
+	p.num, p.seen, p.regs.line = 0, 0, 0
 }
 
 // message takes one message of the kernel, or a line of somebody else. cut says that it broke into another message.
@@ -89,6 +96,11 @@ func (p *Parser) message(s, caller string, cut bool) {
 		}
 		p.seen = 0
 		return
+	}
+	if o == nil || o.ended {
+		if f, c := programCounter(s); c == known {
+			p.regs.pc, p.regs.line = f, p.num
+		}
 	}
 	if o == nil {
 		return
@@ -147,6 +159,10 @@ func (p *Parser) header(h head, caller string, cut bool) {
 	if h.fn != "" && !isHelper(h.fn) {
 		n.fn, n.own = h.fn, true
 	}
+	if h.regs && p.regs.line > 0 && p.num-p.regs.line <= maxRegs {
+		n.first, n.pc, n.trace, n.lead = p.regs.line, known, []Frame{p.regs.pc}, 1
+	}
+	p.regs.line = 0
 	if h.kind == GoStuck {
 		n.section = afterTrace
 	}
@@ -198,7 +214,7 @@ func (p *Parser) finish(why State) {
 	}
 	if o.state == Complete {
 		switch {
-		case kinds[k].end && !o.ended, kinds[k].fn && o.fn == "":
+		case kinds[k].end && !o.ended && !o.head.regs, kinds[k].fn && o.fn == "":
 			if o.state = why; why == Complete {
 				o.state = Truncated
 			}
@@ -279,9 +295,14 @@ func (o *open) body(s string) bool {
 	return o.section == inTrace
 }
 
-// amidTrace says that a line that is no frame may stand amid a trace: another stack (x86), an exception (powerpc, s390), an
-// inlined function (of symbolised logs), an address in no function.
+// amidTrace says that a line that is no frame may stand amid a trace: another stack (x86), an exception and its registers (x86,
+// powerpc, s390), an inlined function (of symbolised logs), an address in no function.
 func amidTrace(s string) bool {
+	for _, reg := range [...]string{"RSP: ", "RAX: ", "RDX: ", "RBP: ", "R10: ", "R13: ", "Code: "} {
+		if strings.HasPrefix(s, reg) {
+			return true
+		}
+	}
 	return strings.HasPrefix(s, "<") || strings.HasPrefix(s, "--- interrupt:") || strings.HasSuffix(s, "[inline]") ||
 		strings.HasPrefix(addresses(s), "0x")
 }
@@ -289,9 +310,14 @@ func amidTrace(s string) bool {
 // add appends a frame of the trace. Some architectures begin it with the function of the program counter.
 func (o *open) add(f Frame) {
 	n := len(o.trace)
-	if n == MaxTrace || n == 1 && o.trace[0].Func == f.Func && o.trace[0].Offset == f.Offset {
+	if n == MaxTrace {
 		return
 	}
+	if i := o.repeated; i < o.lead && o.trace[i].Func == f.Func && o.trace[i].Offset == f.Offset {
+		o.repeated++
+		return
+	}
+	o.repeated = o.lead
 	f.Return = true
 	o.trace = append(o.trace, f)
 }
@@ -304,16 +330,21 @@ func (o *open) counter(f Frame, c counter) bool {
 			o.section = afterTrace
 		}
 		return o.section != beforeTrace
+	case c == known && o.section == inTrace && len(o.trace) > 0:
+		o.trace = append(o.trace, f)[:min(len(o.trace)+1, MaxTrace)] // x86: what the interrupt in the trace came from
+		return true
 	case o.section == otherTrace && !o.head.kind.elsewhere(), o.pc != noCounter && c != link, len(o.trace) > 0 && o.section != beforeTrace:
 		return false
 	case c == link:
-		if o.pc == unknown && len(o.trace) == 0 {
-			o.add(f) // a jump to nowhere: who jumped
+		switch n := len(o.trace); {
+		case o.pc == unknown && n == 0, // a jump to nowhere: who jumped
+			o.pc == known && n == 1 && f.Func != o.trace[0].Func && isHelper(o.trace[0].Func): // and there may be no trace
+			o.trace, o.lead = append(o.trace, Frame{Func: f.Func, Offset: f.Offset, Module: f.Module, Return: true}), n+1
 		}
 		return true
 	}
 	if o.pc = c; c == known {
-		o.trace = append([]Frame{f}, o.trace...)
+		o.trace, o.lead = append([]Frame{f}, o.trace...), 1
 	}
 	return true
 }
