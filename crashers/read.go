@@ -132,8 +132,8 @@ func (r *Reader) read(id, name string, limit int64) ([]byte, error) {
 // Load reads a whole crasher.
 func (r *Reader) Load(id string) (*Crasher, error) { return Decode(id, r.file(id)) }
 
-// Decode takes the files of a crasher apart. read returns the content of the file of a name, an error if it has more than limit bytes,
-// and fs.ErrNotExist for one that is not there. It may be told anything: files come from other people.
+// Decode takes the files of a crasher apart. read returns the content of the file of a name, an error if it has more than
+// limit bytes, and fs.ErrNotExist for one that is not there. It may be told anything: files come from other people.
 func Decode(id string, read func(name string, limit int64) ([]byte, error)) (*Crasher, error) {
 	m, err := readMeta(id, read)
 	if err != nil {

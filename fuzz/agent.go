@@ -10,10 +10,11 @@ import (
 	"tracehammer/vm/wire"
 )
 
-// FuzzAgent reads bytes as what an agent in a machine sends, with whatever a dying kernel writes in between. The first byte says how: as they
-// are, or cut into pieces, each of which is either noise or the payload of a frame with good checksums, so that what lies
-// behind the checksums is reached. It asserts that the reader never panics and takes every byte once, that what it accepts is
-// sent so that it is read as the same, and that frames whose payload means nothing are counted and not believed.
+// FuzzAgent reads bytes as what an agent in a machine sends, with whatever a dying kernel writes in between. The first byte
+// says how: as they are, or cut into pieces, each of which is either noise or the payload of a frame with good checksums,
+// so that what lies behind the checksums is reached. It asserts that the reader never panics and takes every byte once,
+// that what it accepts is sent so that it is read as the same, and that frames whose payload means nothing are counted and
+// not believed.
 func FuzzAgent(data []byte) int { return bounded("FuzzAgent", agentStream, data) }
 
 func agentStream(data []byte) int {
@@ -63,8 +64,8 @@ func agentStream(data []byte) int {
 	return neutral
 }
 
-// framed cuts bytes into pieces: a byte says the type of the frame that the piece is the payload of, or that it is noise, and
-// another one how long it is.
+// framed cuts bytes into pieces: a byte says the type of the frame that the piece is the payload of, or that it is noise,
+// and another one how long it is.
 func framed(b []byte) (stream []byte, frames int) {
 	for len(b) >= 2 {
 		typ, n := b[0], min(int(b[1]), len(b)-2)

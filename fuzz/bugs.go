@@ -7,8 +7,8 @@ import (
 	"tracehammer/engine"
 )
 
-// BugsVar is the environment variable that switches planted bugs on, by names as stressd bugs lists them, joined by commas: a
-// fuzzer must find them. It is never silent: whatever runs a target says on stderr which are on.
+// BugsVar is the environment variable that switches planted bugs on, by names as stressd bugs lists them, joined by commas:
+// a fuzzer must find them. It is never silent: whatever runs a target says on stderr which are on.
 const BugsVar = "TRACEHAMMER_BUG"
 
 // bugs are the planted bugs of the engine that runs the inputs. That of the oracle never has any.

@@ -31,10 +31,10 @@ var quiet = sync.OnceValues(func() (*engine.Program, *history.History) {
 
 var consoleOracle = oracle.New(engine.Profile{})
 
-// FuzzConsole takes bytes for what a kernel prints; the first byte is how many come at a time. It asserts that the parser of
-// consoles finds the same reports however the text comes in, that they are in order, bounded and printable, and that the oracle
-// calls a run with that log, in which nothing else is wrong, the kernel's complaint exactly if there are reports, by the title of
-// one of them.
+// FuzzConsole takes bytes for what a kernel prints; the first byte is how many come at a time. It asserts that the parser
+// of consoles finds the same reports however the text comes in, that they are in order, bounded and printable, and that the
+// oracle calls a run with that log, in which nothing else is wrong, the kernel's complaint exactly if there are reports, by
+// the title of one of them.
 func FuzzConsole(data []byte) int { return bounded("FuzzConsole", consoleText, data) }
 
 func consoleText(data []byte) int {

@@ -12,8 +12,8 @@ func allocations() uint64 {
 	return allocated[0].Value.Uint64()
 }
 
-// bounded runs a target of a reader, and asserts that it allocates no more than maxMemory. What the garbage collector has freed
-// meanwhile counts as well, so a reader that stays below holds less.
+// bounded runs a target of a reader, and asserts that it allocates no more than maxMemory. What the garbage collector has
+// freed meanwhile counts as well, so a reader that stays below holds less.
 func bounded(target string, read func([]byte) int, data []byte) int {
 	before := allocations()
 	result := read(data)

@@ -17,8 +17,9 @@ import (
 	"tracehammer/stress/schedule"
 )
 
-// FuzzHistory reads bytes as a history in JSON lines. It asserts that no bytes make the reader panic, that what it accepts is written so
-// that it is read as the same, and that any history can be drawn, as table and as lanes, whatever program it claims to be of.
+// FuzzHistory reads bytes as a history in JSON lines. It asserts that no bytes make the reader panic, that what it accepts
+// is written so that it is read as the same, and that any history can be drawn, as table and as lanes, whatever program it
+// claims to be of.
 func FuzzHistory(data []byte) int { return bounded("FuzzHistory", historyLines, data) }
 
 func historyLines(data []byte) int {
@@ -53,9 +54,9 @@ func jsonLines(target string, h *history.History) []byte {
 // crasherID is what the crashers of FuzzCrasher are called: a directory whose meta.json says another name is refused.
 const crasherID = "0123456789ab"
 
-// FuzzCrasher reads bytes as the files of a crasher's directory: the first line of each part is the name of a file, the parts are divided by
-// lines of "--". It asserts that no files make the reader panic, that what it says to people holds nothing that a terminal
-// obeys, and that impossible counts are refused.
+// FuzzCrasher reads bytes as the files of a crasher's directory: the first line of each part is the name of a file, the
+// parts are divided by lines of "--". It asserts that no files make the reader panic, that what it says to people holds
+// nothing that a terminal obeys, and that impossible counts are refused.
 func FuzzCrasher(data []byte) int { return bounded("FuzzCrasher", crasherFiles, data) }
 
 func crasherFiles(data []byte) int {
@@ -93,8 +94,9 @@ func crasherFiles(data []byte) int {
 
 func printable(s string) bool { return history.Printable(s) == s }
 
-// FuzzInputFile reads bytes as a file of a corpus: native Go fuzzing's format. It asserts that no bytes make the reader panic, that it accepts
-// nothing without the format's header, and that what it accepts is written so that it is read as the same.
+// FuzzInputFile reads bytes as a file of a corpus: native Go fuzzing's format. It asserts that no bytes make the reader
+// panic, that it accepts nothing without the format's header, and that what it accepts is written so that it is read as the
+// same.
 func FuzzInputFile(file []byte) int { return bounded("FuzzInputFile", inputFile, file) }
 
 func inputFile(file []byte) int {
@@ -112,8 +114,9 @@ func inputFile(file []byte) int {
 	return keep
 }
 
-// FuzzNames reads bytes as each of the names that users give on the command line: a strategy, a decision stream, a profile, planted bugs, a kind of
-// finding, a format of a corpus, a target. It asserts that none makes its reader panic, and that what is read has a name that is read as the same.
+// FuzzNames reads bytes as each of the names that users give on the command line: a strategy, a decision stream, a profile,
+// planted bugs, a kind of finding, a format of a corpus, a target. It asserts that none makes its reader panic, and that
+// what is read has a name that is read as the same.
 func FuzzNames(data []byte) int { return bounded("FuzzNames", names, data) }
 
 func names(data []byte) int {

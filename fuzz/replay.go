@@ -15,10 +15,10 @@ var replayRunner = newRunner()
 // strategies are those of schedule.Names that need no argument, and depths of pct.
 var strategies = [...]string{"random", "pct", "pct:1", "pct:3", "pct:9", "pos", "urw", "surw", "portfolio"}
 
-// FuzzReplay makes runs of a scenario of FuzzPtrace's by some strategy: the stream's first byte says which, its next eight are the
-// seed. It asserts of each of a few runs, which the strategy may learn from, that its decision stream replays to the identical
-// run: the same steps, the same events, the same last state, the same stream again. The same holds for the input's own
-// stream, of which a run never uses more decisions than there are, for a mutation of it, and for its text form.
+// FuzzReplay makes runs of a scenario of FuzzPtrace's by some strategy: the stream's first byte says which, its next eight
+// are the seed. It asserts of each of a few runs, which the strategy may learn from, that its decision stream replays to
+// the identical run: the same steps, the same events, the same last state, the same stream again. The same holds for the
+// input's own stream, of which a run never uses more decisions than there are, for a mutation of it, and for its text form.
 func FuzzReplay(data []byte) int {
 	r := replayRunner
 	defer r.guard("FuzzReplay")

@@ -63,8 +63,8 @@ func (r *runner) load(data []byte) (*engine.Program, bool) {
 	return corpus.LowerValid(r.in.Scenario), true
 }
 
-// run makes one run of the machine under a strategy, and goes on behind its end until nothing can happen any more, or it is too long. What
-// it broke of the engine's invariants it panics with; else r.hist is what actors logged.
+// run makes one run of the machine under a strategy, and goes on behind its end until nothing can happen any more, or it is
+// too long. What it broke of the engine's invariants it panics with; else r.hist is what actors logged.
 func (r *runner) run(s schedule.Strategy) schedule.End {
 	r.machine.Init(&r.world)
 	r.watch.Start()

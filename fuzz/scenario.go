@@ -22,8 +22,9 @@ func scenarioText(text []byte) int {
 	return keep
 }
 
-// FuzzScenarioBytes takes bytes for the byte form of an input. It asserts that they mean a valid scenario, that making it so comes to
-// an end, and of scenario and input what FuzzScenarioText asserts, and that they are encoded to what decodes to the same.
+// FuzzScenarioBytes takes bytes for the byte form of an input. It asserts that they mean a valid scenario, that making it
+// so comes to an end, and of scenario and input what FuzzScenarioText asserts, and that they are encoded to what decodes to
+// the same.
 func FuzzScenarioBytes(data []byte) int { return bounded("FuzzScenarioBytes", scenarioBytes, data) }
 
 func scenarioBytes(data []byte) int {

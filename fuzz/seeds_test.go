@@ -13,8 +13,8 @@ import (
 // seeded off leaves a fuzzer to find everything by itself, to measure what the seeds are worth.
 var seeded = flag.Bool("seeds", true, "begin with the seed scenarios")
 
-// addInputs adds the seed scenarios that fit, without what was said of their outcomes, each under the fair schedule and under a
-// drawn one.
+// addInputs adds the seed scenarios that fit, without what was said of their outcomes, each under the fair schedule and
+// under a drawn one.
 func addInputs(f *testing.F, fits func(*corpus.Scenario) bool) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for _, s := range corpus.Seeds() {

@@ -9,9 +9,10 @@ import (
 	"tracehammer/ptrace"
 )
 
-// FuzzStatus takes bytes for a wait status word, a signal number, an si_code and a sender. It asserts that every word is at most one of
-// exited, killed, stopped and continued, that it is written as text from which a scenario's expectation reads the same word, that the words
-// made for an exit code, a signal and an event decode to them, and that a siginfo keeps its number, and its code as far as that fits.
+// FuzzStatus takes bytes for a wait status word, a signal number, an si_code and a sender. It asserts that every word is at
+// most one of exited, killed, stopped and continued, that it is written as text from which a scenario's expectation reads
+// the same word, that the words made for an exit code, a signal and an event decode to them, and that a siginfo keeps its
+// number, and its code as far as that fits.
 func FuzzStatus(data []byte) int { return bounded("FuzzStatus", statusWord, data) }
 
 func statusWord(data []byte) int {

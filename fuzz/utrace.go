@@ -13,9 +13,9 @@ var utraceRunner = newRunner()
 
 // FuzzUtrace uses utrace's interface alone, on a kernel without ptrace: several engines of every ready-made client on the
 // same threads, attached, controlled and detached while the scenario's threads run, stop, exec and die. The bytes are those
-// of FuzzPtrace, with an operation of utrace in the place of each ptrace request. It asserts that no step breaks an invariant of
-// section 7, that each client's callbacks come in an order that utrace promises (clients.Checked), that nobody waits for what has
-// happened, and that the engine does not panic.
+// of FuzzPtrace, with an operation of utrace in the place of each ptrace request. It asserts that no step breaks an
+// invariant of section 7, that each client's callbacks come in an order that utrace promises (clients.Checked), that nobody
+// waits for what has happened, and that the engine does not panic.
 func FuzzUtrace(data []byte) int {
 	r := utraceRunner
 	defer r.guard("FuzzUtrace")

@@ -1,6 +1,6 @@
-// Package host has the fuzz targets of what package stress/host does: scenarios on this machine's kernel, and what is read of
-// its log. It is apart from package fuzz because the actors are Go assembly, and because a kernel is thousands of times slower
-// than the engine. Like those, the targets belong to one goroutine.
+// Package host has the fuzz targets of what package stress/host does: scenarios on this machine's kernel, and what is read
+// of its log. It is apart from package fuzz because the actors are Go assembly, and because a kernel is thousands of times
+// slower than the engine. Like those, the targets belong to one goroutine.
 package host
 
 import (
@@ -82,14 +82,14 @@ func Fits(s *corpus.Scenario) bool {
 	return !s.EngineOnly() && s.RunsOn(here()) && len(s.Known(here())) == 0
 }
 
-// FuzzHost runs the scenario of an input of fuzz.FuzzPtrace's on this machine's kernel, a few times under delays drawn by the
-// bytes of its decision stream, and asserts that the engine admits each history: the results of all calls, who ended where,
-// what hangs, what the kernel logged.
+// FuzzHost runs the scenario of an input of fuzz.FuzzPtrace's on this machine's kernel, a few times under delays drawn by
+// the bytes of its decision stream, and asserts that the engine admits each history: the results of all calls, who ended
+// where, what hangs, what the kernel logged.
 //
-// It asserts nothing of scenarios that are not for this kernel or have a known bug of it (Fits), of violations that the engine
-// with a known bug of this kernel shows as well, of hangs that the engine predicts, of histories that the checker cannot
-// decide, of runs that got no CPU, and on machines that permit no ptrace or no namespaces: see Unusable. What a kernel does
-// wrong that nobody knew stops the fuzzer: stressd files such things, and goes on.
+// It asserts nothing of scenarios that are not for this kernel or have a known bug of it (Fits), of violations that the
+// engine with a known bug of this kernel shows as well, of hangs that the engine predicts, of histories that the checker
+// cannot decide, of runs that got no CPU, and on machines that permit no ptrace or no namespaces: see Unusable. What a
+// kernel does wrong that nobody knew stops the fuzzer: stressd files such things, and goes on.
 func FuzzHost(data []byte) int {
 	m, err := open()
 	if err != nil || len(data) > 1<<12 {
@@ -142,8 +142,8 @@ func seed(stream []byte) uint64 {
 	return n
 }
 
-// FuzzKernelLog reads bytes as a record of /dev/kmsg. It asserts that none makes the reader panic, that what it takes for a line
-// of the kernel's is one line of the record's text, and that it takes nothing of user space's.
+// FuzzKernelLog reads bytes as a record of /dev/kmsg. It asserts that none makes the reader panic, that what it takes for a
+// line of the kernel's is one line of the record's text, and that it takes nothing of user space's.
 func FuzzKernelLog(data []byte) int {
 	record := string(data)
 	line, ok := host.KernelLine(record)

@@ -26,7 +26,8 @@ type Format uint8
 const (
 	// Native is testdata/fuzz/FuzzX/HASH of native Go fuzzing, and its cache.
 	Native Format = iota
-	// GoFuzz is a go-fuzz work directory: raw bytes in corpus/SHA1, crashers in crashers/SHA1 beside SHA1.output and SHA1.quoted.
+	// GoFuzz is a go-fuzz work directory: raw bytes in corpus/SHA1, crashers in crashers/SHA1 beside SHA1.output and
+	// SHA1.quoted.
 	GoFuzz
 	// Raw is files of bytes and nothing else: libFuzzer's and ClusterFuzz's.
 	Raw

@@ -44,8 +44,8 @@ func TestRoundTrip(t *testing.T) {
 	})
 }
 
-// TestSmallChanges: bytes that come or go in the stream leave the scenario and what was decided before alone, and such bytes in
-// the scenario the stream.
+// TestSmallChanges: bytes that come or go in the stream leave the scenario and what was decided before alone, and such
+// bytes in the scenario the stream.
 func TestSmallChanges(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		in := input.Input{Scenario: rapid.SampledFrom(corpus.Seeds()).Draw(r, "scenario"), Stream: rapid.SliceOfN(rapid.Byte(), 1, 64).Draw(r, "stream")}
