@@ -23,6 +23,7 @@ import (
 type Options struct {
 	Limit       int  // states to see at most
 	NoReduction bool // visit every state that the program can reach
+	Livelocks   bool // look for states that lead only to each other for ever; Run returns a *LivelockError then
 }
 
 // Outcome is one way in which a program can end: the results of all calls of all actors in their logs' order.
@@ -63,6 +64,7 @@ type node struct {
 	depth   int                      // events on the path
 	choices []engine.Choice
 	next    int
+	component
 }
 
 type walk struct {
@@ -77,6 +79,7 @@ type walk struct {
 	path        []engine.Event
 	nodes       []*node // all that were ever needed; the first top of them are the path
 	top         int
+	components  components
 }
 
 func (w *walk) run(ctx context.Context) (complete bool, err error) {
@@ -97,6 +100,11 @@ func (w *walk) run(ctx context.Context) (complete bool, err error) {
 		n := w.nodes[w.top-1]
 		if n.next >= len(n.choices) {
 			w.top--
+			if w.opt.Livelocks {
+				if err := w.leave(n); err != nil {
+					return false, err
+				}
+			}
 			continue
 		}
 		c := n.choices[n.next]
@@ -148,7 +156,13 @@ func (w *walk) step(n *node, c engine.Choice) *node {
 func (w *walk) arrive(n *node) {
 	if !w.seen.add(n.print) {
 		w.top--
+		if w.opt.Livelocks {
+			w.again(n.print)
+		}
 		return
+	}
+	if w.opt.Livelocks {
+		w.enter(n)
 	}
 	n.next = 0
 	n.choices = n.world.Choices(n.choices[:0])
@@ -184,6 +198,13 @@ func (w *walk) end(n *node) {
 		return
 	}
 	w.ends[[2]uint64{k.Lo, k.Hi}] = struct{}{}
+	h := w.history(n, stuck)
+	w.outcomes = append(w.outcomes, Outcome{History: h, Stuck: stuck, Waits: n.world.Waits(nil)})
+	w.keys = append(w.keys, outcomeKey(h))
+}
+
+// history is that of the path to a node.
+func (w *walk) history(n *node, stuck bool) *history.History {
 	h := &history.History{}
 	var r stress.Recorder
 	r.Start(h, w.p)
@@ -194,8 +215,7 @@ func (w *walk) end(n *node) {
 		h.Outcome = history.Stuck
 	}
 	r.Finish(&n.world)
-	w.outcomes = append(w.outcomes, Outcome{History: h, Stuck: stuck, Waits: n.world.Waits(nil)})
-	w.keys = append(w.keys, outcomeKey(h))
+	return h
 }
 
 // digest is a hash of a log.
