@@ -189,7 +189,7 @@ func (w *World) act(id TaskID, t *task, f *frame, sig uint8) (done, again bool) 
 	return false, false
 }
 
-// handle is handle_signal: set up the handler's frame.
+// handle is handle_signal: set up the handler's frame; SA_RESETHAND and the mask are the tracee's as anybody's (H8).
 func (w *World) handle(id TaskID, t *task, f *frame, sig uint8) bool {
 	h := w.sighandOf(t)
 	w.settle(id, t, f, sig)

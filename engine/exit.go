@@ -192,7 +192,7 @@ func (w *World) scrub(id TaskID) {
 	}
 }
 
-// exitPtrace is exit_ptrace: the death of a tracer (R101 to R104).
+// exitPtrace is exit_ptrace: the death of a tracer (R101 to R104). Nothing of a report of its tracee's can fall into it (H3).
 func (w *World) exitPtrace(id TaskID, f *frame) {
 	t := &w.tasks[id]
 	for t.ptraced.n > 0 {

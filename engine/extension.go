@@ -17,7 +17,7 @@ package engine
 //   - Detaching at once. ptrace's engine leaves its thread wherever that is (Hooks.Unlinked): __ptrace_unlink holds the locks
 //     without which no callback of ptrace's begins. For the same reason such a callback takes no time of its own.
 //   - Stepping. ptrace arms the processor with its request (R58), other engines with a report on the way to user mode.
-//   - Frozen. A request on a stopped thread is one step here, so nothing can fall into it (R14).
+//   - Frozen. A request on a stopped thread is one step here, so nothing can fall into it (R14, H4).
 
 // Extra is an event beside those of 2.1.
 type Extra uint8

@@ -317,7 +317,7 @@ func (w *World) callSpecific(id TaskID, i EngineID, k passKind, arg uint16) (a A
 	return ops.ReportExtra(w, id, i, Extra(k-passExtra), arg)
 }
 
-// apply does what a callback returned. STOP is the only sticky action: any other ends the engine's own stop (O5).
+// apply does what a callback returned; DETACH marks the engine, and says nothing else (C3). STOP is the only sticky action: any other ends the engine's own stop (O5).
 func (w *World) apply(id TaskID, i EngineID, a Action) {
 	en := w.engine(id, i)
 	if u := &w.tasks[id].utrace; a == ActDetach && u.is(utDeath) && u.is(utReap) && w.bug(BugUtraceDeathReaped) {

@@ -82,6 +82,9 @@ const (
 	SwNoPidfdThread
 	SwPidfdThreadEINVAL
 	SwNoSetSyscallInfo
+	// The ptrace of 2009 over utrace.
+	SwSetoptionsPartial
+	SwTraceeHidden
 	// Architectures.
 	SwNoBlockstep
 	SwNoSinglestep
@@ -106,6 +109,7 @@ type SwitchInfo struct {
 	Before Release // Linux older than that has it; zero: no release
 	Arch   []Arch  // architectures that have it, whatever the release
 	GVisor bool
+	Utrace bool // the ptrace of 2009 over utrace has it
 	Rules  []Rule
 	Doc    string // what such a kernel does
 	Source string // commit, version or rule that says so
@@ -148,6 +152,10 @@ var switchTable = [NumSwitches]SwitchInfo{
 		Doc: "pidfd_open of a thread that is no leader gives EINVAL; since then ENOENT", Source: "kernel/pid.c and fs/pidfs.c since 6.16; ENOENT seen on 6.18"},
 	SwNoSetSyscallInfo: {Name: "no-set-syscall-info", Before: Release{6, 16}, GVisor: true, Rules: []Rule{111},
 		Doc: "SET_SYSCALL_INFO is unknown: EIO", Source: "commit 26bb32768fe6, 6.16; gVisor: Task.Ptrace"},
+	SwSetoptionsPartial: {Name: "setoptions-partial", Utrace: true, Rules: []Rule{20},
+		Doc: "SETOPTIONS applies the known bits, and then fails for the unknown ones", Source: "section 5.2 of the specification"},
+	SwTraceeHidden: {Name: "tracee-hidden", Utrace: true, Rules: []Rule{92},
+		Doc: "a real parent's wait sees neither stops nor continuations of a child that somebody else traces", Source: "H7 of the specification (5.4)"},
 	SwNoBlockstep: {Name: "no-blockstep", Arch: []Arch{ARM64, RISCV64}, GVisor: true, Rules: []Rule{17},
 		Doc: "the processor has no block step: SINGLEBLOCK gives EIO", Source: "arch_has_block_step; gVisor: Task.Ptrace"},
 	SwNoSinglestep: {Name: "no-singlestep", Arch: []Arch{RISCV64}, Rules: []Rule{17, 58},
@@ -224,6 +232,11 @@ func ParseProfile(name string) (Profile, error) {
 		// The API of late 2009 lived beside Linux 2.6.31 to 2.6.33.
 		p, err := ProfileFor("2.6", "amd64")
 		p.Name = name
+		for x := range NumSwitches {
+			if x.Info().Utrace {
+				p.Old |= x.Set()
+			}
+		}
 		return p, err
 	case "gvisor":
 		p := Profile{Name: name}

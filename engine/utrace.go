@@ -122,7 +122,7 @@ const (
 	utLate                      // planted bug only: attached when release had looked for engines
 )
 
-// utrace is the per-thread part (1.1). events is the hot path's union: nonzero iff an engine is there (U2). list holds the
+// utrace is the per-thread part (1.1); it lasts as long as its task (U1). events is the hot path's union: nonzero iff an engine is there (U2). list holds the
 // attached engines in the order of their attaching, then those that are attaching (U3, O1).
 type utrace struct {
 	first     engine // place 0; the others are in World.more

@@ -273,6 +273,9 @@ func (w *World) consider(t *task, f *frame, o *waitWhat, ptrace bool, i TaskID, 
 	} else {
 		*hope = true
 	}
+	if !ptrace && c.is(tfTraced) && w.Old(SwTraceeHidden) {
+		return foundNone // what comes of it is its tracer's to see (H7)
+	}
 	if w.takeStopped(t, o, ptrace, i) || w.takeContinued(t, o, i) {
 		return foundDone
 	}

@@ -144,7 +144,7 @@ func (client) AttachTid(w *engine.World, t engine.TaskID) int64 {
 	return int64(int32(w.Arg(t, 1)))
 }
 
-// attachEngine puts ptrace's engine on a task that has none. The task holds the only reference: whoever uses the engine finds
+// attachEngine puts ptrace's engine on a task that has none: that it is EXCLUSIVE is what makes a second attach fail (H1). The task holds the only reference: whoever uses the engine finds
 // it there, under the locks that keep it.
 func attachEngine(w *engine.World, t engine.TaskID) (engine.EngineID, bool) {
 	e, errno := w.AttachEngine(t, self, engine.AttachCreate|engine.AttachExclusive|engine.AttachMatchOps, 0)

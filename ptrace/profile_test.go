@@ -67,6 +67,16 @@ func TestSwitches(t *testing.T) {
 			return two().kill("main", "child", SIGSTOP).wait("main", "child", engine.WUNTRACED).ptrace("main", Attach, "child").
 				ptrace("main", Peekdata, "child", 0, 0)
 		}, "ESRCH", ""},
+		engine.SwSetoptionsPartial: {func() *build {
+			b := attached().ptrace("main", Setoptions, "child", 0, int(OTraceexit)|1<<9).ptrace("main", Cont, "child")
+			return b.do("child", engine.CallExit, 0).wait("main", "child", 0)
+		}, "child:event-EXIT", "child:exited-0"},
+		engine.SwTraceeHidden: {func() *build {
+			b := program("main", "tracer", "child").victim("child").create("main", "tracer", forkFlags).create("main", "child", forkFlags)
+			b.barrier("main", "tracer").ptrace("tracer", Attach, "child").wait("tracer", "child", 0).ptrace("tracer", Cont, "child", 0, int(SIGSTOP)).
+				wait("tracer", "child", 0).barrier("main", "tracer")
+			return b.wait("main", "child", engine.WUNTRACED|engine.WNOHANG)
+		}, "", "child:stopped-SIGSTOP"},
 		engine.SwAttachInExec: {func() *build {
 			b := program("main", "child", "t").victim("child").victim("t").create("main", "child", forkFlags).create("child", "t", threadFlags)
 			b.barrier("main", "t").ptrace("main", Seize, "t", 0, int(OTraceexit)).barrier("main", "child").do("child", engine.CallExecve, 0)

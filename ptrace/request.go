@@ -115,7 +115,7 @@ func request(w *engine.World, t engine.TaskID, s *engine.CallState, r Request, c
 		if data != 0 {
 			return -engine.EFAULT
 		}
-		s.Out[0] = c.message()
+		s.Out[0] = c.message() // a number of the caller's namespace (H5): the target names the task, TidMask
 		if ev := c.event(); c.message() != 0 && ev != EventExit && ev != EventSeccomp && ev != 0 {
 			s.TidMask = 2
 		}
@@ -180,8 +180,8 @@ func unknown(w *engine.World, r Request) bool {
 func setoptions(w *engine.World, t, target engine.TaskID, o Option, c context) int64 {
 	w.Mark(20)
 	if e := checkOptions(w, t, o); e != 0 {
-		if w.HasBug(engine.BugSetoptionsPartial) && e == engine.EINVAL {
-			setOptions(w, target, c, o&OMask)
+		if (w.HasBug(engine.BugSetoptionsPartial) || w.Old(engine.SwSetoptionsPartial)) && e == engine.EINVAL {
+			setOptions(w, target, c, o&known(w))
 		}
 		return -e
 	}

@@ -56,7 +56,7 @@ func resume(w *engine.World, target engine.TaskID, r Request, data int64, c cont
 	return 0
 }
 
-// detach is PTRACE_DETACH (R99).
+// detach is PTRACE_DETACH (R99). In a stop that is no signal's and no syscall's the signal is lost (H6).
 func detach(w *engine.World, t, target engine.TaskID, data int64) int64 {
 	w.Mark(99)
 	if uint64(data) > engine.NSIG {

@@ -24,7 +24,7 @@ type Rule struct {
 	Title     string   `json:"title"`
 	Places    []string `json:"places"`    // engine/exec.go:execThread, ascending
 	Counted   bool     `json:"counted"`   // a Mark in code counts it: runs can be seen to go through it
-	Scenarios []string `json:"scenarios"` // seeds whose rules line names it
+	Scenarios []string `json:"scenarios"` // seeds whose rules line, or comment, names it
 	Tests     []string `json:"tests"`     // ptrace/rules_test.go:TestUserNamespace
 }
 
@@ -52,6 +52,13 @@ func Load(scenarios []*corpus.Scenario) ([]Rule, error) {
 		for _, n := range s.Rules {
 			id := fmt.Sprint("R", n)
 			shown[id] = append(shown[id], s.Name)
+		}
+		for _, line := range s.Before { // utrace's rules are no kernel's: a scenario's comment cites them
+			for _, id := range citation.FindAllString(line, -1) {
+				if id[0] != 'R' {
+					shown[id] = append(shown[id], s.Name)
+				}
+			}
 		}
 	}
 	rules := make([]Rule, len(table))
