@@ -352,7 +352,7 @@ func (o *open) counter(f Frame, c counter) bool {
 // begins says whether a line is the title of a call trace, and of which sort.
 func (o *open) begins(s string) (section, bool) {
 	main := inTrace
-	if o.section == afterTrace || o.section == inTrace && len(o.trace) > 1 {
+	if o.section == afterTrace || len(o.trace) > o.lead {
 		main = otherTrace // of another task or CPU
 	}
 	switch {
