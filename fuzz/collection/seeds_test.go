@@ -9,12 +9,12 @@ import (
 )
 
 // argued are seeds that add no coverage to the others, and why they are seeds all the same. Coverage knows rules and results;
-// it knows neither whose they are nor what does not come.
+// it knows neither whose they are nor what
+// does not come.
 var argued = map[string]string{
 	"attach-detach":           "the first example of the documentation",
 	"exit-event-thread":       "whose exit it was that SIGKILL ends: its code is the group's",
 	"fatal-running-leader":    "the leader and no other thread reports the signal",
-	"group-kill-namespace":    "shows known bug 101",
 	"group-stop-seize":        "the stop signal of a trap in a group that runs on: which signal, not that one comes",
 	"ignored-nonleader":       "a signal that is dropped: nothing comes",
 	"interrupt-before-signal": "which of two reports comes first",
@@ -49,7 +49,8 @@ func TestSeedsAreMinimal(t *testing.T) {
 		chosen[all[p.Index].Name] = true
 	}
 	for _, e := range all {
-		if !chosen[e.Name] && argued[e.Name] == "" {
+		// A seed for a known bug is for a kernel to differ on: what it covers on the engine is another matter.
+		if !chosen[e.Name] && argued[e.Name] == "" && len(e.Input.Scenario.KnownBugs) == 0 {
 			t.Errorf("%s adds nothing to the coverage of the other seeds", e.Name)
 		}
 		delete(argued, e.Name)
