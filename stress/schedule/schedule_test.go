@@ -306,3 +306,23 @@ var twelve = "scenario twelve\nproc main\nproc one of main\nproc two of main\n" 
 	strings.Repeat("main: ptrace SEIZE one\nmain: ptrace INTERRUPT one\nmain: wait4 one WNOHANG\nmain: ptrace DETACH one\n", 3) +
 	strings.Repeat("one: gettid\none: kill two SIGSTOP\none: sigprocmask SIG_BLOCK SIGUSR1\n", 4) +
 	strings.Repeat("two: getpid\ntwo: kill one SIGCONT\ntwo: kill one SIGUSR2\ntwo: sigpending\n", 3)
+
+// TestNothingToDecide: a program of one actor has runs without any decision, and every strategy makes them.
+func TestNothingToDecide(t *testing.T) {
+	s, err := corpus.Parse("test", []byte("scenario alone\nproc main\nmain: getpid => main\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		strategy := parse(t, name)
+		m := lower(t, s)
+		var d schedule.Driver
+		var w engine.World
+		for run := range uint64(20) {
+			m.Init(&w)
+			if end := d.Run(&w, strategy, 1, run, nil); end != schedule.Done {
+				t.Errorf("%s: run %d is %v", name, run, end)
+			}
+		}
+	}
+}

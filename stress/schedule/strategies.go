@@ -85,7 +85,7 @@ func (p *pct) Begin(_ *engine.World, s *Shape, rng *rand.Rand) {
 	}
 	p.drops = depth - 1
 	for i := range p.drops {
-		p.change[i] = 1 + rng.IntN(p.among)
+		p.change[i] = 1 + rng.IntN(max(p.among, 1)) // 0: no run has had any decision yet
 	}
 }
 
