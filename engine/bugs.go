@@ -77,6 +77,7 @@ const (
 	BugTrapAfterSignals
 	BugSharedFirst
 	BugRealtimeCoalesce
+	BugBlockedPending
 	BugInjectStaleInfo
 	BugInjectOriginal
 	BugSyscallStopInject
@@ -220,6 +221,7 @@ var kernelBugs = [numKernelBugs]bugRow{
 	BugTrapAfterSignals:     {"trap-after-signals", "R29", "pending signals are delivered before the trap of an INTERRUPT"},
 	BugSharedFirst:          {"shared-before-private", "R29", "the process's signals are taken before the thread's own"},
 	BugRealtimeCoalesce:     {"realtime-coalesce", "S79", "a real-time signal that is pending already is dropped"},
+	BugBlockedPending:       {"blocked-signal-pending", "L23", "a blocked signal that is pending keeps interrupting: what it interrupts is restarted for ever"},
 	BugInjectStaleInfo:      {"inject-stale-siginfo", "R31", "a signal injected in place of another keeps the other's siginfo"},
 	BugInjectOriginal:       {"inject-original", "S38", "the signal reported is delivered whatever signal its stop was resumed with"},
 	BugSyscallStopInject:    {"syscall-stop-drops-signal", "R33", "the signal that a syscall-exit-stop is resumed with is ignored"},

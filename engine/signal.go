@@ -163,7 +163,11 @@ func (w *World) recalc(t *task) {
 
 // pendingWork says that a task has something to look at before it goes on in user mode.
 func (w *World) pendingWork(t *task) bool {
-	return t.jobctl&jcPendingMask != 0 || (t.pending.mask|w.procOf(t).shared.mask)&^t.blocked != 0 || t.utrace.n != 0 && (t.utrace.resume <= ActInterrupt || t.utrace.is(utHandler))
+	blocked := t.blocked
+	if w.bug(BugBlockedPending) {
+		blocked = 0
+	}
+	return t.jobctl&jcPendingMask != 0 || (t.pending.mask|w.procOf(t).shared.mask)&^blocked != 0 || t.utrace.n != 0 && (t.utrace.resume <= ActInterrupt || t.utrace.is(utHandler))
 }
 
 // wakeState is wake_up_state for one state.

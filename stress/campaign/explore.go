@@ -2,6 +2,7 @@ package campaign
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -58,7 +59,13 @@ func Explore(ctx context.Context, s *corpus.Scenario, profile engine.Profile, op
 		return err
 	}
 	start := time.Now()
+	opt.Livelocks = true
 	r, err := explore.Run(ctx, p, engine.Options{Check: true, Profile: profile}, opt)
+	if livelock := (*explore.LivelockError)(nil); errors.As(err, &livelock) {
+		o := Outcome{N: 1, Stuck: true, Calls: outcomeCalls(p, livelock.History), Hang: "livelock: " + strings.Join(livelock.Running, ", ")}
+		_, o.Waits = oracle.DescribeStuck(p, livelock.Waits)
+		err = errors.Join(err, out.Report(o))
+	}
 	if err != nil {
 		return fmt.Errorf("explore %s: %w", s.Name, err)
 	}

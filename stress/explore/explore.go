@@ -101,8 +101,8 @@ func (w *walk) run(ctx context.Context) (complete bool, err error) {
 		if n.next >= len(n.choices) {
 			w.top--
 			if w.opt.Livelocks {
-				if err := w.leave(n); err != nil {
-					return false, err
+				if l := w.leave(n); l != nil {
+					return false, w.livelockError(l)
 				}
 			}
 			continue

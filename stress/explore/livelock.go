@@ -19,7 +19,7 @@ type LivelockError struct {
 }
 
 func (e *LivelockError) Error() string {
-	return fmt.Sprintf("engine: livelock: %d states lead only to each other; running: %s", e.States, strings.Join(e.Running, ", "))
+	return fmt.Sprintf("engine: livelock: %d states, in which %s may run, lead to no others", e.States, strings.Join(e.Running, ", "))
 }
 
 // component is what a node knows of its strongly connected component (Tarjan's algorithm, on the walk as it goes).
@@ -67,7 +67,7 @@ func (w *walk) again(to engine.Fingerprint) {
 
 // leave is done with a node, which was on top of the path. If it is the first of its component, that is complete: it is a livelock if
 // there is a cycle in it and no way out.
-func (w *walk) leave(n *node) error {
+func (w *walk) leave(n *node) *livelock {
 	var above *node
 	if w.top > 0 {
 		above = w.nodes[w.top-1]
@@ -94,7 +94,18 @@ func (w *walk) leave(n *node) error {
 	if n.leads || !n.cycle {
 		return nil
 	}
-	e := &LivelockError{States: states, History: w.history(n, true), Waits: n.world.Waits(nil)}
+	return &livelock{states, n}
+}
+
+// livelock is a component without a way out, and its first state.
+type livelock struct {
+	states int
+	first  *node
+}
+
+func (w *walk) livelockError(l *livelock) *LivelockError {
+	n := l.first
+	e := &LivelockError{States: l.states, History: w.history(n, true), Waits: n.world.Waits(nil)}
 	for s := n.round; s != 0; s &= s - 1 {
 		e.Running = append(e.Running, w.p.Actors[n.world.ActorOfTask(engine.TaskID(bits.TrailingZeros16(s)))].Name)
 	}

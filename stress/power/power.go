@@ -125,6 +125,7 @@ func (h *Hunter) run(ctx context.Context, t *stress.EngineTarget, p *engine.Prog
 		})
 	})
 	var broken *engine.InvariantError
+	var livelock *stress.LivelockError
 	f := crashers.Finding{Kind: crashers.Invariant, Actor: engine.NoActor, Instr: -1}
 	switch {
 	case died != nil:
@@ -133,6 +134,10 @@ func (h *Hunter) run(ctx context.Context, t *stress.EngineTarget, p *engine.Prog
 	case errors.As(err, &broken):
 		f.Title, f.Explanation = fmt.Sprintf("invariant: the engine breaks invariant %d", broken.N), broken.Error()
 		err = nil
+	case errors.As(err, &livelock):
+		f.Title, f.Explanation = "invariant: the engine is in a livelock", livelock.Error()
+		s.see(Liveness, f, t.Schedule())
+		return true, nil
 	default:
 		return judged, err
 	}
