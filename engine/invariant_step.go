@@ -122,7 +122,8 @@ func lostRealtime(a, b *queue) int {
 // checkAfterSignal: what a signal-delivery-stop was left with decides, and nothing else (R31).
 func (w *World) checkAfterSignal(id TaskID, b, t *task, sig uint8) {
 	begun := !w.m.before.groupStopping(b) && w.groupStopping(t) && w.procOf(t).exitCode == uint16(sig)
-	w.expect(56, id, sig == 0 || !begun || b.jobctl&jcStopDequeued != 0, "signal %d stops after a SIGCONT", sig)
+	another := (b.pending.mask|w.m.before.procOf(b).shared.mask)&bit(max(sig, 1)) != 0 // dequeued in the same step
+	w.expect(56, id, sig == 0 || !begun || another || b.jobctl&jcStopDequeued != 0, "signal %d stops after a SIGCONT", sig)
 	grown := t.nhand > b.nhand
 	exits := t.depth > 0 && t.top().stage == stGroupExit
 	if sig == 0 {
@@ -137,7 +138,7 @@ func (w *World) checkAfterSignal(id TaskID, b, t *task, sig uint8) {
 		w.expect(39, id, queued || ignored, "signal %d was blocked and is not pending", sig)
 		return
 	}
-	if grown && t.nhand == b.nhand+1 && b.pending.mask == t.pending.mask && !t.fatalPending() {
+	if grown && w.m.before.sighandOf(b).handler&bit(sig) != 0 && t.nhand == b.nhand+1 && b.pending.mask == t.pending.mask && !t.fatalPending() {
 		w.expect(38, id, t.hand[t.nhand-1].info.Signo == sig, "restarted with %d, handler of %d runs", sig, t.hand[t.nhand-1].info.Signo)
 	}
 }
@@ -159,7 +160,7 @@ func (w *World) checkTracerExit(before *World, id TaskID) {
 
 // checkWait looks at what a wait reports, and at what it makes of nothing to report.
 func (w *World) checkWait(before *World, id TaskID) {
-	o, _ := w.waitOpts(&w.tasks[id])
+	o := w.m.waited
 	for k := range w.m.trace {
 		switch e := &w.m.trace[k]; e.kind {
 		case traceWaited:
@@ -167,11 +168,11 @@ func (w *World) checkWait(before *World, id TaskID) {
 		case traceScanned:
 			hope := NoTask
 			for s := before.used &^ (1 << id); s != 0 && hope == NoTask; s &= s - 1 {
-				if i := TaskID(bits.TrailingZeros16(s)); before.mayReport(id, i, &o) {
+				if i := TaskID(bits.TrailingZeros16(s)); before.mayReport(id, i, &o) && w.mayReport(id, i, &o) {
 					hope = i
 				}
 			}
-			w.expect(71, id, e.live || hope == NoTask, "ECHILD, though task %d may report", hope)
+			w.expect(71, id, e.live || hope == NoTask || before.tasks[hope].state == New || before.tasks[id].depth == 0 || before.tasks[id].top().stage != stWait, "ECHILD, though task %d may report", hope)
 			n := 71
 			if o.flags&WNOTHREAD != 0 {
 				n = 72

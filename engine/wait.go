@@ -151,6 +151,9 @@ const (
 // set of tasks that stopped since the scan may have begun, the step's alternative how many of them it missed.
 func (w *World) wait(id TaskID, t *task, f *frame) bool {
 	o, _ := w.waitOpts(t)
+	if w.m.opt.Check {
+		w.m.waited = o
+	}
 	o.late, o.miss = f.code, w.alt
 	f.code = 0
 	hope, what := w.waitScan(id, t, f, &o)

@@ -46,6 +46,7 @@ type Machine struct {
 	scratch *World  // for checks that try something; made when first needed
 	ended   callEnd // likewise
 	trace   []traced
+	waited  waitWhat // what the last wait looked for, likewise
 }
 
 // World is the state of a Machine between two steps.
