@@ -81,7 +81,7 @@ var breaks = map[int]string{
 	59: "orphan-stops", 60: "notify-forgotten", 61: "exec-skips-zombie-sibling", 62: "exec-leader-reported",
 	63: "exec-event-msg-zero", 64: "attach-in-exec", 65: "exec-gains-traced", 66: "zombie-taken-twice",
 	67: "foreign-zombie-taken", 68: "zombie-leader-reported", 69: "own-exit-code", 70: "zombie-thread-kept",
-	71: "reaped-still-hoped", 72: "wnothread-ignored", 73: "lost-chld-wakeup", 74: "sigkill-not-waking",
+	71: "echild-foreign-zombie", 72: "wnothread-ignored", 73: "lost-chld-wakeup", 74: "sigkill-not-waking",
 	75: "exec-lost-sibling-wakeup", 77: "trapping-lost", 78: "attach-guard-eintr", 79: "realtime-coalesce",
 	80: "waited-signal-survives",
 }
