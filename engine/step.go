@@ -97,15 +97,44 @@ func (w *World) ambiguous(id TaskID, c Call) int8 {
 }
 
 func (w *World) undecided(id TaskID) int8 {
-	n := int8(0)
+	n, cont := int8(0), w.sendsCont(id)
 	for s := w.used &^ 1; s != 0; s &= s - 1 {
 		i := TaskID(bits.TrailingZeros16(s))
 		t := &w.tasks[i]
-		if i != id && t.state == Running && t.flags&(tfSigPending|tfExiting) == tfSigPending {
+		if i == id || t.is(tfExiting) {
+			continue
+		}
+		if t.is(tfSigPending) && t.state == Running || cont && t.is(tfTraced) && !t.is(tfSigPending) && (t.state == Running || t.state == Interruptible) {
 			n++
 		}
 	}
 	return n
+}
+
+// sendsCont says whether the next step of a task may send SIGCONT. Before that looks for a thread to take it, it has seized ones
+// trap, and from then on they have a signal pending (R50).
+func (w *World) sendsCont(id TaskID) bool {
+	t := &w.tasks[id]
+	slot := 1
+	switch t.call {
+	case CallKill, CallTkill, CallRtSigqueueinfo, CallPidfdSendSignal:
+	case CallTgkill, CallRtTgsigqueueinfo:
+		slot = 2
+	default:
+		slot = -1
+	}
+	if t.depth == 0 || t.top().stage == stKill {
+		return slot >= 0 && int32(t.args[slot]) == SIGCONT
+	}
+	if st := t.top().stage; st == stStopNotify || st == stStopped || st == stClient {
+		return false
+	}
+	for s := w.groups; s != 0; s &= s - 1 { // an exit may orphan a process group: those of its processes that are stopped are hung up
+		if w.procs[bits.TrailingZeros16(s)].flags&gfStopStopped != 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // Choices appends every step that can happen next.
