@@ -95,13 +95,16 @@ func (h *Hunter) reset() {
 	h.plain = stress.NewEngineTarget(engine.Options{Bugs: h.bugs})
 }
 
-// strategies are what a schedule's seed chooses from: two that know what to do without having seen the program run. A random
-// walk is good at windows of a few steps, random priorities at one task that is late for many.
-var strategies = [...]string{"random", "pos"}
+// strategies are what a schedule's seed chooses from. A random walk is good at windows of a few steps, random priorities at one
+// task that is late for many, and PCT at one that stops at some point and is late from there on; it has to see the program run
+// first, which is a run that nobody judges.
+var strategies = [...]stress.Plan{{Strategy: "random", Repeat: 1}, {Strategy: "pos", Repeat: 1}, {Strategy: "random", Repeat: 1}, {Strategy: "pct:3", Repeat: 2}}
 
 // Try runs p under the schedule that seed draws and asks every oracle. The same seed gives the same answer.
 func (h *Hunter) Try(ctx context.Context, p *engine.Program, seed uint64) (Seen, error) {
-	return h.try(ctx, p, stress.Plan{Seed: seed, Strategy: strategies[seed%uint64(len(strategies))], Repeat: 1})
+	plan := strategies[seed%uint64(len(strategies))]
+	plan.Seed = seed
+	return h.try(ctx, p, plan)
 }
 
 func (h *Hunter) try(ctx context.Context, p *engine.Program, plan stress.Plan) (Seen, error) {
@@ -115,13 +118,14 @@ func (h *Hunter) try(ctx context.Context, p *engine.Program, plan stress.Plan) (
 	return s, err
 }
 
-// run makes one run. It says whether there was a history to judge.
+// run makes the runs of a plan and judges the last one. It says whether there was a history to judge.
 func (h *Hunter) run(ctx context.Context, t *stress.EngineTarget, p *engine.Program, plan stress.Plan, s *Seen) (judged bool, err error) {
 	died := panics.Try(func() {
 		err = t.Run(ctx, p, plan, func(hist *history.History) bool {
-			judged = true
-			h.judge(p, hist, s)
-			return false
+			if judged = hist.Run == plan.Repeat-1; judged {
+				h.judge(p, hist, s)
+			}
+			return !judged
 		})
 	})
 	var broken *engine.InvariantError
