@@ -482,6 +482,9 @@ func (w *World) retarget(id TaskID, set uint64) {
 func (w *World) setBlocked(id TaskID, mask uint64) {
 	t := &w.tasks[id]
 	mask &^= onlySignals
+	if mask == t.blocked {
+		return // nor does it look for shared signals that nobody has taken yet
+	}
 	if t.is(tfSigPending) && w.procOf(t).threads.n > 1 {
 		w.retarget(id, mask&^t.blocked)
 	}
