@@ -15,7 +15,7 @@ proc main
 proc child of main victim
 child: sigprocmask SIG_BLOCK SIGUSR1
 child: tkill child SIGUSR1
-child: sigprocmask SIG_BLOCK 0
+child: sigprocmask SIG_BLOCK SIGUSR2
 child: pause
 main: gettid
 `
