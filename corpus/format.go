@@ -119,6 +119,8 @@ func FormatResult(p *engine.Program, actor engine.ActorID, instr int32, r engine
 	}
 	for i, out := range v.Outs {
 		switch {
+		case r.Out[i] == engine.Unpredicted:
+			s += " " + wordAny
 		case out.Type != Tid:
 			s += " " + formatNum(out.Type, r.Out[i])
 		case tids == nil && r.TidMask&(2<<i) == 0 || r.Out[i] <= ptrace.MessageSyscallExit && v.Call == engine.CallPtrace:

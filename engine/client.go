@@ -432,8 +432,12 @@ func (w *World) PokeResult(id TaskID, v int64) {
 // SyscallInfo is the call that a task is in, CallNone for restart_syscall, and its result so far.
 func (w *World) SyscallInfo(id TaskID) (c Call, ret int64, tid bool) {
 	t := &w.tasks[id]
-	if c = t.call; t.is(tfRestart) || t.depth > 0 && t.frames[0].m&frameSkip != 0 && (t.ustate == uBegun || t.ustate == uRestart) {
+	scripted := t.ustate == uBegun || t.ustate == uRestart
+	if c = t.call; t.is(tfRestart) || t.depth > 0 && t.frames[0].m&frameSkip != 0 && scripted {
 		c = CallNone
+	}
+	if !scripted {
+		return c, Unpredicted, false
 	}
 	return c, t.ret, t.tidMask&1 != 0
 }

@@ -106,6 +106,9 @@ func (w *World) getSignal(id TaskID, t *task, f *frame) bool {
 		}
 		sig := w.dequeue(t)
 		if sig == 0 {
+			if !w.bug(BugSiginfoStays) {
+				t.info = SigInfo{} // what was kept for a report that then was none, but only a step to arm
+			}
 			w.settle(id, t, f, 0)
 			if t.is(tfRestoreMask) {
 				t.flags &^= tfRestoreMask

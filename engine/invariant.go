@@ -52,7 +52,7 @@ func (w *World) checkTask(id TaskID, t *task) {
 		t.jobctl&jcStopPending != 0 || t.fatalPending() || w.bug(BugCloneSkipsGroupStop), "runs user code in a stopped group")
 	w.expect(57, id, t.state != Stopped || w.groupStopping(t), "stopped in a group that is not")
 	w.expect(45, id, t.jobctl&jcListening == 0 || t.is(tfTraced) || t.state == Running, "listening without a tracer")
-	w.expect(30, id, t.depth > 0 || t.utrace.n > 1 || !t.is(tfTraced) || t.info == SigInfo{}, "the siginfo of signal %d is left in user mode", t.info.Signo)
+	w.expect(30, id, t.depth > 0 || t.info == SigInfo{}, "the siginfo of signal %d is left in user mode", t.info.Signo)
 	w.expect(77, id, t.jobctl&jcTrapping == 0 || t.is(tfTraced), "an attacher waits for a task without tracer")
 	w.expect(48, id, t.vforkDone == NoTask || w.tasks[t.vforkDone].depth > 0 || w.tasks[t.vforkDone].dead(), "vfork parent in user mode")
 	w.expect(70, id, t.exitState != ExitZombie || t.is(tfTraced) || w.isLeader(id), "untraced thread stays a zombie")

@@ -1,6 +1,9 @@
 package engine
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // A Program is the user-mode code of every actor of one scenario. A scenario is lowered to a Program once; the engine
 // interprets it and the actors on a real kernel interpret an encoding of it, so both sides run the same instructions in
@@ -132,6 +135,10 @@ type Result struct {
 	// numbers, and the comparison translates those that the engine says are tids.
 	TidMask uint8
 }
+
+// Unpredicted stands for a value in the engine's Out that only the machine knows: what a call of the harness returns, be it
+// the number of threads that a wake-up found asleep, or the register that rt_sigreturn restores.
+const Unpredicted int64 = math.MinInt64
 
 // Call is an abstract system call. The comment gives Args and, after the arrow, Out; tids among them are marked with *.
 // All numbers (flags, options, signals, requests) are those of Linux on amd64.

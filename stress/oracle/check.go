@@ -564,7 +564,7 @@ func (s *search) same(a engine.ActorID, want *event, got engine.Result) bool {
 
 func (s *search) sameValue(real, sym int64, tid bool) bool {
 	if !tid || sym <= 0 {
-		return real == sym
+		return real == sym || sym == engine.Unpredicted
 	}
 	return s.sameTid(real, engine.Tid(sym))
 }
