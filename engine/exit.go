@@ -393,7 +393,7 @@ func (w *World) unlink(id TaskID) {
 		w.mark(47)
 		t.jobctl |= jcStopPending
 	}
-	if t.jobctl&jcStopPending != 0 || t.state == Traced {
+	if t.jobctl&jcStopPending != 0 || was == Traced {
 		w.ptraceWake(t, !w.wanted(id))
 	}
 	switch {

@@ -96,15 +96,18 @@ func (w *World) ambiguous(id TaskID, c Call) int8 {
 	return w.undecided(id)
 }
 
+// undecided is the number of tasks that may or may not be on a CPU when the next step of a task sends a signal. Among them are those
+// that the step itself wakes before it sends: the tracees of a tracer that dies (exit_ptrace comes before do_notify_parent, and both
+// under one tasklist_lock).
 func (w *World) undecided(id TaskID) int8 {
-	n, cont := int8(0), w.sendsCont(id)
+	n, cont, dies := int8(0), w.sendsCont(id), w.tasks[id].depth > 0 && w.tasks[id].top().stage == stExitNotify
 	for s := w.used &^ 1; s != 0; s &= s - 1 {
 		i := TaskID(bits.TrailingZeros16(s))
 		t := &w.tasks[i]
 		if i == id || t.is(tfExiting) {
 			continue
 		}
-		if t.is(tfSigPending) && t.state == Running || cont && t.is(tfTraced) && !t.is(tfSigPending) && (t.state == Running || t.state == Interruptible) {
+		if t.is(tfSigPending) && t.state == Running || dies && t.is(tfTraced) && t.parent == id || cont && t.is(tfTraced) && !t.is(tfSigPending) && (t.state == Running || t.state == Interruptible) {
 			n++
 		}
 	}
