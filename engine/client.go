@@ -69,7 +69,7 @@ type Hooks interface {
 	// the tracer dies (R102).
 	Unlinked(w *World, t TaskID)
 	TracerExits(w *World, t TaskID)
-	// AttachTid is the tid that the ptrace call that t is in attaches to, 0 if it is no attach.
+	// AttachTid is the tid that the ptrace call that t is in attaches to: its own for TRACEME, 0 if it is no attach.
 	AttachTid(w *World, t TaskID) int64
 	// Seen says what tracers may see of the calls of p's actors, as far as its code tells.
 	Seen(p *Program) Seen

@@ -335,6 +335,9 @@ func (w *World) fatal(p *proc, sig uint8) bool {
 func (w *World) completeSignal(sig uint8, nominal *task, private bool) {
 	p := w.procOf(nominal)
 	off := offCPU{more: w.alt}
+	if w.alt == altTraceme {
+		off.more = 0
+	}
 	t := nominal
 	if !w.wantsSignal(sig, w.at[nominal.tid], &off) {
 		if private || p.threads.n <= 1 {
@@ -361,6 +364,7 @@ func (w *World) completeSignal(sig uint8, nominal *task, private bool) {
 	if w.fatal(p, sig) && p.flags&gfGroupExit == 0 && (sig == SIGKILL || !nominal.is(tfTraced) || w.bug(BugFatalIgnoresTracer)) && coreSignals&bit(sig) == 0 &&
 		(sig == SIGKILL || !w.besides(w.at[t.tid], EvSignalTerm|EvSignalCore)) {
 		w.mark(27)
+		w.tracemeMeantime(w.at[nominal.tid])
 		p.beginGroupExit()
 		p.exitCode = uint16(sig)
 		p.stopCount = 0

@@ -151,14 +151,23 @@ func (w *World) Choices(dst []Choice) []Choice {
 				for alt := range w.userAlts(id, t) {
 					dst = append(dst, Choice{Task: id, Kind: ChoiceUser, Alt: alt})
 				}
+				if t.ustate == uBegun && w.tracemeRaces(id, w.instr(id, t).Call) {
+					dst = append(dst, Choice{Task: id, Kind: ChoiceUser, Alt: altTraceme})
+				}
 				if t.is(tfSigPending | tfNotifyResume) {
 					dst = append(dst, Choice{Task: id, Kind: ChoiceInterrupt})
 				}
 				continue
 			}
 			alts := int8(1)
-			if sends[t.top().stage] {
+			switch f := &t.frames[0]; {
+			case sends[t.top().stage]:
 				alts += w.undecided(id)
+			case f.stage <= stBody: // a call whose entry took steps of its own
+				alts += w.ambiguous(id, t.call)
+				if w.tracemeRaces(id, t.call) {
+					dst = append(dst, Choice{Task: id, Kind: ChoiceKernel, Alt: altTraceme})
+				}
 			}
 			switch t.top().stage {
 			case stWait:

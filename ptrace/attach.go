@@ -138,10 +138,13 @@ func link(w *engine.World, t engine.TaskID, s *engine.CallState, seize bool) int
 
 // AttachTid is the target of the attach that t is in.
 func (client) AttachTid(w *engine.World, t engine.TaskID) int64 {
-	if r := Request(w.Arg(t, 0)); r != Attach && r != Seize {
-		return 0
+	switch Request(w.Arg(t, 0)) {
+	case Attach, Seize:
+		return int64(int32(w.Arg(t, 1)))
+	case Traceme:
+		return int64(w.TidOf(t))
 	}
-	return int64(int32(w.Arg(t, 1)))
+	return 0
 }
 
 // attachEngine puts ptrace's engine on a task that has none: that it is EXCLUSIVE is what makes a second attach fail (H1). The task holds the only reference: whoever uses the engine finds
