@@ -152,6 +152,7 @@ func (w *World) finishSignal(id TaskID, t *task, stop bool, r Action) bool {
 	sa = sa.without()
 	sig := t.info.Signo
 	if hold && sig != 0 {
+		w.m.full = w.m.full || t.pending.n == maxQueue
 		t.pending.addFirst(t.info)
 		w.recalc(t)
 		sa = SignalIgnore

@@ -47,6 +47,14 @@ type queue struct {
 	_    [7]uint8
 }
 
+// TakeFull says whether, since it was called last, a queue had no room for a siginfo. A real kernel's queues are longer: what follows in
+// the engine is then not what it does.
+func (m *Machine) TakeFull() bool {
+	full := m.full
+	m.full = false
+	return full
+}
+
 func (q *queue) add(s SigInfo) bool {
 	if q.n == maxQueue {
 		return false
@@ -401,8 +409,11 @@ func (w *World) send(s SigInfo, id TaskID, private, force bool) bool {
 		}
 		return true
 	}
-	if s.Signo != SIGKILL && !q.add(s) && s.Signo >= SIGRTMIN && s.Code() != SI_USER {
-		return false
+	if s.Signo != SIGKILL && !q.add(s) {
+		w.m.full = true
+		if s.Signo >= SIGRTMIN && s.Code() != SI_USER {
+			return false
+		}
 	}
 	q.mask |= bit(s.Signo)
 	if w.many {

@@ -42,6 +42,7 @@ type Machine struct {
 	reach   reach           // see local.go; made when it is first asked for
 	marks   Marks
 	marked  RuleSet // since TakeMarked
+	full    bool    // a siginfo found no room, since TakeFull
 	before  *World  // the World before the step, with Options.Check
 	scratch *World  // for checks that try something; made when first needed
 	ended   callEnd // likewise

@@ -107,7 +107,9 @@ func (o *Oracle) Judge(p *engine.Program, h *history.History) Verdict {
 	if err := s.load(h); err != nil {
 		return Verdict{Kind: Invariant, Title: "invariant: " + err.title, Explanation: err.text, Actor: err.actor, Instr: err.instr}
 	}
+	s.m.TakeFull()
 	complete := s.run(o.Budget)
+	full := s.m.TakeFull()
 	v := Verdict{States: s.states, Late: s.states > DueStates, Bytes: s.bytes()}
 	if s.found {
 		s.mark(&o.Marks, &o.Covered)
@@ -120,6 +122,9 @@ func (o *Oracle) Judge(p *engine.Program, h *history.History) Verdict {
 	case !complete:
 		v.Kind, v.Title = Unknown, "budget spent"
 		v.Explanation = fmt.Sprintf("no admitting execution among %d states, in %d KiB; the search was cut short", s.states, v.Bytes>>10)
+	case full:
+		v.Kind, v.Title = Unknown, "more signals pending than the engine keeps"
+		v.Explanation = "no admitting execution, but in some of those that were searched a queue had no room for a siginfo, where a kernel's has"
 	case h.Outcome == history.Stuck && s.best == s.total:
 		return s.unadmittedHang(v)
 	default:
