@@ -233,7 +233,7 @@ func (w *World) execCommit(id TaskID, t *task, f *frame) bool {
 	return t.utrace.n == 0 && !w.attachable(id) // the mutex is free: a tracer that comes now sees the event
 }
 
-// freeMM is an address space that nobody uses.
+// freeMM is an address space that nobody uses: its process's own place if that is free, so that which others are does not matter.
 func (w *World) freeMM(id TaskID) int8 {
 	used := uint16(0)
 	for i := firstTask; i < maxTasks; i++ {
@@ -241,10 +241,12 @@ func (w *World) freeMM(id TaskID) int8 {
 			used |= 1 << t.mm
 		}
 	}
-	for g := range int8(maxTasks) {
-		if g != 0 && w.groups&w.used&(1<<g) != 0 && used&(1<<g) == 0 {
-			return g
-		}
+	free := w.groups & w.used &^ used &^ (1 << initTask)
+	if own := w.tasks[id].proc; free&(1<<own) != 0 {
+		return own
+	}
+	if free != 0 {
+		return int8(bits.TrailingZeros16(free))
 	}
 	return w.tasks[id].mm
 }

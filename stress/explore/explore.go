@@ -2,7 +2,8 @@
 //
 // The walk is depth-first over states, each seen once; it stores 128-bit fingerprints of them and nothing else, so a path
 // is known only while the walk is on it. With reduction, which is the default, interleavings that lead to the same
-// outcomes are skipped: docs/exploration.md says which, and why that is sound.
+// outcomes are skipped, and states that differ only in which of several alike actors is which: docs/exploration.md says
+// which, and why that is sound.
 //
 // It runs nothing on a real kernel. A walk belongs to one goroutine; the package takes no locks.
 package explore
@@ -23,6 +24,7 @@ import (
 type Options struct {
 	Limit       int  // states to see at most
 	NoReduction bool // visit every state that the program can reach
+	NoSymmetry  bool // tell actors of alike code apart; NoReduction does so, too
 	Livelocks   bool // look for states that lead only to each other for ever; Run returns a *LivelockError then
 }
 
@@ -41,6 +43,7 @@ type Result struct {
 	Depth       int  // of the longest path
 	Bytes       int  // at the peak, for the states seen and the path
 	Complete    bool // false if the walk stopped at its limit or was cancelled
+	Symmetry    int  // ways to exchange alike actors of which the walk visited one, 1 if there are none
 }
 
 // ctxEvery is how many states pass between looks at the context.
@@ -50,10 +53,18 @@ const ctxEvery = 4096
 // end when nothing can happen any more; timers are taken as steps that may fire at any time.
 func Run(ctx context.Context, p *engine.Program, o engine.Options, opt Options) (Result, error) {
 	w := &walk{p: p, m: ptrace.NewMachine(p, o), opt: opt, ends: map[[2]uint64]struct{}{}}
+	if !opt.NoReduction && !opt.NoSymmetry {
+		w.symmetry = newSymmetry(w.m)
+	}
 	complete, err := w.run(ctx)
 	sort.Sort(byKey{w})
-	return Result{Outcomes: w.outcomes, States: w.seen.n, Transitions: w.transitions, Depth: len(w.nodes), Complete: complete,
-		Bytes: w.seen.bytes() + len(w.nodes)*int(unsafe.Sizeof(node{}))}, err
+	r := Result{Outcomes: w.outcomes, States: w.seen.n, Transitions: w.transitions, Depth: len(w.nodes), Complete: complete,
+		Bytes: w.seen.bytes() + len(w.nodes)*int(unsafe.Sizeof(node{})), Symmetry: 1}
+	if w.symmetry != nil {
+		r.Symmetry = w.symmetry.Order()
+		r.Bytes += len(w.nodes) * int(unsafe.Sizeof(logs{}))
+	}
+	return r, err
 }
 
 // node is a state on the path.
@@ -65,6 +76,8 @@ type node struct {
 	choices []engine.Choice
 	next    int
 	component
+	shown *logs // with symmetry only
+	class bool  // states are told apart by class from here on, and print is that of the class
 }
 
 type walk struct {
@@ -80,6 +93,8 @@ type walk struct {
 	nodes       []*node // all that were ever needed; the first top of them are the path
 	top         int
 	components  components
+	symmetry    *symmetry // nil: no two actors are alike
+	filed       map[string]struct{}
 }
 
 func (w *walk) run(ctx context.Context) (complete bool, err error) {
@@ -94,7 +109,10 @@ func (w *walk) run(ctx context.Context) (complete bool, err error) {
 	}()
 	root := w.push()
 	w.m.Init(&root.world)
-	root.print, root.logs, root.depth = root.world.Fingerprint(), [engine.MaxActors]digest{}, 0
+	root.print, root.logs, root.depth, root.class = root.world.Fingerprint(), [engine.MaxActors]digest{}, 0, false
+	if w.symmetry != nil {
+		*root.shown = logs{}
+	}
 	w.arrive(root)
 	for w.top > 0 {
 		n := w.nodes[w.top-1]
@@ -124,7 +142,11 @@ func (w *walk) run(ctx context.Context) (complete bool, err error) {
 // push is a new node on top of the path; its contents are those of an earlier one.
 func (w *walk) push() *node {
 	if w.top == len(w.nodes) {
-		w.nodes = append(w.nodes, new(node))
+		n := new(node)
+		if w.symmetry != nil {
+			n.shown = new(logs)
+		}
+		w.nodes = append(w.nodes, n)
 	}
 	w.top++
 	return w.nodes[w.top-1]
@@ -135,8 +157,13 @@ func (w *walk) step(n *node, c engine.Choice) *node {
 	child := w.push()
 	child.world.CopyFrom(&n.world)
 	ev := child.world.Step(c)
-	child.print = child.world.After(&n.world, n.print)
-	child.logs, child.depth = n.logs, n.depth
+	if !n.class {
+		child.print = child.world.After(&n.world, n.print)
+	}
+	child.logs, child.depth, child.class = n.logs, n.depth, n.class
+	if w.symmetry != nil {
+		*child.shown = *n.shown
+	}
 	if ev.Kind == engine.EvNone {
 		return child
 	}
@@ -149,12 +176,21 @@ func (w *walk) step(n *node, c engine.Choice) *node {
 	d.add(&ev)
 	child.print.Put(place, d[0])
 	child.print.Put(place+1, d[1])
+	if w.symmetry != nil {
+		w.symmetry.add(child.shown, ev)
+	}
 	return child
 }
 
 // arrive accounts for the state on top of the path and removes it again if it was seen before.
 func (w *walk) arrive(n *node) {
-	if !w.seen.add(n.print) {
+	fresh := false
+	if w.symmetry != nil {
+		fresh = w.symmetry.arrive(&w.seen, n)
+	} else {
+		fresh = w.seen.add(n.print)
+	}
+	if !fresh {
 		w.top--
 		if w.opt.Livelocks {
 			w.again(n.print)
@@ -198,9 +234,28 @@ func (w *walk) end(n *node) {
 		return
 	}
 	w.ends[[2]uint64{k.Lo, k.Hi}] = struct{}{}
-	h := w.history(n, stuck)
-	w.outcomes = append(w.outcomes, Outcome{History: h, Stuck: stuck, Waits: n.world.Waits(nil)})
-	w.keys = append(w.keys, outcomeKey(h))
+	o := Outcome{History: w.history(n, stuck), Stuck: stuck, Waits: n.world.Waits(nil)}
+	if w.symmetry == nil {
+		w.file(o)
+		return
+	}
+	w.symmetry.images(o, n.class, w.file)
+}
+
+// file keeps an outcome that was not found before.
+func (w *walk) file(o Outcome) {
+	key := outcomeKey(o.History)
+	if w.symmetry != nil {
+		if _, dup := w.filed[key]; dup {
+			return
+		}
+		if w.filed == nil {
+			w.filed = map[string]struct{}{}
+		}
+		w.filed[key] = struct{}{}
+	}
+	w.outcomes = append(w.outcomes, o)
+	w.keys = append(w.keys, key)
 }
 
 // history is that of the path to a node.

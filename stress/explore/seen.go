@@ -50,6 +50,29 @@ func (s *seen) add(f engine.Fingerprint) (fresh bool) {
 	return true
 }
 
+// has says whether f is in the set.
+func (s *seen) has(f engine.Fingerprint) bool {
+	if f == (engine.Fingerprint{}) {
+		f.Lo = 1
+	}
+	sh := &s.shards[f.Hi>>(64-shardBits)]
+	end := uint64(len(sh.chunks)) << chunkBits
+	if end == 0 {
+		return false
+	}
+	for i, _ := bits.Mul64(f.Lo, end); ; {
+		switch sh.chunks[i>>chunkBits][i&chunkMask] {
+		case f:
+			return true
+		case engine.Fingerprint{}:
+			return false
+		}
+		if i++; i == end {
+			i = 0
+		}
+	}
+}
+
 // put inserts f; false if it is there already.
 func (sh *shard) put(f engine.Fingerprint) bool {
 	end := uint64(len(sh.chunks)) << chunkBits
