@@ -230,6 +230,9 @@ func (w *walk) end(n *node) {
 	if stuck {
 		k.Put(2*engine.MaxActors, 1)
 	}
+	if n.class {
+		k.Put(placeClass, 1) // it stands for others as well
+	}
 	if _, dup := w.ends[[2]uint64{k.Lo, k.Hi}]; dup {
 		return
 	}

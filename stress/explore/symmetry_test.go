@@ -1,0 +1,228 @@
+package explore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"tracehammer/corpus"
+	"tracehammer/engine"
+	"tracehammer/ptrace"
+)
+
+// twinsOps are what alike actors do: to another process (who), to the first one, to themselves, and to the next of them. Most
+// of it may be done at any time.
+var twinOps = []string{
+	"ptrace ATTACH who", "ptrace SEIZE who TRACEEXIT", "ptrace SEIZE who EXITKILL", "wait4 who __WALL|WNOHANG", "wait4 who __WALL",
+	"ptrace CONT who", "ptrace DETACH who", "ptrace INTERRUPT who", "ptrace LISTEN who", "ptrace GETSIGINFO who", "ptrace GETEVENTMSG who",
+	"kill who SIGUSR1", "kill who SIGSTOP", "kill who SIGCONT", "kill who SIGKILL", "tkill main SIGUSR1", "rt_sigqueueinfo who SIGRT0",
+	"sigaction SIGUSR1 HANDLER SA_RESTART", "sigprocmask SIG_BLOCK SIGUSR1|SIGCHLD", "sigpending", "kill self SIGUSR1", "tkill self SIGSTOP",
+	"getppid", "gettid", "setpgid", "setsid", "getpgid who", "prctl SET_PDEATHSIG SIGUSR2", "prctl GET_DUMPABLE", "execve", "exit 3",
+	"kill next SIGUSR1", "ptrace ATTACH next", "wait4 next __WALL|WNOHANG", "ptrace CONT next", "tkill next SIGCONT", "ptrace TRACEME",
+	"seccomp ERRNO getppid 5", "wait4 -1 WNOHANG", "wait4 -1 __WALL|WNOHANG", "kill -main SIGUSR1", "nanosleep 1ms",
+	"ptrace SEIZE next TRACECLONE", "waitid P_PID who WEXITED|WNOHANG|WNOWAIT", "exit_group 4", "prctl SET_CHILD_SUBREAPER 1",
+	"sigaction SIGCHLD HANDLER", "pidfd_send_signal 3 SIGUSR1",
+}
+
+var otherOps = []string{
+	"gettid", "wait4 who WNOHANG|__WALL", "kill who SIGUSR1", "kill who SIGCONT", "ptrace ATTACH who", "ptrace SEIZE who", "wait4 -1 WNOHANG",
+	"kill main SIGSTOP", "kill main SIGCONT", "sigaction SIGUSR1 HANDLER", "sigaction SIGCHLD HANDLER SA_RESTART", "sigprocmask SIG_BLOCK SIGCHLD",
+	"ptrace TRACEME", "exit 1", "getppid", "kill 0 SIGUSR1", "setpgid", "sigaction SIGUSR1 SIG_IGN", "execve",
+}
+
+// twins draws a scenario with two or three actors of alike code.
+func twins(t *rapid.T) string {
+	k := rapid.IntRange(2, 3).Draw(t, "alike")
+	most := 6 - k
+	thread := rapid.IntRange(0, 3).Draw(t, "thread") == 0
+	var b strings.Builder
+	b.WriteString("scenario twins\nproc main\n")
+	names := []string{"t0", "t1", "t2"}[:k]
+	declare := func() {
+		for _, n := range names {
+			if thread {
+				fmt.Fprintf(&b, "thread %s of main\n", n)
+			} else {
+				fmt.Fprintf(&b, "proc %s of main\n", n)
+			}
+		}
+	}
+	first := rapid.Bool().Draw(t, "first")
+	if first {
+		declare()
+	}
+	fmt.Fprintf(&b, "proc who of main victim\n")
+	if !first {
+		declare()
+	}
+	switch rapid.IntRange(0, 2).Draw(t, "barrier") {
+	case 0:
+		fmt.Fprintf(&b, "barrier go main who %s\n", strings.Join(names, " "))
+	case 1:
+		fmt.Fprintf(&b, "barrier go %s\n", strings.Join(names, " "))
+	}
+	ops := rapid.SliceOfN(rapid.SampledFrom(twinOps), 1, most).Draw(t, "ops")
+	for i, n := range names {
+		for _, op := range ops {
+			op = strings.NewReplacer("self", n, "next", names[(i+1)%k]).Replace(op)
+			fmt.Fprintf(&b, "%s: %s\n", n, op)
+			if strings.HasPrefix(op, "exit") {
+				break
+			}
+		}
+	}
+	for _, who := range []string{"main", "who"} {
+		for _, op := range rapid.SliceOfN(rapid.SampledFrom(otherOps), 0, 2).Draw(t, who) {
+			fmt.Fprintf(&b, "%s: %s\n", who, op)
+			if strings.HasPrefix(op, "exit") {
+				break
+			}
+		}
+	}
+	return b.String()
+}
+
+// twinProgram lowers what twins draws; what the language refuses is drawn again.
+func twinProgram(t *rapid.T) (string, *engine.Program) {
+	text := twins(t)
+	s, err := corpus.Parse("twins", []byte(text))
+	if err != nil {
+		t.Skip(err)
+	}
+	p, err := corpus.Lower(s)
+	if err != nil {
+		t.Skip(err)
+	}
+	return text, p
+}
+
+// TestRenamingIsNothingToSteps: in any state that renaming leaves the program alike in, the renamed step leads to the renamed state, and
+// shows the renamed event. Births and lists of siblings are kept in their order by renaming: nobody may ask for it.
+func TestRenamingIsNothingToSteps(t *testing.T) {
+	steps, programs := 0, 0
+	rapid.Check(t, func(t *rapid.T) {
+		text, p := twinProgram(t)
+		var o engine.Options
+		if rapid.Bool().Draw(t, "planted") {
+			o.Bugs = engine.Bug(rapid.IntRange(0, int(engine.NumBugs)-1).Draw(t, "bug")).Set()
+		}
+		m := ptrace.NewMachine(p, o)
+		y := m.Symmetry()
+		if y == nil {
+			return
+		}
+		programs++
+		rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
+		var w, next, image, imageNext engine.World
+		for range 4 {
+			m.Init(&w)
+			for range 400 {
+				choices := w.Choices(nil)
+				if len(choices) == 0 {
+					break
+				}
+				c := choices[rng.IntN(len(choices))]
+				next.CopyFrom(&w)
+				ev := next.Step(c)
+				if y.Applies(&w) {
+					i := 1 + rng.IntN(y.Order()-1)
+					y.Rename(&image, &w, i)
+					imageNext.CopyFrom(&image)
+					got, want := imageNext.Step(y.Choice(c, i)), y.Event(ev, i)
+					if p.Actors[0].Code[0].Creates() == engine.NoActor && got != want || got.Kind != want.Kind || got.Actor != want.Actor {
+						t.Fatalf("%s\nbugs %v: %+v shows %+v, renamed %+v", text, o.Bugs, c, want, got)
+					}
+					if y.Print(&imageNext, 0) != y.Print(&next, i) {
+						t.Fatalf("%s\nbugs %v: %+v of %+v leads elsewhere when renamed: %+v", text, o.Bugs, c, p.Actors[max(w.ActorOfTask(c.Task), 0)].Name, ev)
+					}
+					if !y.Applies(&next) {
+						t.Fatalf("%s\n%+v: the program was alike before the step and is not after it", text, c)
+					}
+					steps++
+				}
+				w.CopyFrom(&next)
+			}
+		}
+	})
+	t.Logf("%d steps in %d programs", steps, programs)
+	if steps == 0 {
+		t.Error("no program was alike")
+	}
+}
+
+// alike compares walks with symmetry and without.
+func alike(t interface {
+	Helper()
+	Fatalf(string, ...any)
+}, name string, p *engine.Program, o engine.Options, limit int) (with, without Result, full bool) {
+	t.Helper()
+	without, errWithout := Run(context.Background(), p, o, Options{Limit: limit, NoSymmetry: true, Livelocks: true})
+	with, errWith := Run(context.Background(), p, o, Options{Limit: limit, Livelocks: true})
+	if a, b := verdict(errWithout), verdict(errWith); a != b {
+		if errWithout != nil || without.Complete {
+			t.Fatalf("%s\nbugs %v: without symmetry %q, with it %q", name, o.Bugs, a, b)
+		}
+	}
+	if errWith != nil || errWithout != nil || !without.Complete {
+		return with, without, false
+	}
+	if !with.Complete {
+		t.Fatalf("%s: %d states with symmetry, %d without", name, with.States, without.States)
+	}
+	keys := map[string]int{}
+	for _, o := range without.Outcomes {
+		keys[outcomeKey(o.History)] |= 1
+	}
+	for _, o := range with.Outcomes {
+		keys[outcomeKey(o.History)] |= 2
+	}
+	for k, in := range keys {
+		if in != 3 {
+			t.Fatalf("%s\nbugs %v: an outcome of only one of the walks (1 without symmetry, 2 with it: %d): %s", name, o.Bugs, in, k)
+		}
+	}
+	return with, without, true
+}
+
+// verdict is what a walk says beside its outcomes. Which of several invariants a walk comes to first is a matter of its order.
+func verdict(err error) string {
+	var i *engine.InvariantError
+	var l *LivelockError
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &i):
+		return "invariant"
+	case errors.As(err, &l):
+		return "livelock"
+	}
+	return err.Error()
+}
+
+// TestSymmetryAgrees compares walks with symmetry and without on scenarios with alike actors, planted bugs among them.
+func TestSymmetryAgrees(t *testing.T) {
+	states, all, walks := 0, 0, 0
+	rapid.Check(t, func(t *rapid.T) {
+		text, p := twinProgram(t)
+		o := engine.Options{Check: true}
+		if rapid.Bool().Draw(t, "planted") {
+			o.Bugs = engine.Bug(rapid.IntRange(0, int(engine.NumBugs)-1).Draw(t, "bug")).Set()
+		}
+		if ptrace.NewMachine(p, o).Symmetry() == nil {
+			return
+		}
+		with, without, full := alike(t, text, p, o, 20_000)
+		if full {
+			states, all, walks = states+with.States, all+without.States, walks+1
+		}
+	})
+	t.Logf("%d walks, %d of %d states", walks, states, all)
+	if states >= all {
+		t.Errorf("symmetry leaves %d of %d states", states, all)
+	}
+}
