@@ -164,45 +164,24 @@ func (m *Machine) watches(members uint16) bool {
 	})
 }
 
-// releaseSeen says that a tracer that dies may have x and its like released one after another, and that somebody may look for one
-// of them meanwhile.
+// releaseSeen says that x and its like may have one tracer. If that dies when they are dead, they are released one after another, in no
+// order that renaming would change.
 func (m *Machine) releaseSeen(x ActorID) bool {
-	if !m.calls(everybody, func(in *Instr) bool {
-		return in.Call == CallPtrace || in.Call == CallClone && in.Args[0].N&CLONE_PTRACE != 0
-	}) {
-		return false
+	follows := func(in *Instr) bool {
+		self, children := m.traces(in)
+		return self || children || in.Call == CallClone && in.Args[0].N&CLONE_PTRACE != 0
 	}
 	attaches := func(in *Instr) bool {
 		h, ok := m.hooks.(Attacher)
-		return in.Call != CallPtrace || !ok || h.Attaches(in)
+		return in.Call == CallPtrace && (!ok || h.Attaches(in)) && (in.Args[1].Kind != ArgTid || in.Args[1].N == int64(x))
 	}
-	names := uint16(0)
+	tracers := 0
 	for a := range m.prog.Actors {
-		if ActorID(a) == x {
-			continue
-		}
-		looks := func(in *Instr) bool {
-			for _, arg := range in.Args {
-				if arg.Kind == ArgTid && arg.N == int64(x) || arg.Kind == ArgNegTid && arg.N == int64(x) ||
-					(arg.Kind == ArgVar || arg.Kind == ArgNegVar) && attaches(in) { // other requests find their tracee, or nobody
-					return true
-				}
-			}
-			return false
-		}
-		if m.calls(1<<a, looks) {
-			names |= 1 << a
+		if m.calls(1<<a, attaches) {
+			tracers++
 		}
 	}
-	if names == 0 {
-		return false
-	}
-	inherits := func(in *Instr) bool {
-		_, children := m.traces(in)
-		return children || in.Call == CallClone && in.Args[0].N&CLONE_PTRACE != 0
-	}
-	self := func(in *Instr) bool { s, _ := m.traces(in); return s }
-	return names&(names-1) != 0 || m.calls(everybody, inherits) || m.calls(everybody, self)
+	return tracers > 1 || m.calls(everybody, follows)
 }
 
 // traces is Renamer.Traces: everything if nobody knows.

@@ -62,7 +62,7 @@ func Run(ctx context.Context, p *engine.Program, o engine.Options, opt Options) 
 		Bytes: w.seen.bytes() + len(w.nodes)*int(unsafe.Sizeof(node{})), Symmetry: 1}
 	if w.symmetry != nil {
 		r.Symmetry = w.symmetry.Order()
-		r.Bytes += len(w.nodes) * int(unsafe.Sizeof(logs{}))
+		r.Bytes += len(w.nodes)*int(unsafe.Sizeof(logs{})) + int(unsafe.Sizeof(*w.symmetry))
 	}
 	return r, err
 }
@@ -76,8 +76,9 @@ type node struct {
 	choices []engine.Choice
 	next    int
 	component
-	shown *logs // with symmetry only
-	class bool  // states are told apart by class from here on, and print is that of the class
+	key   engine.Fingerprint // what the state is told from others by: print, or the fingerprint of its class
+	shown *logs              // with symmetry only
+	class bool               // states are told apart by class from here on
 }
 
 type walk struct {
@@ -157,9 +158,7 @@ func (w *walk) step(n *node, c engine.Choice) *node {
 	child := w.push()
 	child.world.CopyFrom(&n.world)
 	ev := child.world.Step(c)
-	if !n.class {
-		child.print = child.world.After(&n.world, n.print)
-	}
+	child.print = child.world.After(&n.world, n.print)
 	child.logs, child.depth, child.class = n.logs, n.depth, n.class
 	if w.symmetry != nil {
 		*child.shown = *n.shown
@@ -184,16 +183,14 @@ func (w *walk) step(n *node, c engine.Choice) *node {
 
 // arrive accounts for the state on top of the path and removes it again if it was seen before.
 func (w *walk) arrive(n *node) {
-	fresh := false
+	n.key = n.print
 	if w.symmetry != nil {
-		fresh = w.symmetry.arrive(&w.seen, n)
-	} else {
-		fresh = w.seen.add(n.print)
+		w.symmetry.classify(&w.seen, n)
 	}
-	if !fresh {
+	if !w.seen.add(n.key) {
 		w.top--
 		if w.opt.Livelocks {
-			w.again(n.print)
+			w.again(n.key)
 		}
 		return
 	}
@@ -249,13 +246,14 @@ func (w *walk) end(n *node) {
 func (w *walk) file(o Outcome) {
 	key := outcomeKey(o.History)
 	if w.symmetry != nil {
-		if _, dup := w.filed[key]; dup {
+		k := key + handlerKey(o.History)
+		if _, dup := w.filed[k]; dup {
 			return
 		}
 		if w.filed == nil {
 			w.filed = map[string]struct{}{}
 		}
-		w.filed[key] = struct{}{}
+		w.filed[k] = struct{}{}
 	}
 	w.outcomes = append(w.outcomes, o)
 	w.keys = append(w.keys, key)
@@ -313,4 +311,25 @@ func outcomeKey(h *history.History) string {
 		s += "|"
 	}
 	return s + h.Outcome.String()
+}
+
+// handlerKey tells outcomes apart that differ only in whether a handler ran before a call began, in it, or after its end.
+func handlerKey(h *history.History) string {
+	s := ""
+	for a := range h.Actors {
+		for _, e := range h.Actors[a].Entries {
+			if e.Kind != history.Handler {
+				continue
+			}
+			ended := 0
+			for _, c := range h.Actors[a].Entries {
+				if c.Kind == history.Call && c.Done && c.End < e.Begin {
+					ended++
+				}
+			}
+			s += fmt.Sprintf("%d ", ended)
+		}
+		s += "|"
+	}
+	return s
 }

@@ -45,8 +45,8 @@ func (w *walk) enter(n *node) {
 		c.open = map[engine.Fingerprint]int{}
 	}
 	n.component = component{index: c.n, low: c.n}
-	c.open[n.print] = c.n
-	c.order = append(c.order, n.print)
+	c.open[n.key] = c.n
+	c.order = append(c.order, n.key)
 	c.n++
 }
 

@@ -93,13 +93,13 @@ func livelocked(to [][]int) (states int) {
 	arrive := func(i int) {
 		n := w.push()
 		at = append(at[:w.top-1], i)
-		n.print, n.next, n.choices = print(i), 0, nil
+		n.key, n.next, n.choices = print(i), 0, nil
 		for range to[i] {
 			n.choices = append(n.choices, engine.Choice{Task: 1})
 		}
-		if !w.seen.add(n.print) {
+		if !w.seen.add(n.key) {
 			w.top--
-			w.again(n.print)
+			w.again(n.key)
 			return
 		}
 		w.enter(n)

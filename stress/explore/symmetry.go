@@ -16,9 +16,10 @@ import (
 type symmetry struct {
 	*engine.Symmetry
 	p    *engine.Program
-	n    int        // actors
-	keys [][]uint64 // of the permutations: scratch
-	best []int
+	n    int   // actors
+	best []int // scratch: permutations
+	// recent are some states that the walk came to lately, and what their classes go by: it comes to most states several times.
+	recent [1 << 14]struct{ print, least engine.Fingerprint }
 }
 
 // newSymmetry is nil for a program without alike actors.
@@ -27,7 +28,7 @@ func newSymmetry(m *engine.Machine) *symmetry {
 	if s == nil {
 		return nil
 	}
-	return &symmetry{Symmetry: s, p: m.Program(), n: len(m.Program().Actors), keys: make([][]uint64, s.Order())}
+	return &symmetry{Symmetry: s, p: m.Program(), n: len(m.Program().Actors)}
 }
 
 // logs is what the actors of a node have logged, so that it can be renamed: a digest of each log without the tids of actors that have
@@ -96,25 +97,24 @@ func (l *logs) renamed(a int, p *engine.Perm, moved uint16) digest {
 	return digest{f.Lo, f.Hi}
 }
 
-// arrive says whether a node is to be visited: whether its state is new, or no image of it was seen.
-func (y *symmetry) arrive(s *seen, n *node) (fresh bool) {
+// classify finds what a node is told from others by.
+func (y *symmetry) classify(s *seen, n *node) {
 	if !n.class {
 		if !y.Applies(&n.world) {
-			return s.add(n.print)
+			return
 		}
-		least, fixed := y.class(n)
-		if s.has(least) {
-			n.print = least
-			return false
+		least, fixed := y.least(n)
+		if n.class = fixed; fixed || s.has(least) {
+			n.key = least
 		}
-		if !fixed {
-			return s.add(n.print)
-		}
-		n.class, n.print = true, least
-		return s.add(least)
+		return
 	}
-	n.print, _ = y.class(n)
-	return s.add(n.print)
+	at := &y.recent[n.print.Lo%uint64(len(y.recent))]
+	if at.print != n.print {
+		at.print = n.print
+		at.least, _ = y.least(n)
+	}
+	n.key = at.least
 }
 
 // look is what a is to others, by and large, whatever its name is.
@@ -122,9 +122,9 @@ func (y *symmetry) look(n *node, a int) uint64 {
 	return y.Look(&n.world, engine.ActorID(a)) ^ n.shown.plain[a][0]
 }
 
-// class is the least fingerprint of all images of a node, and whether all images are the same state. Only images that show
+// least is the least fingerprint of all images of a node, which its class goes by, and fixed whether all images are the same state. Only images that show
 // actors in the order of their looks come into question, which are few.
-func (y *symmetry) class(n *node) (least engine.Fingerprint, fixed bool) {
+func (y *symmetry) least(n *node) (least engine.Fingerprint, fixed bool) {
 	var looks [engine.MaxActors]uint64
 	for a := range y.n {
 		if y.Moved()&(1<<a) != 0 {
