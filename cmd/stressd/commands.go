@@ -216,15 +216,14 @@ func (t *triageCmd) Run(a *app) error {
 		return err
 	}
 	sum, err := campaign.RunTriage(a.ctx, cfg)
+	unread := errors.Join(sum.Unread...)
 	switch {
-	case err != nil:
-		return err
-	case sum.NewFindings > 0:
-		return status(exitFindings)
-	case sum.By[campaign.TriageUnread.String()] > 0:
-		return status(exitError)
+	case err != nil || sum.NewFindings == 0:
+		return errors.Join(unread, err)
+	case unread != nil:
+		complain(unread)
 	}
-	return nil
+	return status(exitFindings)
 }
 
 // parseBug reads the name of a planted bug.

@@ -18,6 +18,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"tracehammer/stress/campaign"
+	"tracehammer/stress/history"
 )
 
 // Exit codes; --help explains them.
@@ -110,10 +111,11 @@ func exitCode(err error) int {
 	return exitError
 }
 
-// complain writes "stressd: what, where, what to do" on stderr, one line for each error joined in err.
+// complain writes "stressd: what, where, what to do" on stderr, one line for each error joined in err. File names in it are
+// anybody's.
 func complain(err error) {
-	for l := range strings.Lines(err.Error()) {
-		fmt.Fprintf(os.Stderr, "stressd: %s\n", strings.TrimRight(l, "\n"))
+	for l := range strings.Lines(strings.ReplaceAll(err.Error(), "\t", "    ")) { // stacks have tabs
+		fmt.Fprintf(os.Stderr, "stressd: %s\n", history.Printable(strings.TrimRight(l, "\n")))
 	}
 }
 

@@ -69,6 +69,7 @@ type TriageSummary struct {
 	By          map[string]int `json:"by"` // verdict: inputs
 	NewFindings int            `json:"newFindings"`
 	State       string         `json:"state"`
+	Unread      []error        `json:"-"` // why each input that is TriageUnread is; every one names its file
 }
 
 // EventName implements Event.
@@ -123,7 +124,7 @@ func (t *triage) path(path string) error {
 		}
 		res := Triaged{Path: cmp.Or(f.Path, path), Fuzz: f.Target, quiet: f.Path != path}
 		if err != nil {
-			res.Verdict, res.Error = TriageUnread, err.Error()
+			t.unread(&res, err)
 		} else if err := t.file(f, &res); err != nil {
 			return fmt.Errorf("triage %s: %w", f.Path, err)
 		}
@@ -137,6 +138,12 @@ func (t *triage) path(path string) error {
 		}
 	}
 	return nil
+}
+
+// unread notes why an input cannot be read.
+func (t *triage) unread(res *Triaged, err error) {
+	res.Verdict, res.Error = TriageUnread, err.Error()
+	t.sum.Unread = append(t.sum.Unread, err)
 }
 
 // scenarioFile is how the names of scenario files end.
@@ -154,7 +161,7 @@ func (t *triage) file(f input.File, res *Triaged) error {
 			err = s.Validate()
 		}
 		if err != nil {
-			res.Verdict, res.Error = TriageUnread, err.Error()
+			t.unread(res, err)
 			return nil
 		}
 		in.Scenario = s
@@ -171,7 +178,7 @@ func (t *triage) file(f input.File, res *Triaged) error {
 	}
 	p, err := corpus.Lower(in.Scenario)
 	if err != nil {
-		res.Verdict, res.Error = TriageUnread, err.Error()
+		t.unread(res, err)
 		return nil
 	}
 	res.Target = stress.EngineName(engine.Options{Profile: in.Profile.Engine(), Bugs: t.Bugs})
@@ -283,7 +290,7 @@ func (t *Triaged) text() string {
 	case TriageForeign:
 		return fmt.Sprintf("%s: an input of %s is no run of a scenario: go test -run '^%s$' shows what it does\n", path, history.Printable(t.Fuzz), history.Printable(t.Fuzz))
 	case TriageUnread:
-		return fmt.Sprintf("not read: %s\n", history.Printable(t.Error)) // it says which file
+		return "" // TriageSummary.Unread is for people, and not for this stream
 	}
 	state := "known"
 	if t.Verdict == TriageNew {
