@@ -6,6 +6,7 @@ import (
 	"io"
 	"reflect"
 
+	"tracehammer/fuzz/memory"
 	"tracehammer/stress/history"
 	"tracehammer/vm/wire"
 )
@@ -15,7 +16,7 @@ import (
 // so that what lies behind the checksums is reached. It asserts that the reader never panics and takes every byte once,
 // that what it accepts is sent so that it is read as the same, and that frames whose payload means nothing are counted and
 // not believed.
-func FuzzAgent(data []byte) int { return bounded("FuzzAgent", agentStream, data) }
+func FuzzAgent(data []byte) int { return memory.Bounded("FuzzAgent", agentStream, data) }
 
 func agentStream(data []byte) int {
 	if len(data) == 0 {

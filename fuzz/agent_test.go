@@ -6,6 +6,7 @@ import (
 
 	"tracehammer/engine"
 	"tracehammer/fuzz"
+	"tracehammer/fuzz/input/inputtest"
 	"tracehammer/stress"
 	"tracehammer/vm/wire"
 )
@@ -23,8 +24,8 @@ func FuzzAgent(f *testing.F) {
 		}
 		whole.WriteString("[    1.0] random: crng init done\r\n")
 	}
-	add(f, whole.Bytes())
-	add(f, whole.Bytes()[:whole.Len()/2])
-	add(f, []byte("\x01\x05\x09\x08{\"id\":7}\xff\x03abc\x06\x0f\x0e{\"awake\":12345}\x63\x00\x03\x02\x02{}abc"))
+	inputtest.Add(f, whole.Bytes())
+	inputtest.Add(f, whole.Bytes()[:whole.Len()/2])
+	inputtest.Add(f, []byte("\x01\x05\x09\x08{\"id\":7}\xff\x03abc\x06\x0f\x0e{\"awake\":12345}\x63\x00\x03\x02\x02{}abc"))
 	f.Fuzz(func(t *testing.T, data []byte) { fuzz.FuzzAgent(data) })
 }

@@ -9,6 +9,7 @@ import (
 
 	"tracehammer/corpus"
 	"tracehammer/engine"
+	"tracehammer/fuzz/memory"
 	"tracehammer/stress"
 	"tracehammer/stress/history"
 	"tracehammer/stress/oracle"
@@ -35,7 +36,7 @@ var consoleOracle = oracle.New(engine.Profile{})
 // of consoles finds the same reports however the text comes in, that they are in order, bounded and printable, and that the
 // oracle calls a run with that log, in which nothing else is wrong, the kernel's complaint exactly if there are reports, by
 // the title of one of them.
-func FuzzConsole(data []byte) int { return bounded("FuzzConsole", consoleText, data) }
+func FuzzConsole(data []byte) int { return memory.Bounded("FuzzConsole", consoleText, data) }
 
 func consoleText(data []byte) int {
 	if len(data) == 0 {

@@ -4,22 +4,7 @@ import (
 	"flag"
 	"os"
 	"testing"
-
-	"tracehammer/fuzz/input"
 )
-
-var writeSeeds = flag.String("write-seeds", "", "write the seeds of the targets that run into this directory, for other fuzzers")
-
-// add adds a seed.
-func add(f *testing.F, data []byte) {
-	f.Helper()
-	f.Add(data)
-	if *writeSeeds != "" {
-		if _, err := input.Write(*writeSeeds, input.Raw, data); err != nil {
-			f.Fatal(err)
-		}
-	}
-}
 
 // TestMain bounds what native fuzzing spends on making each input that covers something new smaller, unless the command line
 // says how much: by default it tries for a minute, in which nothing else runs and the rate is 0/s. What fails is better

@@ -12,6 +12,7 @@ import (
 	"tracehammer/crashers"
 	"tracehammer/engine"
 	"tracehammer/fuzz/input"
+	"tracehammer/fuzz/memory"
 	"tracehammer/stress"
 	"tracehammer/stress/history"
 	"tracehammer/stress/schedule"
@@ -20,7 +21,7 @@ import (
 // FuzzHistory reads bytes as a history in JSON lines. It asserts that no bytes make the reader panic, that what it accepts
 // is written so that it is read as the same, and that any history can be drawn, as table and as lanes, whatever program it
 // claims to be of.
-func FuzzHistory(data []byte) int { return bounded("FuzzHistory", historyLines, data) }
+func FuzzHistory(data []byte) int { return memory.Bounded("FuzzHistory", historyLines, data) }
 
 func historyLines(data []byte) int {
 	h, err := history.ReadJSONL(bytes.NewReader(data))
@@ -57,7 +58,7 @@ const crasherID = "0123456789ab"
 // FuzzCrasher reads bytes as the files of a crasher's directory: the first line of each part is the name of a file, the
 // parts are divided by lines of "--". It asserts that no files make the reader panic, that what it says to people holds
 // nothing that a terminal obeys, and that impossible counts are refused.
-func FuzzCrasher(data []byte) int { return bounded("FuzzCrasher", crasherFiles, data) }
+func FuzzCrasher(data []byte) int { return memory.Bounded("FuzzCrasher", crasherFiles, data) }
 
 func crasherFiles(data []byte) int {
 	files := map[string][]byte{}
@@ -97,7 +98,7 @@ func printable(s string) bool { return history.Printable(s) == s }
 // FuzzInputFile reads bytes as a file of a corpus: native Go fuzzing's format. It asserts that no bytes make the reader
 // panic, that it accepts nothing without the format's header, and that what it accepts is written so that it is read as the
 // same.
-func FuzzInputFile(file []byte) int { return bounded("FuzzInputFile", inputFile, file) }
+func FuzzInputFile(file []byte) int { return memory.Bounded("FuzzInputFile", inputFile, file) }
 
 func inputFile(file []byte) int {
 	data, err := input.ParseNative(file)
@@ -117,7 +118,7 @@ func inputFile(file []byte) int {
 // FuzzNames reads bytes as each of the names that users give on the command line: a strategy, a decision stream, a profile,
 // planted bugs, a kind of finding, a format of a corpus, a target. It asserts that none makes its reader panic, and that
 // what is read has a name that is read as the same.
-func FuzzNames(data []byte) int { return bounded("FuzzNames", names, data) }
+func FuzzNames(data []byte) int { return memory.Bounded("FuzzNames", names, data) }
 
 func names(data []byte) int {
 	name := string(data)

@@ -13,6 +13,7 @@ import (
 	"tracehammer/engine"
 	"tracehammer/fuzz"
 	"tracehammer/fuzz/input"
+	"tracehammer/fuzz/input/inputtest"
 	"tracehammer/ptrace"
 	"tracehammer/stress"
 	"tracehammer/stress/history"
@@ -20,14 +21,14 @@ import (
 
 func FuzzScenarioText(f *testing.F) {
 	for _, s := range corpus.Seeds() {
-		add(f, s.Print())
+		inputtest.Add(f, s.Print())
 	}
 	f.Fuzz(func(t *testing.T, data []byte) { fuzz.FuzzScenarioText(data) })
 }
 
 func FuzzScenarioBytes(f *testing.F) {
 	for _, s := range corpus.Seeds() {
-		add(f, input.Encode(input.Input{Scenario: s}))
+		inputtest.Add(f, input.Encode(input.Input{Scenario: s}))
 	}
 	rng := rand.New(rand.NewPCG(1, 2))
 	for range 100 { // of few different values, so that they mean much
@@ -36,7 +37,7 @@ func FuzzScenarioBytes(f *testing.F) {
 		for i := range b {
 			b[i] = byte(rng.IntN(most))
 		}
-		add(f, b)
+		inputtest.Add(f, b)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) { fuzz.FuzzScenarioBytes(data) })
 }
@@ -44,7 +45,7 @@ func FuzzScenarioBytes(f *testing.F) {
 func FuzzStatus(f *testing.F) {
 	for _, s := range []ptrace.Status{0, ptrace.StatusContinued, ptrace.Killed(ptrace.SIGSEGV) | 0x80, ptrace.SyscallStopped(true),
 		ptrace.EventStopped(ptrace.EventStop, ptrace.SIGSTOP)} {
-		add(f, binary.LittleEndian.AppendUint32(nil, uint32(s)))
+		inputtest.Add(f, binary.LittleEndian.AppendUint32(nil, uint32(s)))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) { fuzz.FuzzStatus(data) })
 }
@@ -59,9 +60,9 @@ func FuzzConsole(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		add(f, append([]byte{63}, text[:min(len(text), 16<<10)]...))
+		inputtest.Add(f, append([]byte{63}, text[:min(len(text), 16<<10)]...))
 	}
-	add(f, []byte("\x00usb 1-1: new device"))
+	inputtest.Add(f, []byte("\x00usb 1-1: new device"))
 	f.Fuzz(func(t *testing.T, data []byte) { fuzz.FuzzConsole(data) })
 }
 
@@ -97,8 +98,8 @@ main:  wait4 child __WALL
 
 func FuzzHistory(f *testing.F) {
 	b := aHistory(f)
-	add(f, b)
-	add(f, b[:len(b)/2])
+	inputtest.Add(f, b)
+	inputtest.Add(f, b[:len(b)/2])
 	f.Fuzz(func(t *testing.T, data []byte) { fuzz.FuzzHistory(data) })
 }
 
@@ -107,23 +108,23 @@ func FuzzCrasher(f *testing.F) {
 		`"kernel":"Linux 6.18","arch":"amd64","ops":2,"hits":3,"runs":10,"count":1,"firstSeen":"2026-01-02T03:04:05Z","command":"stressd repro"}`
 	const rest = "\n--\nscenario.scn\nscenario x\nproc main\n\n--\nplan.json\n" + `{"seed":1,"repeat":2,"schedule":"AQID","delays":[{"lo":1,"hi":2}]}` +
 		"\n--\nexplanation.txt\nwhy\n--\nreport.md\n# x\n--\nrepro.c\nint main;"
-	add(f, []byte(meta))
-	add(f, []byte(meta+rest))
-	add(f, append([]byte(meta+rest+"\n--\nhistory.jsonl\n"), aHistory(f)...))
+	inputtest.Add(f, []byte(meta))
+	inputtest.Add(f, []byte(meta+rest))
+	inputtest.Add(f, append([]byte(meta+rest+"\n--\nhistory.jsonl\n"), aHistory(f)...))
 	f.Fuzz(func(t *testing.T, data []byte) { fuzz.FuzzCrasher(data) })
 }
 
 func FuzzInputFile(f *testing.F) {
-	add(f, []byte("go test fuzz v1\n[]byte(\"a\\x00\\n\")\n"))
-	add(f, []byte("go test fuzz v1\r\n[]byte(`raw`)\r\n"))
-	add(f, []byte("go test fuzz v1\nint(3)\n"))
+	inputtest.Add(f, []byte("go test fuzz v1\n[]byte(\"a\\x00\\n\")\n"))
+	inputtest.Add(f, []byte("go test fuzz v1\r\n[]byte(`raw`)\r\n"))
+	inputtest.Add(f, []byte("go test fuzz v1\nint(3)\n"))
 	f.Fuzz(func(t *testing.T, data []byte) { fuzz.FuzzInputFile(data) })
 }
 
 func FuzzNames(f *testing.F) {
 	for _, name := range []string{"pct:3", "replay:AQID", "mutate:AQID", "linux-6.1/arm64", "utrace-2009", "lost-chld-wakeup,exitkill-ignored",
 		"not-admitted", "go-fuzz", "engine:linux-5.10", "live:lost-chld-wakeup", "host"} {
-		add(f, []byte(name))
+		inputtest.Add(f, []byte(name))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) { fuzz.FuzzNames(data) })
 }

@@ -6,12 +6,13 @@ import (
 
 	"tracehammer/corpus"
 	"tracehammer/fuzz/input"
+	"tracehammer/fuzz/memory"
 )
 
 // FuzzScenarioText parses text of the scenario language. It asserts that no text makes the parser panic, and of what it
 // accepts, that it is valid, that its printed form parses to the same, that its byte form decodes to the same but for names
 // and comments, and that it can be lowered.
-func FuzzScenarioText(text []byte) int { return bounded("FuzzScenarioText", scenarioText, text) }
+func FuzzScenarioText(text []byte) int { return memory.Bounded("FuzzScenarioText", scenarioText, text) }
 
 func scenarioText(text []byte) int {
 	s, err := corpus.Parse("fuzz", text)
@@ -25,7 +26,9 @@ func scenarioText(text []byte) int {
 // FuzzScenarioBytes takes bytes for the byte form of an input. It asserts that they mean a valid scenario, that making it
 // so comes to an end, and of scenario and input what FuzzScenarioText asserts, and that they are encoded to what decodes to
 // the same.
-func FuzzScenarioBytes(data []byte) int { return bounded("FuzzScenarioBytes", scenarioBytes, data) }
+func FuzzScenarioBytes(data []byte) int {
+	return memory.Bounded("FuzzScenarioBytes", scenarioBytes, data)
+}
 
 func scenarioBytes(data []byte) int {
 	in := input.Decode(data)

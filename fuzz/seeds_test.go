@@ -7,6 +7,7 @@ import (
 
 	"tracehammer/corpus"
 	"tracehammer/fuzz/input"
+	"tracehammer/fuzz/input/inputtest"
 	"tracehammer/stress/schedule"
 )
 
@@ -24,12 +25,12 @@ func addInputs(f *testing.F, fits func(*corpus.Scenario) bool) {
 		s = s.Clone()
 		s.Strip()
 		s.Rules, s.On, s.KnownBugs = nil, nil, nil
-		add(f, input.Encode(input.Input{Scenario: s}))
+		inputtest.Add(f, input.Encode(input.Input{Scenario: s}))
 		stream := make(schedule.Stream, 8+rng.IntN(32))
 		for i := range stream {
 			stream[i] = byte(rng.IntN(4))
 		}
-		add(f, input.Encode(input.Input{Scenario: s, Stream: stream}))
+		inputtest.Add(f, input.Encode(input.Input{Scenario: s, Stream: stream}))
 	}
 }
 

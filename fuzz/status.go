@@ -6,6 +6,7 @@ import (
 
 	"tracehammer/corpus"
 	"tracehammer/engine"
+	"tracehammer/fuzz/memory"
 	"tracehammer/ptrace"
 )
 
@@ -13,7 +14,7 @@ import (
 // most one of exited, killed, stopped and continued, that it is written as text from which a scenario's expectation reads
 // the same word, that the words made for an exit code, a signal and an event decode to them, and that a siginfo keeps its
 // number, and its code as far as that fits.
-func FuzzStatus(data []byte) int { return bounded("FuzzStatus", statusWord, data) }
+func FuzzStatus(data []byte) int { return memory.Bounded("FuzzStatus", statusWord, data) }
 
 func statusWord(data []byte) int {
 	var b [16]byte

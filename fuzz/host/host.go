@@ -16,6 +16,7 @@ import (
 
 	"tracehammer/corpus"
 	"tracehammer/fuzz/input"
+	"tracehammer/fuzz/memory"
 	"tracehammer/stress"
 	"tracehammer/stress/history"
 	"tracehammer/stress/host"
@@ -144,7 +145,9 @@ func seed(stream []byte) uint64 {
 
 // FuzzKernelLog reads bytes as a record of /dev/kmsg. It asserts that none makes the reader panic, that what it takes for a
 // line of the kernel's is one line of the record's text, and that it takes nothing of user space's.
-func FuzzKernelLog(data []byte) int {
+func FuzzKernelLog(data []byte) int { return memory.Bounded("FuzzKernelLog", kernelLog, data) }
+
+func kernelLog(data []byte) int {
 	record := string(data)
 	line, ok := host.KernelLine(record)
 	if !ok {

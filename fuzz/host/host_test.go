@@ -1,7 +1,6 @@
 package host_test
 
 import (
-	"flag"
 	"fmt"
 	"os"
 	"testing"
@@ -9,20 +8,8 @@ import (
 	"tracehammer/corpus"
 	"tracehammer/fuzz/host"
 	"tracehammer/fuzz/input"
+	"tracehammer/fuzz/input/inputtest"
 )
-
-var writeSeeds = flag.String("write-seeds", "", "write the seeds of the targets that run into this directory, for other fuzzers")
-
-// add adds a seed.
-func add(f *testing.F, data []byte) {
-	f.Helper()
-	f.Add(data)
-	if *writeSeeds != "" {
-		if _, err := input.Write(*writeSeeds, input.Raw, data); err != nil {
-			f.Fatal(err)
-		}
-	}
-}
 
 func TestMain(m *testing.M) {
 	code := m.Run()
@@ -39,16 +26,16 @@ func FuzzHost(f *testing.F) {
 	}
 	for _, s := range corpus.Seeds() {
 		if host.Fits(s) && len(s.KnownBugs) == 0 {
-			add(f, input.Encode(input.Input{Scenario: s}))
+			inputtest.Add(f, input.Encode(input.Input{Scenario: s}))
 		}
 	}
 	f.Fuzz(func(t *testing.T, data []byte) { host.FuzzHost(data) })
 }
 
 func FuzzKernelLog(f *testing.F) {
-	add(f, []byte("6,1234,5678901,-;usb 1-1: new device\n SUBSYSTEM=usb\n"))
-	add(f, []byte("4,7,8,c;WARNING: CPU: 0 PID: 1 at kernel/ptrace.c:12"))
-	add(f, []byte("12,7,8,-;systemd[1]: started"))
-	add(f, []byte("6,7,8,-;Process 3 is aborting core dump"))
+	inputtest.Add(f, []byte("6,1234,5678901,-;usb 1-1: new device\n SUBSYSTEM=usb\n"))
+	inputtest.Add(f, []byte("4,7,8,c;WARNING: CPU: 0 PID: 1 at kernel/ptrace.c:12"))
+	inputtest.Add(f, []byte("12,7,8,-;systemd[1]: started"))
+	inputtest.Add(f, []byte("6,7,8,-;Process 3 is aborting core dump"))
 	f.Fuzz(func(t *testing.T, data []byte) { host.FuzzKernelLog(data) })
 }

@@ -1,4 +1,4 @@
-package fuzz
+package memory
 
 import (
 	"strings"
@@ -10,7 +10,7 @@ func TestBounded(t *testing.T) {
 	hold := func(n int) func([]byte) int {
 		return func([]byte) int { return len(make([]byte, n)) }
 	}
-	if n := bounded("small", hold(1<<20), nil); n != 1<<20 {
+	if n := Bounded("small", hold(1<<20), nil); n != 1<<20 {
 		t.Errorf("returned %d", n)
 	}
 	defer func() {
@@ -18,6 +18,6 @@ func TestBounded(t *testing.T) {
 			t.Errorf("panic %q", s)
 		}
 	}()
-	bounded("large", hold(maxMemory+1<<20), nil)
+	Bounded("large", hold(Limit+1<<20), nil)
 	t.Error("257 MiB were let pass")
 }
