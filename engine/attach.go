@@ -62,7 +62,7 @@ func (w *World) AttachEngine(target TaskID, c ClientID, flags AttachFlags, data 
 	}
 	if flags&AttachExclusive != 0 && match != noEngine {
 		if w.m.opt.Check {
-			w.expect(19, target, false, "EXCLUSIVE attaches beside engine %d", match)
+			w.broken(19, target, "EXCLUSIVE attaches beside engine %d", match)
 		}
 		w.PutEngine(target, place)
 		return noEngine, EEXIST
@@ -145,13 +145,13 @@ func (w *World) GetEngine(t TaskID, e EngineID) { w.engine(t, e).refs++ }
 func (w *World) PutEngine(t TaskID, e EngineID) {
 	en := w.engine(t, e)
 	if w.m.opt.Check {
-		w.expect(12, t, en.refs > 0, "engine %d is released twice", e)
+		holds(en.refs > 0 || w.broken(12, t, "engine %d is released twice", e))
 	}
 	if en.refs--; en.refs > 0 {
 		return
 	}
 	if w.m.opt.Check {
-		w.expect(12, t, !en.freed, "engine %d is released again", e)
+		holds(!en.freed || w.broken(12, t, "engine %d is released again", e))
 	}
 	w.m.ops[en.ops-1].Release(w, en.ops, &en.data)
 	*en = engine{}

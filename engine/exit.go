@@ -329,7 +329,7 @@ func (w *World) releaseTask(id TaskID) TaskID {
 	t := &w.tasks[id]
 	if t.is(tfReleased) {
 		if w.m.opt.Check {
-			w.expect(66, id, false, "released twice")
+			w.broken(66, id, "released twice")
 		}
 		return NoTask // planted bug only
 	}

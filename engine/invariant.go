@@ -14,7 +14,8 @@ func (w *World) check() {
 		t := &w.tasks[id]
 		w.checkUtrace(id, t)
 		for _, i := range t.ptraced.at[:t.ptraced.n] {
-			w.expect(27, i, traced&(1<<i) == 0 && w.tasks[i].parent == id && w.tasks[i].is(tfTraced), "tracee of task %d, parent %d", id, w.tasks[i].parent)
+			holds(traced&(1<<i) == 0 && w.tasks[i].parent == id && w.tasks[i].is(tfTraced) ||
+				w.broken(27, i, "tracee of task %d, parent %d", id, w.tasks[i].parent))
 			traced |= 1 << i
 		}
 	}
@@ -24,10 +25,11 @@ func (w *World) check() {
 		if t.is(tfReleased) {
 			continue
 		}
-		w.expect(66, id, w.at[t.tid] == id, "tid %d leads to task %d", t.tid, w.at[t.tid])
-		w.expect(27, id, t.is(tfTraced) == (traced&(1<<id) != 0), "traced bit and tracer's list differ")
-		w.expect(27, id, t.is(tfTraced) || t.parent == t.realParent, "untraced, parent %d, real parent %d", t.parent, t.realParent)
-		w.expect(27, id, t.is(tfTraced) == (w.LookupEngine(id, 1) != noEngine) || !w.m.hooked || t.utrace.flags&(utDeath|utReap) != 0, "traced bit and engine differ")
+		holds(w.at[t.tid] == id || w.broken(66, id, "tid %d leads to task %d", t.tid, w.at[t.tid]))
+		holds(t.is(tfTraced) == (traced&(1<<id) != 0) || w.broken(27, id, "traced bit and tracer's list differ"))
+		holds(t.is(tfTraced) || t.parent == t.realParent || w.broken(27, id, "untraced, parent %d, real parent %d", t.parent, t.realParent))
+		holds(t.is(tfTraced) == (w.LookupEngine(id, 1) != noEngine) || !w.m.hooked || t.utrace.flags&(utDeath|utReap) != 0 ||
+			w.broken(27, id, "traced bit and engine differ"))
 		w.checkTask(id, t)
 	}
 	for s := w.groups; s != 0; s &= s - 1 {
@@ -39,28 +41,30 @@ func (w *World) check() {
 	}
 }
 
-func (w *World) expect(n int, id TaskID, ok bool, format string, args ...any) {
-	if !ok {
-		panic(&InvariantError{N: n, Task: id, What: fmt.Sprintf(format, args...)})
-	}
+// holds is called as holds(ok || w.broken(...)), so that what says what is broken is only made when something is.
+func holds(bool) {}
+
+func (w *World) broken(n int, id TaskID, format string, args ...any) bool {
+	panic(&InvariantError{N: n, Task: id, What: fmt.Sprintf(format, args...)})
 }
 
 func (w *World) checkTask(id TaskID, t *task) {
 	p := w.procOf(t)
-	w.expect(52, id, t.jobctl&jcStopConsume == 0 || t.jobctl&jcStopPending != 0, "to be counted without a stop pending")
-	w.expect(55, id, t.is(tfTraced) || p.flags&gfStopStopped == 0 || t.state != Running || t.depth > 0 ||
-		t.jobctl&jcStopPending != 0 || t.fatalPending() || w.bug(BugCloneSkipsGroupStop), "runs user code in a stopped group")
-	w.expect(57, id, t.state != Stopped || w.groupStopping(t), "stopped in a group that is not")
-	w.expect(45, id, t.jobctl&jcListening == 0 || t.is(tfTraced) || t.state == Running, "listening without a tracer")
-	w.expect(30, id, t.depth > 0 || t.info == SigInfo{}, "the siginfo of signal %d is left in user mode", t.info.Signo)
-	w.expect(77, id, t.jobctl&jcTrapping == 0 || t.is(tfTraced), "an attacher waits for a task without tracer")
-	w.expect(48, id, t.vforkDone == NoTask || w.tasks[t.vforkDone].depth > 0 || w.tasks[t.vforkDone].dead(), "vfork parent in user mode")
-	w.expect(70, id, t.exitState != ExitZombie || t.is(tfTraced) || w.isLeader(id), "untraced thread stays a zombie")
+	holds(t.jobctl&jcStopConsume == 0 || t.jobctl&jcStopPending != 0 || w.broken(52, id, "to be counted without a stop pending"))
+	holds(t.is(tfTraced) || p.flags&gfStopStopped == 0 || t.state != Running || t.depth > 0 ||
+		t.jobctl&jcStopPending != 0 || t.fatalPending() || w.bug(BugCloneSkipsGroupStop) || w.broken(55, id, "runs user code in a stopped group"))
+	holds(t.state != Stopped || w.groupStopping(t) || w.broken(57, id, "stopped in a group that is not"))
+	holds(t.jobctl&jcListening == 0 || t.is(tfTraced) || t.state == Running || w.broken(45, id, "listening without a tracer"))
+	holds(t.depth > 0 || t.info == SigInfo{} || w.broken(30, id, "the siginfo of signal %d is left in user mode", t.info.Signo))
+	holds(t.jobctl&jcTrapping == 0 || t.is(tfTraced) || w.broken(77, id, "an attacher waits for a task without tracer"))
+	holds(t.vforkDone == NoTask || w.tasks[t.vforkDone].depth > 0 || w.tasks[t.vforkDone].dead() ||
+		w.broken(48, id, "vfork parent in user mode"))
+	holds(t.exitState != ExitZombie || t.is(tfTraced) || w.isLeader(id) || w.broken(70, id, "untraced thread stays a zombie"))
 	if id != initTask {
 		rp := &w.tasks[t.realParent]
-		w.expect(66, id, !rp.is(tfReleased), "real parent %d is released", t.realParent)
+		holds(!rp.is(tfReleased) || w.broken(66, id, "real parent %d is released", t.realParent))
 		if w.isLeader(id) {
-			w.expect(66, id, rp.children.index(id) >= 0, "not among its parent's children")
+			holds(rp.children.index(id) >= 0 || w.broken(66, id, "not among its parent's children"))
 		}
 	}
 }
@@ -79,11 +83,11 @@ func (w *World) checkGroup(g int8) {
 	if p.threads.n == 0 {
 		return
 	}
-	w.expect(52, p.leader, n == p.stopCount, "group_stop_count %d, %d threads to be counted", p.stopCount, n)
-	w.expect(52, p.leader, p.flags&gfGroupExit == 0 || p.flags&gfStopMask == 0 && p.stopCount == 0, "stopping while exiting")
-	w.expect(54, p.leader, p.shared.mask&bit(SIGCONT) == 0 || p.shared.mask&stopSignals == 0, "SIGCONT and a stop signal both pending")
-	w.expect(69, p.leader, p.live == alive, "%d threads live, counted %d", alive, p.live)
-	w.expect(75, p.leader, p.execTask == NoTask || !w.tasks[p.execTask].dead(), "the exec'ing thread is dead")
+	holds(n == p.stopCount || w.broken(52, p.leader, "group_stop_count %d, %d threads to be counted", p.stopCount, n))
+	holds(p.flags&gfGroupExit == 0 || p.flags&gfStopMask == 0 && p.stopCount == 0 || w.broken(52, p.leader, "stopping while exiting"))
+	holds(p.shared.mask&bit(SIGCONT) == 0 || p.shared.mask&stopSignals == 0 || w.broken(54, p.leader, "SIGCONT and a stop signal both pending"))
+	holds(p.live == alive || w.broken(69, p.leader, "%d threads live, counted %d", alive, p.live))
+	holds(p.execTask == NoTask || !w.tasks[p.execTask].dead() || w.broken(75, p.leader, "the exec'ing thread is dead"))
 }
 
 // quiescent says that nothing can happen any more, but for timers.
@@ -113,6 +117,7 @@ func (w *World) checkWaiters() {
 		c.CopyFrom(w)
 		o, _ := c.waitOpts(&c.tasks[id])
 		_, what := c.waitScan(id, &c.tasks[id], c.tasks[id].top(), &o)
-		w.expect(73, id, what == foundNone, "sleeps in %v (flags %#x) although there is %v to report", t.call, o.flags, c.tasks[id].out)
+		holds(what == foundNone ||
+			w.broken(73, id, "sleeps in %v (flags %#x) although there is %v to report", t.call, o.flags, c.tasks[id].out))
 	}
 }

@@ -11,9 +11,9 @@ type StepChecker interface {
 	CheckStep(before, w *World, c Choice)
 }
 
-// Expect panics with an *InvariantError unless ok.
-func (w *World) Expect(n int, id TaskID, ok bool, format string, args ...any) {
-	w.expect(n, id, ok, format, args...)
+// Broken panics with an *InvariantError.
+func (w *World) Broken(n int, id TaskID, format string, args ...any) bool {
+	return w.broken(n, id, format, args...)
 }
 
 func (w *World) checkStep(before *World, c Choice) {
@@ -27,9 +27,10 @@ func (w *World) checkStep(before *World, c Choice) {
 		if b.threads.n == 0 || p.threads.n == 0 {
 			continue
 		}
-		w.expect(52, b.leader, b.flags&gfStopStopped != 0 || p.flags&gfStopStopped == 0 || p.stopCount == 0,
-			"group stopped with %d threads still to take part", p.stopCount)
-		w.expect(69, b.leader, b.flags&gfGroupExit == 0 || p.flags&gfGroupExit != 0 && p.exitCode == b.exitCode, "group exit code %#x becomes %#x", b.exitCode, p.exitCode)
+		holds(b.flags&gfStopStopped != 0 || p.flags&gfStopStopped == 0 || p.stopCount == 0 || w.broken(52, b.leader,
+			"group stopped with %d threads still to take part", p.stopCount))
+		holds(b.flags&gfGroupExit == 0 || p.flags&gfGroupExit != 0 && p.exitCode == b.exitCode ||
+			w.broken(69, b.leader, "group exit code %#x becomes %#x", b.exitCode, p.exitCode))
 	}
 	id := c.Task
 	b, t := &before.tasks[id], &w.tasks[id]
@@ -39,9 +40,11 @@ func (w *World) checkStep(before *World, c Choice) {
 	}
 	if before.used&(1<<id) != 0 && t.execID != b.execID && !t.dead() {
 		p := w.procOf(t)
-		w.expect(61, id, p.threads.n == 1 && w.isLeader(id) && t.tid == w.tgid(t), "%d threads after an exec, tid %d", p.threads.n, t.tid)
-		w.expect(61, id, t.parent == b.parent && t.is(tfTraced) == b.is(tfTraced), "exec changes the tracer")
-		w.expect(65, id, t.elevated == b.elevated || !t.is(tfTraced) || t.is(tfTracerCap), "set-uid exec gains under an unprivileged tracer")
+		holds(p.threads.n == 1 && w.isLeader(id) && t.tid == w.tgid(t) ||
+			w.broken(61, id, "%d threads after an exec, tid %d", p.threads.n, t.tid))
+		holds(t.parent == b.parent && t.is(tfTraced) == b.is(tfTraced) || w.broken(61, id, "exec changes the tracer"))
+		holds(t.elevated == b.elevated || !t.is(tfTraced) || t.is(tfTracerCap) ||
+			w.broken(65, id, "set-uid exec gains under an unprivileged tracer"))
 	}
 	if c.Kind != ChoiceKernel && c.Kind != ChoiceInterrupt || b.depth == 0 || t.dead() {
 		return
@@ -50,16 +53,17 @@ func (w *World) checkStep(before *World, c Choice) {
 	case stAfterSignal:
 		w.checkAfterSignal(id, b, t, sig)
 	case stAfterEntry, stAfterExit:
-		w.expect(40, id, sig == 0 || bits.OnesCount64(t.pending.mask&^b.pending.mask&^bit(SIGKILL)) <= 1, "one restart signal makes several pending")
+		holds(sig == 0 || bits.OnesCount64(t.pending.mask&^b.pending.mask&^bit(SIGKILL)) <= 1 ||
+			w.broken(40, id, "one restart signal makes several pending"))
 	case stOrphan:
 		// The step may go on to dequeue a SIGSTOP, which is another stop.
 		begun := b.jobctl&jcStopPending == 0 && (t.jobctl&jcStopPending != 0 || t.state == Stopped) && t.stopSig == b.cursig
-		w.expect(59, id, !begun || !before.orphanedGroup(before.procOf(b).pgid, NoTask), "signal %d stops an orphaned group", b.cursig)
-		w.expect(56, id, !begun || b.jobctl&jcStopDequeued != 0, "signal %d stops after a SIGCONT", b.cursig)
+		holds(!begun || !before.orphanedGroup(before.procOf(b).pgid, NoTask) || w.broken(59, id, "signal %d stops an orphaned group", b.cursig))
+		holds(!begun || b.jobctl&jcStopDequeued != 0 || w.broken(56, id, "signal %d stops after a SIGCONT", b.cursig))
 	case stExecLeader:
 		if leader := before.procOf(b).leader; before.tasks[leader].tid != w.tasks[leader].tid {
-			w.expect(62, leader, w.tasks[leader].exitState == ExitDead, "the old leader in exit state %d", w.tasks[leader].exitState)
-			w.expect(61, id, w.at[t.tid] == id && t.tid == w.tgid(t), "tid %d after the exec of tid %d", t.tid, b.tid)
+			holds(w.tasks[leader].exitState == ExitDead || w.broken(62, leader, "the old leader in exit state %d", w.tasks[leader].exitState))
+			holds(w.at[t.tid] == id && t.tid == w.tgid(t) || w.broken(61, id, "tid %d after the exec of tid %d", t.tid, b.tid))
 		}
 	}
 }
@@ -74,31 +78,33 @@ func (t *task) next() (stage, uint8) {
 
 // checkChange looks at what a step did to one task.
 func (w *World) checkChange(before *World, c Choice, i TaskID, b, t *task) {
-	w.expect(66, i, !b.is(tfReleased) || t.is(tfReleased), "released twice")
+	holds(!b.is(tfReleased) || t.is(tfReleased) || w.broken(66, i, "released twice"))
 	if p := b.vforkDone; p != NoTask && t.vforkDone == NoTask && i != c.Task {
-		w.expect(48, p, before.tasks[p].fatalPending(), "goes on from vfork, though task %d has its memory", i)
+		holds(before.tasks[p].fatalPending() || w.broken(48, p, "goes on from vfork, though task %d has its memory", i))
 	}
-	w.expect(66, i, !t.is(tfReleased) || b.is(tfReleased) || w.at[b.tid] != i, "released, and found by tid %d", b.tid)
-	w.expect(66, i, b.exitState == Alive || t.exitState >= b.exitState || b.exitState == ExitTrace && t.exitState == ExitZombie || t.exitState == ExitTrace,
-		"exit state %d becomes %d", b.exitState, t.exitState)
+	holds(!t.is(tfReleased) || b.is(tfReleased) || w.at[b.tid] != i || w.broken(66, i, "released, and found by tid %d", b.tid))
+	holds(b.exitState == Alive || t.exitState >= b.exitState || b.exitState == ExitTrace && t.exitState == ExitZombie || t.exitState == ExitTrace ||
+		w.broken(66, i,
+			"exit state %d becomes %d", b.exitState, t.exitState))
 	if b.state == Traced && t.state != Traced && i != c.Task {
 		// A request, or the end of its tracer: nothing else that its tracer does ends a stop.
 		by := &before.tasks[c.Task]
 		tracer := before.sameGroup(b.parent, c.Task) && (w.m.ended.task == c.Task && w.m.ended.target == i || by.depth != 0 && by.top().stage == stExitNotify)
-		w.expect(58, i, tracer || t.fatalPending() || b.jobctl&jcListening != 0 || !b.is(tfTraced) || b.utrace.n > 1,
-			"woken from a tracing stop by a step of task %d", c.Task)
+		holds(tracer || t.fatalPending() || b.jobctl&jcListening != 0 || !b.is(tfTraced) || b.utrace.n > 1 || w.broken(58, i,
+			"woken from a tracing stop by a step of task %d", c.Task))
 	}
 	if b.state != Traced && t.state == Traced && w.ptraceStops(i) { // the other engines' stops leave ptrace's traps alone
-		w.expect(44, i, t.jobctl&jcTrapStop == 0, "a trap is still scheduled at the stop")
-		w.expect(41, i, t.info.Signo != SIGKILL || t.frames[0].stage != stAfterSignal, "signal-delivery-stop of SIGKILL")
-		w.expect(45, i, t.jobctl&jcListening == 0, "listening at the stop")
+		holds(t.jobctl&jcTrapStop == 0 || w.broken(44, i, "a trap is still scheduled at the stop"))
+		holds(t.info.Signo != SIGKILL || t.frames[0].stage != stAfterSignal || w.broken(41, i, "signal-delivery-stop of SIGKILL"))
+		holds(t.jobctl&jcListening == 0 || w.broken(45, i, "listening at the stop"))
 	}
 	if lost := lostRealtime(&b.pending, &t.pending); lost > 0 {
-		w.expect(79, i, i == c.Task || w.sameGroup(i, c.Task) || t.is(tfReleased) || t.dead(), "%d real-time signals gone from the queue", lost)
+		holds(i == c.Task || w.sameGroup(i, c.Task) || t.is(tfReleased) || t.dead() ||
+			w.broken(79, i, "%d real-time signals gone from the queue", lost))
 	}
 	if before.isLeader(i) && !t.is(tfReleased) && w.isLeader(i) {
 		if lost := lostRealtime(&before.procOf(b).shared, &w.procOf(t).shared); lost > 0 {
-			w.expect(79, i, w.sameGroup(i, c.Task), "%d real-time signals gone from the shared queue", lost)
+			holds(w.sameGroup(i, c.Task) || w.broken(79, i, "%d real-time signals gone from the shared queue", lost))
 		}
 	}
 }
@@ -123,23 +129,24 @@ func lostRealtime(a, b *queue) int {
 func (w *World) checkAfterSignal(id TaskID, b, t *task, sig uint8) {
 	begun := !w.m.before.groupStopping(b) && w.groupStopping(t) && w.procOf(t).exitCode == uint16(sig)
 	another := (b.pending.mask|w.m.before.procOf(b).shared.mask)&bit(max(sig, 1)) != 0 // dequeued in the same step
-	w.expect(56, id, sig == 0 || !begun || another || b.jobctl&jcStopDequeued != 0, "signal %d stops after a SIGCONT", sig)
+	holds(sig == 0 || !begun || another || b.jobctl&jcStopDequeued != 0 || w.broken(56, id, "signal %d stops after a SIGCONT", sig))
 	grown := t.nhand > b.nhand
 	exits := t.depth > 0 && t.top().stage == stGroupExit
 	if sig == 0 {
 		// The loop may go on to the next signal in the same step: then something was dequeued.
 		more := b.pending.n != t.pending.n || b.pending.mask != t.pending.mask || w.procOf(t).shared.mask != w.m.before.procOf(b).shared.mask
-		w.expect(38, id, !grown && !exits || more, "a suppressed signal acts")
+		holds(!grown && !exits || more || w.broken(38, id, "a suppressed signal acts"))
 		return
 	}
 	if b.blocked&bit(sig) != 0 && sig != SIGKILL {
 		queued := (t.pending.mask|w.procOf(t).shared.mask)&bit(sig) != 0
 		ignored := b.utrace.n > 1 || w.procOf(t).flags&gfGroupExit != 0 || w.procOf(t).flags&gfUnkillable != 0
-		w.expect(39, id, queued || ignored, "signal %d was blocked and is not pending", sig)
+		holds(queued || ignored || w.broken(39, id, "signal %d was blocked and is not pending", sig))
 		return
 	}
 	if grown && w.m.before.sighandOf(b).handler&bit(sig) != 0 && t.nhand == b.nhand+1 && b.pending.mask == t.pending.mask && !t.fatalPending() {
-		w.expect(38, id, t.hand[t.nhand-1].info.Signo == sig, "restarted with %d, handler of %d runs", sig, t.hand[t.nhand-1].info.Signo)
+		holds(t.hand[t.nhand-1].info.Signo == sig ||
+			w.broken(38, id, "restarted with %d, handler of %d runs", sig, t.hand[t.nhand-1].info.Signo))
 	}
 }
 
@@ -154,7 +161,7 @@ func (w *World) checkTracerExit(before *World, id TaskID) {
 		if b.is(tfReport) {
 			want = b.exitCode
 		}
-		w.expect(80, i, t.exitCode == want, "its dead tracer leaves signal %d, not %d", t.exitCode, want)
+		holds(t.exitCode == want || w.broken(80, i, "its dead tracer leaves signal %d, not %d", t.exitCode, want))
 	}
 }
 
@@ -172,18 +179,18 @@ func (w *World) checkWait(before *World, id TaskID) {
 					hope = i
 				}
 			}
-			w.expect(71, id, e.live || hope == NoTask, "ECHILD, though task %d may report", hope)
+			holds(e.live || hope == NoTask || w.broken(71, id, "ECHILD, though task %d may report", hope))
 			n := 71
 			if o.flags&WNOTHREAD != 0 {
 				n = 72
 			}
-			w.expect(n, id, !e.live || hope != NoTask, "waits, and nobody may report")
+			holds(!e.live || hope != NoTask || w.broken(n, id, "waits, and nobody may report"))
 		}
 	}
 	for s := before.used; s != 0; s &= s - 1 {
 		i := TaskID(bits.TrailingZeros16(s))
 		if before.tasks[i].exitState == ExitTrace && w.tasks[i].exitState == ExitZombie {
-			w.expect(67, i, !w.tasks[i].is(tfTraced), "the real parent's zombie has a tracer")
+			holds(!w.tasks[i].is(tfTraced) || w.broken(67, i, "the real parent's zombie has a tracer"))
 		}
 	}
 }
@@ -194,24 +201,28 @@ func (w *World) checkReport(before *World, id TaskID, e *traced, o *waitWhat) {
 	c, d := &before.tasks[i], &w.tasks[i]
 	p, q := before.procOf(c), w.procOf(d)
 	tracee := c.is(tfTraced) && before.sameGroup(id, c.parent)
-	w.expect(72, i, c.is(tfTraced) && before.owns(id, c.parent, o) || before.owns(id, c.realParent, o), "task %d is told of what is neither its child nor its tracee", id)
+	holds(c.is(tfTraced) && before.owns(id, c.parent, o) || before.owns(id, c.realParent, o) ||
+		w.broken(72, i, "task %d is told of what is neither its child nor its tracee", id))
 	switch e.code {
 	case CLD_TRAPPED:
-		w.expect(51, i, tracee, "a stop is reported to task %d, which does not trace it", id)
-		w.expect(42, i, c.state == Traced && c.exitCode != 0, "a stop is reported that is over")
-		w.expect(43, i, c.is(tfReport), "a stop is reported again")
-		w.expect(43, i, keep == d.is(tfReport), "WNOWAIT is %v, the report is left: %v", keep, d.is(tfReport))
-		w.expect(43, i, c.exitCode&0x7f != 0, "a stop with status 0")
-		w.expect(45, i, c.jobctl&jcListening == 0, "a wait sees a listening tracee")
+		holds(tracee || w.broken(51, i, "a stop is reported to task %d, which does not trace it", id))
+		holds(c.state == Traced && c.exitCode != 0 || w.broken(42, i, "a stop is reported that is over"))
+		holds(c.is(tfReport) || w.broken(43, i, "a stop is reported again"))
+		holds(keep == d.is(tfReport) || w.broken(43, i, "WNOWAIT is %v, the report is left: %v", keep, d.is(tfReport)))
+		holds(c.exitCode&0x7f != 0 || w.broken(43, i, "a stop with status 0"))
+		holds(c.jobctl&jcListening == 0 || w.broken(45, i, "a wait sees a listening tracee"))
 	case CLD_STOPPED:
-		w.expect(43, i, p.exitCode != 0 && keep == (q.exitCode != 0), "WNOWAIT is %v, the report of the group stop is left: %v", keep, q.exitCode != 0)
+		holds(p.exitCode != 0 && keep == (q.exitCode != 0) ||
+			w.broken(43, i, "WNOWAIT is %v, the report of the group stop is left: %v", keep, q.exitCode != 0))
 	case CLD_CONTINUED:
 		left := q.flags&gfStopContinued != 0
-		w.expect(43, i, p.flags&gfStopContinued != 0 && keep == left, "WNOWAIT is %v, the report of the continuation is left: %v", keep, left)
+		holds(p.flags&gfStopContinued != 0 && keep == left ||
+			w.broken(43, i, "WNOWAIT is %v, the report of the continuation is left: %v", keep, left))
 	default:
-		w.expect(67, i, !c.is(tfTraced) || tracee, "a foreign tracer's zombie is reported")
-		w.expect(68, i, !before.delayedLeader(i), "a leader is reported before its threads are gone")
-		w.expect(69, i, p.flags&gfGroupExit == 0 || e.arg == p.exitCode, "reported with %#x, its group exits with %#x", e.arg, p.exitCode)
+		holds(!c.is(tfTraced) || tracee || w.broken(67, i, "a foreign tracer's zombie is reported"))
+		holds(!before.delayedLeader(i) || w.broken(68, i, "a leader is reported before its threads are gone"))
+		holds(p.flags&gfGroupExit == 0 || e.arg == p.exitCode ||
+			w.broken(69, i, "reported with %#x, its group exits with %#x", e.arg, p.exitCode))
 	}
 }
 
@@ -254,10 +265,10 @@ func (w *World) checkLive() {
 		p := w.procOf(t)
 		exitStop := t.state == Traced && w.inExitStop(t)
 		if t.fatalPending() || p.flags&gfGroupExit != 0 {
-			w.expect(74, id, exitStop || t.depth > 0 && w.waitsForOthers(t), "killed, and in state %d", t.state)
+			holds(exitStop || t.depth > 0 && w.waitsForOthers(t) || w.broken(74, id, "killed, and in state %d", t.state))
 		}
 		if t.state == Traced && !t.is(tfTraced) {
-			w.expect(76, id, t.utrace.n > 0, "in a tracing stop of nobody")
+			holds(t.utrace.n > 0 || w.broken(76, id, "in a tracing stop of nobody"))
 		}
 		if t.depth == 0 || t.state == Running {
 			continue
@@ -269,18 +280,19 @@ func (w *World) checkLive() {
 				u := &w.tasks[i]
 				blocked = blocked || i != id && (u.is(tfTraced) || u.utrace.n > 0 || !u.dead())
 			}
-			w.expect(75, id, blocked, "exec waits for nobody")
-			w.expect(75, id, !t.fatalPending(), "a killed exec waits")
+			holds(blocked || w.broken(75, id, "exec waits for nobody"))
+			holds(!t.fatalPending() || w.broken(75, id, "a killed exec waits"))
 		case stClient:
 			if t.state == Killable {
-				w.expect(77, id, w.Trapping(t.top().b), "attach waits for a trap that nobody owes")
+				holds(w.Trapping(t.top().b) || w.broken(77, id, "attach waits for a trap that nobody owes"))
 			} else if t.state == Interruptible && t.call == CallPtrace {
-				w.expect(78, id, w.procOf(&w.tasks[t.top().b]).guard != NoTask, "attach waits for a mutex that is free")
-				w.expect(78, id, !t.signalPending(), "attach sleeps through a signal")
+				holds(w.procOf(&w.tasks[t.top().b]).guard != NoTask || w.broken(78, id, "attach waits for a mutex that is free"))
+				holds(!t.signalPending() || w.broken(78, id, "attach sleeps through a signal"))
 			}
 		}
 		if p.stopCount > 0 && t.jobctl&jcStopConsume != 0 {
-			w.expect(60, id, t.state == Traced || t.state == Killable || w.waitsForOthers(t), "has not joined the group stop, in state %d", t.state)
+			holds(t.state == Traced || t.state == Killable || w.waitsForOthers(t) ||
+				w.broken(60, id, "has not joined the group stop, in state %d", t.state))
 		}
 	}
 }

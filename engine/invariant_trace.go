@@ -22,17 +22,18 @@ func (w *World) checkOrder(before *World) {
 		last, fresh := -1, false
 		for _, e := range t.utrace.on() {
 			at := b.utrace.index(e)
-			w.expect(6, id, at < 0 || at > last && !fresh, "engine %d has another's place in the order of attaching", e)
+			holds(at < 0 || at > last && !fresh || w.broken(6, id, "engine %d has another's place in the order of attaching", e))
 			if last = max(last, at); at < 0 {
 				fresh = true
 				continue
 			}
 			was, en := before.engine(id, e), w.engine(id, e)
 			if b.exitState != Alive && was.live() && en.live() {
-				w.expect(14, id, en.flags&^was.flags&EvDeathEvents == 0, "engine %d gains %#x after the thread's death", e, en.flags&^was.flags)
+				holds(en.flags&^was.flags&EvDeathEvents == 0 ||
+					w.broken(14, id, "engine %d gains %#x after the thread's death", e, en.flags&^was.flags))
 			}
 			if b.exitState == Alive && t.exitState != Alive && en.live() && en.flags&EvDeath != 0 && !w.alone(id) {
-				w.expect(14, id, t.utrace.is(utDying|utReap), "dies without a report to engine %d, which asked for it", e)
+				holds(t.utrace.is(utDying|utReap) || w.broken(14, id, "dies without a report to engine %d, which asked for it", e))
 			}
 		}
 	}
@@ -77,7 +78,7 @@ func (w *World) checkPass(before *World, id TaskID) {
 		e := &w.m.trace[i]
 		switch e.kind {
 		case traceBegin:
-			w.expect(5, id, !p.running, "a pass begins in a pass")
+			holds(!p.running || w.broken(5, id, "a pass begins in a pass"))
 			p.start(&t.utrace, e.pass, e.arg)
 		case traceQuiesce, traceSpecific:
 			p.called(e)
@@ -90,20 +91,22 @@ func (w *World) checkPass(before *World, id TaskID) {
 			p.skip(int(p.list.attached))
 			p.compare(e.action, e.resume, e.abort)
 			if e.action == ActStop && e.pass != passSignal && e.pass != passReport && t.state == Traced && t.utrace.n > 0 {
-				w.expect(17, id, t.utrace.resume <= e.resume, "stops, and %v that an engine returned is forgotten", e.resume)
+				holds(t.utrace.resume <= e.resume || w.broken(17, id, "stops, and %v that an engine returned is forgotten", e.resume))
 			}
 			p.running = false
 		case traceReap:
 			was := before.engine(e.task, e.engine)
 			bit := uint8(1) << e.engine
-			w.expect(11, e.task, e.task != id || dead&bit == 0, "report_reap of engine %d, which its death took away", e.engine)
-			w.expect(10, e.task, was.live() && was.flags&EvReap != 0, "report_reap of engine %d with flags %#x", e.engine, was.flags)
-			w.expect(10, e.task, e.task == id || !before.tasks[e.task].utrace.is(utDying), "report_reap before the report of the death is over")
+			holds(e.task != id || dead&bit == 0 || w.broken(11, e.task, "report_reap of engine %d, which its death took away", e.engine))
+			holds(was.live() && was.flags&EvReap != 0 || w.broken(10, e.task, "report_reap of engine %d with flags %#x", e.engine, was.flags))
+			holds(e.task == id || !before.tasks[e.task].utrace.is(utDying) ||
+				w.broken(10, e.task, "report_reap before the report of the death is over"))
 		}
 	}
 	if p.running && t.depth > 0 && t.top().stage == stPass {
 		f := t.top()
-		w.expect(7, id, p.list != &b.utrace || t.utrace.attached == b.utrace.attached, "%d engines take part in a pass that began with %d", t.utrace.attached, b.utrace.attached)
+		holds(p.list != &b.utrace || t.utrace.attached == b.utrace.attached ||
+			w.broken(7, id, "%d engines take part in a pass that began with %d", t.utrace.attached, b.utrace.attached))
 		r, _ := f.load()
 		p.skip(int(f.a))
 		p.compare(r.action, r.resume, r.abort)
@@ -116,7 +119,7 @@ func (w *World) checkPass(before *World, id TaskID) {
 		if dead>>e&1 != 0 {
 			n = 11
 		}
-		w.expect(n, id, t.utrace.index(e) < 0 || !w.engine(id, e).live(), "engine %d returned DETACH and stays", e)
+		holds(t.utrace.index(e) < 0 || !w.engine(id, e).live() || w.broken(n, id, "engine %d returned DETACH and stays", e))
 	}
 }
 
@@ -136,12 +139,13 @@ func (p *passCheck) turn(at int) int {
 // called is a callback that returned.
 func (p *passCheck) called(e *traced) {
 	w, at := p.w, p.list.index(e.engine)
-	w.expect(6, p.task, p.running && e.pass == p.kind, "a callback outside of its pass")
-	w.expect(7, p.task, at >= 0 && at < int(p.list.attached), "engine %d is called in a pass that began before it came", e.engine)
+	holds(p.running && e.pass == p.kind || w.broken(6, p.task, "a callback outside of its pass"))
+	holds(at >= 0 && at < int(p.list.attached) || w.broken(7, p.task, "engine %d is called in a pass that began before it came", e.engine))
 	turn := p.turn(at)
-	w.expect(6, p.task, turn >= p.next, "engine %d is called out of its turn, or again", e.engine)
+	holds(turn >= p.next || w.broken(6, p.task, "engine %d is called out of its turn, or again", e.engine))
 	p.skip(turn)
-	w.expect(6, p.task, e.kind == traceSpecific || !p.quiesced && !p.kind.signals(), "a second callback of engine %d before its specific one", e.engine)
+	holds(e.kind == traceSpecific || !p.quiesced && !p.kind.signals() ||
+		w.broken(6, p.task, "a second callback of engine %d before its specific one", e.engine))
 	p.quiesced = true
 	if e.kind == traceSpecific || e.action == ActDetach || !e.live {
 		p.next, p.quiesced = turn+1, false
@@ -172,7 +176,8 @@ func (p *passCheck) skip(to int) {
 		if p.kind == passDeath {
 			n = 14
 		}
-		p.w.expect(n, p.task, was.flags&en.flags&want == 0 || !was.live() || !en.live(), "engine %d is passed over and has flags %#x", e, en.flags)
+		holds(was.flags&en.flags&want == 0 || !was.live() || !en.live() ||
+			p.w.broken(n, p.task, "engine %d is passed over and has flags %#x", e, en.flags))
 		switch held := was.flags & engineStop; {
 		case p.quiesced:
 		case held&en.flags != 0:
@@ -186,9 +191,11 @@ func (p *passCheck) skip(to int) {
 
 func (p *passCheck) compare(action, resume Action, abort bool) {
 	w := p.w
-	w.expect(17, p.task, action == p.result.action || action == ActStop && p.stop, "the pass does %v, its engines returned %v", action, p.result.action)
-	w.expect(17, p.task, resume == p.result.resume, "the pass does %v besides, its engines returned %v", resume, p.result.resume)
-	w.expect(17, p.task, p.kind != passEntry || abort == p.result.abort, "the call is aborted: %v, the last engine said: %v", abort, p.result.abort)
+	holds(action == p.result.action || action == ActStop && p.stop ||
+		w.broken(17, p.task, "the pass does %v, its engines returned %v", action, p.result.action))
+	holds(resume == p.result.resume || w.broken(17, p.task, "the pass does %v besides, its engines returned %v", resume, p.result.resume))
+	holds(p.kind != passEntry || abort == p.result.abort ||
+		w.broken(17, p.task, "the call is aborted: %v, the last engine said: %v", abort, p.result.abort))
 }
 
 // checkEntryKilled: who leaves an entry stop killed does not make its call (21).
@@ -198,10 +205,10 @@ func (w *World) checkEntryKilled(before *World, id TaskID) {
 		return
 	}
 	for i := range w.m.trace {
-		w.expect(21, id, w.m.trace[i].kind != traceBody, "killed at the entry of %v, and executes it", t.call)
+		holds(w.m.trace[i].kind != traceBody || w.broken(21, id, "killed at the entry of %v, and executes it", t.call))
 	}
 	st := t.frames[0].stage
-	w.expect(21, id, st != stSeccomp && st != stAfterSeccomp && st != stBody, "killed at the entry of %v, and goes on with it", t.call)
+	holds(st != stSeccomp && st != stAfterSeccomp && st != stBody || w.broken(21, id, "killed at the entry of %v, and goes on with it", t.call))
 }
 
 // checkTold: a tracer is told of each of ptrace's stops once, when it can be seen, and of no other (29).
@@ -214,14 +221,14 @@ func (w *World) checkTold(before *World) {
 		}
 		b := &before.tasks[e.task]
 		again := b.state == Traced && b.top().stage == stTraced || told&(1<<e.task) != 0
-		w.expect(29, e.task, e.live, "its tracer is told of a stop that is not ptrace's, or not yet to be seen")
-		w.expect(29, e.task, !again, "its tracer is told twice of a stop")
+		holds(e.live || w.broken(29, e.task, "its tracer is told of a stop that is not ptrace's, or not yet to be seen"))
+		holds(!again || w.broken(29, e.task, "its tracer is told twice of a stop"))
 		told |= 1 << e.task
 	}
 	for id := firstTask; id < maxTasks; id++ {
 		b, t := &before.tasks[id], &w.tasks[id]
 		if before.used&(1<<id) != 0 && b.depth > 0 && b.top().stage == stStopNotify && b.state == Traced && t.depth == b.depth && t.top().stage == stTraced {
-			w.expect(29, id, told&(1<<id) != 0 || !before.ptraceStops(id), "nobody is told of its stop")
+			holds(told&(1<<id) != 0 || !before.ptraceStops(id) || w.broken(29, id, "nobody is told of its stop"))
 		}
 	}
 }

@@ -61,7 +61,7 @@ func (x *Watch) Step(w *World, c Choice, ev Event) {
 	}
 	if ev.Kind == EvBegin || ev.Kind == EvHandler {
 		id := TaskID(ev.Actor) + firstTask
-		w.expect(46, id, x.fresh&(1<<id) == 0, "runs before its first stop")
+		holds(x.fresh&(1<<id) == 0 || w.broken(46, id, "runs before its first stop"))
 	}
 	x.groupStops(w, before)
 }
@@ -72,12 +72,12 @@ func (x *Watch) stopped(w *World, i TaskID, namer StopNamer) {
 	}
 	switch namer.NameStop(w, i) {
 	case StopEntry:
-		w.expect(35, i, x.entered&(1<<i) == 0, "a second entry stop of one call")
+		holds(x.entered&(1<<i) == 0 || w.broken(35, i, "a second entry stop of one call"))
 		x.entered |= 1 << i
 	case StopExit:
 		x.entered &^= 1 << i
 	case StopSignal:
-		w.expect(36, i, x.entered&(1<<i) == 0 || !w.InCall(i), "a signal-delivery-stop between entry and exit")
+		holds(x.entered&(1<<i) == 0 || !w.InCall(i) || w.broken(36, i, "a signal-delivery-stop between entry and exit"))
 	}
 }
 
@@ -95,7 +95,7 @@ func (x *Watch) groupStops(w, before *World) {
 			told = true
 			g := w.tasks[e.task].proc
 			x.stops[g]--
-			w.expect(53, e.task, x.stops[g] >= 0, "the real parent is told of a stop that was not, or twice")
+			holds(x.stops[g] >= 0 || w.broken(53, e.task, "the real parent is told of a stop that was not, or twice"))
 		}
 	}
 	for s := before.used; s != 0 && !told; s &= s - 1 {

@@ -16,7 +16,7 @@ import (
 // NumInvariants is how many invariants section 7 of the rules has.
 const NumInvariants = 80
 
-// Invariants says for each invariant, by its number, where it is checked: the functions that call expect or Expect with it.
+// Invariants says for each invariant, by its number, where it is checked: the functions that call broken or Broken with it.
 func Invariants() (at [NumInvariants + 1][]string, err error) {
 	for dir, files := range map[string]fs.FS{"engine": engine.Sources, "ptrace": ptrace.Sources} {
 		names, err := fs.Glob(files, "*.go")
@@ -37,12 +37,12 @@ func Invariants() (at [NumInvariants + 1][]string, err error) {
 			}
 			ast.Inspect(file, func(n ast.Node) bool {
 				call, ok := n.(*ast.CallExpr)
-				if !ok || len(call.Args) < 4 {
+				if !ok || len(call.Args) < 3 {
 					return true
 				}
 				f, ok := call.Fun.(*ast.SelectorExpr)
 				lit, isLit := call.Args[0].(*ast.BasicLit)
-				if !ok || !isLit || f.Sel.Name != "expect" && f.Sel.Name != "Expect" {
+				if !ok || !isLit || f.Sel.Name != "broken" && f.Sel.Name != "Broken" {
 					return true
 				}
 				if k, err := strconv.Atoi(lit.Value); err == nil && k >= 1 && k <= NumInvariants {
