@@ -7,6 +7,9 @@ type Options struct {
 	Profile Profile
 	Bugs    BugSet
 	Check   bool // check every invariant that can be seen in a state after every step; a broken one panics with *InvariantError
+	// CheckAll makes Check look at the whole state after every step, and not only at what the step can have broken. It finds
+	// the same: that is what it is for.
+	CheckAll bool
 }
 
 // ChoiceKind says what makes a step happen.

@@ -6,33 +6,41 @@ import (
 )
 
 // The invariants of section 7 that can be seen in a state. check panics with *InvariantError at the first broken one; the
-// numbers are those of section 7.
-func (w *World) check() {
-	traced := uint16(0)
+// numbers are those of section 7. It looks at what is in the scope of a step only: everything else held before.
+func (w *World) check(in scope) {
+	var listed, traced, gone uint16 // tasks: on a tracer's list, with the traced bit, released
 	for s := w.used; s != 0; s &= s - 1 {
 		id := TaskID(bits.TrailingZeros16(s))
 		t := &w.tasks[id]
-		w.checkUtrace(id, t)
+		if in.tasks&(1<<id) != 0 {
+			w.checkUtrace(id, t)
+		}
 		for _, i := range t.ptraced.at[:t.ptraced.n] {
-			holds(traced&(1<<i) == 0 && w.tasks[i].parent == id && w.tasks[i].is(tfTraced) ||
+			holds(listed&(1<<i) == 0 && w.tasks[i].parent == id && w.tasks[i].is(tfTraced) ||
 				w.broken(27, i, "tracee of task %d, parent %d", id, w.tasks[i].parent))
-			traced |= 1 << i
+			listed |= 1 << i
+		}
+		switch {
+		case t.is(tfReleased):
+			gone |= 1 << id
+		case t.is(tfTraced):
+			traced |= 1 << id
 		}
 	}
-	for s := w.used; s != 0; s &= s - 1 {
+	holds(listed&^gone == traced || w.broken(27, TaskID(bits.TrailingZeros16(listed&^gone^traced)), "traced bit and tracer's list differ"))
+	for s := in.tasks; s != 0; s &= s - 1 {
 		id := TaskID(bits.TrailingZeros16(s))
 		t := &w.tasks[id]
 		if t.is(tfReleased) {
 			continue
 		}
 		holds(w.at[t.tid] == id || w.broken(66, id, "tid %d leads to task %d", t.tid, w.at[t.tid]))
-		holds(t.is(tfTraced) == (traced&(1<<id) != 0) || w.broken(27, id, "traced bit and tracer's list differ"))
 		holds(t.is(tfTraced) || t.parent == t.realParent || w.broken(27, id, "untraced, parent %d, real parent %d", t.parent, t.realParent))
 		holds(t.is(tfTraced) == (w.LookupEngine(id, 1) != noEngine) || !w.m.hooked || t.utrace.flags&(utDeath|utReap) != 0 ||
 			w.broken(27, id, "traced bit and engine differ"))
 		w.checkTask(id, t)
 	}
-	for s := w.groups; s != 0; s &= s - 1 {
+	for s := in.groups; s != 0; s &= s - 1 {
 		w.checkGroup(int8(bits.TrailingZeros16(s)))
 	}
 	if w.quiescent() {
@@ -92,6 +100,11 @@ func (w *World) checkGroup(g int8) {
 
 // quiescent says that nothing can happen any more, but for timers.
 func (w *World) quiescent() bool {
+	for s := w.used &^ 1; s != 0; s &= s - 1 {
+		if w.tasks[bits.TrailingZeros16(s)].state == Running {
+			return false // whatever it can do
+		}
+	}
 	var buf [4 * maxTasks]Choice
 	for _, c := range w.Choices(buf[:0]) {
 		if c.Kind != ChoiceTimer {

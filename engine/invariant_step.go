@@ -17,11 +17,11 @@ func (w *World) Broken(n int, id TaskID, format string, args ...any) bool {
 }
 
 func (w *World) checkStep(before *World, c Choice) {
-	for s := before.used; s != 0; s &= s - 1 {
+	for s := before.used & w.m.scope.tasks; s != 0; s &= s - 1 {
 		i := TaskID(bits.TrailingZeros16(s))
 		w.checkChange(before, c, i, &before.tasks[i], &w.tasks[i])
 	}
-	for s := before.groups; s != 0; s &= s - 1 {
+	for s := before.groups & w.m.scope.procs; s != 0; s &= s - 1 {
 		g := int8(bits.TrailingZeros16(s))
 		b, p := &before.procs[g], &w.procs[g]
 		if b.threads.n == 0 || p.threads.n == 0 {
@@ -187,7 +187,7 @@ func (w *World) checkWait(before *World, id TaskID) {
 			holds(!e.live || hope != NoTask || w.broken(n, id, "waits, and nobody may report"))
 		}
 	}
-	for s := before.used; s != 0; s &= s - 1 {
+	for s := before.used & w.m.scope.changed; s != 0; s &= s - 1 {
 		i := TaskID(bits.TrailingZeros16(s))
 		if before.tasks[i].exitState == ExitTrace && w.tasks[i].exitState == ExitZombie {
 			holds(!w.tasks[i].is(tfTraced) || w.broken(67, i, "the real parent's zombie has a tracer"))

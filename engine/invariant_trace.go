@@ -1,5 +1,7 @@
 package engine
 
+import "math/bits"
+
 // The invariants of section 7 about report passes and notifications: about who is called, in which order, and what comes of
 // what is returned. They are seen in what a step did (trace.go), with the pass as it stood before the step. checkTrace
 // computes anew, from attach order and returns alone, what the pass should have come to; it panics with *InvariantError.
@@ -14,9 +16,10 @@ func (w *World) checkTrace(before *World, c Choice) {
 // checkOrder: the list is in attach order. What stays on it keeps its place among the others, and newcomers come last (6).
 // It also looks at what nobody may gain after a death (14), and at deaths that are to be reported (14).
 func (w *World) checkOrder(before *World) {
-	for id := firstTask; id < maxTasks; id++ {
+	for s := before.used & w.m.scope.changed; s != 0; s &= s - 1 {
+		id := TaskID(bits.TrailingZeros16(s))
 		b, t := &before.tasks[id], &w.tasks[id]
-		if before.used&(1<<id) == 0 || b.utrace.n == 0 {
+		if b.utrace.n == 0 {
 			continue
 		}
 		last, fresh := -1, false
@@ -225,9 +228,10 @@ func (w *World) checkTold(before *World) {
 		holds(!again || w.broken(29, e.task, "its tracer is told twice of a stop"))
 		told |= 1 << e.task
 	}
-	for id := firstTask; id < maxTasks; id++ {
+	for s := before.used & w.m.scope.changed; s != 0; s &= s - 1 {
+		id := TaskID(bits.TrailingZeros16(s))
 		b, t := &before.tasks[id], &w.tasks[id]
-		if before.used&(1<<id) != 0 && b.depth > 0 && b.top().stage == stStopNotify && b.state == Traced && t.depth == b.depth && t.top().stage == stTraced {
+		if b.depth > 0 && b.top().stage == stStopNotify && b.state == Traced && t.depth == b.depth && t.top().stage == stTraced {
 			holds(told&(1<<id) != 0 || !before.ptraceStops(id) || w.broken(29, id, "nobody is told of its stop"))
 		}
 	}

@@ -24,7 +24,7 @@ func (w *World) Post(a ActorID, sig uint8) bool {
 	w.cur, w.alt = initTask, 0
 	w.send(NewSigInfo(sig, SI_KERNEL, NoTid, 0), TaskOf(a), false, true)
 	if w.m.opt.Check {
-		w.check()
+		w.check(w.everything())
 	}
 	return true
 }

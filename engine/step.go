@@ -227,7 +227,10 @@ func (w *World) Step(c Choice) Event {
 		t.state = Running
 	}
 	if w.m.opt.Check {
-		w.check()
+		if w.m.scope = w.scope(w.m.before, c.Task); w.m.opt.CheckAll {
+			w.m.scope = w.everything()
+		}
+		w.check(w.m.scope)
 		w.checkStep(w.m.before, c)
 		w.checkTrace(w.m.before, c)
 		if k, ok := w.m.hooks.(StepChecker); ok {

@@ -36,7 +36,7 @@ func (x *Watch) Step(w *World, c Choice, ev Event) {
 	}
 	before := w.m.before
 	namer, _ := w.m.hooks.(StopNamer)
-	for s := w.used &^ 1; s != 0; s &= s - 1 {
+	for s := w.m.scope.changed &^ 1; s != 0; s &= s - 1 {
 		i := TaskID(bits.TrailingZeros16(s))
 		t := &w.tasks[i]
 		born := before.used&(1<<i) == 0
@@ -83,7 +83,7 @@ func (x *Watch) stopped(w *World, i TaskID, namer StopNamer) {
 
 // groupStops: a real parent is told of each transition to STOPPED once at most, and of no other.
 func (x *Watch) groupStops(w, before *World) {
-	for s := before.groups; s != 0; s &= s - 1 {
+	for s := before.groups & w.m.scope.procs; s != 0; s &= s - 1 {
 		g := bits.TrailingZeros16(s)
 		if b, p := &before.procs[g], &w.procs[g]; b.threads.n != 0 && p.threads.n != 0 && b.flags&gfStopStopped == 0 && p.flags&gfStopStopped != 0 {
 			x.stops[g]++
@@ -98,7 +98,7 @@ func (x *Watch) groupStops(w, before *World) {
 			holds(x.stops[g] >= 0 || w.broken(53, e.task, "the real parent is told of a stop that was not, or twice"))
 		}
 	}
-	for s := before.used; s != 0 && !told; s &= s - 1 {
+	for s := before.used & w.m.scope.changed; s != 0 && !told; s &= s - 1 {
 		i := bits.TrailingZeros16(s)
 		if b, t := &before.tasks[i], &w.tasks[i]; b.is(tfGstop) && !t.is(tfGstop) {
 			x.stops[b.proc]-- // its tracer is in the real parent's process: one report is enough (R39)

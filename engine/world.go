@@ -44,6 +44,7 @@ type Machine struct {
 	marked  RuleSet // since TakeMarked
 	full    bool    // a siginfo found no room, since TakeFull
 	before  *World  // the World before the step, with Options.Check
+	scope   scope   // of the step, likewise
 	scratch *World  // for checks that try something; made when first needed
 	ended   callEnd // likewise
 	trace   []traced

@@ -11,7 +11,7 @@ func holds(bool) {}
 // CheckStep implements engine.StepChecker.
 func (client) CheckStep(before, w *engine.World, c engine.Choice) {
 	for t := range engine.TaskID(engine.MaxActors + 1) {
-		if !w.Exists(t) || w.Released(t) {
+		if !w.Changed(t) || w.Released(t) {
 			continue
 		}
 		checkStop(before, w, t)
