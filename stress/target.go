@@ -83,6 +83,7 @@ const (
 	KindLive   = "live"   // the engine, under Go's: see package live
 	KindHost   = "host"   // this machine's kernel
 	KindExec   = "exec"   // an agent behind a command
+	KindUML    = "uml"    // a User Mode Linux: the installed one, or a path
 )
 
 // TargetName splits what users write after --target into a kind and an argument, which EngineOptions reads.
@@ -106,13 +107,18 @@ func TargetName(s string) (kind, arg string, err error) {
 			return "", "", fmt.Errorf("target %q: %q takes no argument", s, kind)
 		}
 		return kind, "", nil
+	case KindUML:
+		if colon && arg == "" {
+			return "", "", fmt.Errorf("target %q: name the kernel, or leave out the colon for the installed one", s)
+		}
+		return kind, arg, nil
 	case KindExec:
 		if arg == "" {
 			return "", "", fmt.Errorf("target %q: name the command that runs \"stressd agent\" and carries its standard input and output: exec:COMMAND", s)
 		}
 		return kind, arg, nil
 	}
-	return "", "", fmt.Errorf("unknown target %q: known targets are engine, live, host and exec:COMMAND", s)
+	return "", "", fmt.Errorf("unknown target %q: known targets are engine, live, host, uml and exec:COMMAND", s)
 }
 
 // EngineOptions says what engine the argument of a simulated target names: words joined by "+", the first of which may be the
@@ -156,7 +162,7 @@ func EngineName(o engine.Options) string {
 // has no known bugs, and no C program can show what it does.
 func Simulated(target string) bool {
 	kind, _, err := TargetName(target)
-	return err == nil && kind != KindHost && kind != KindExec
+	return err == nil && (kind == KindEngine || kind == KindLive)
 }
 
 // EnvError is a problem of the environment: the target cannot run here. Hint says what to do about it.

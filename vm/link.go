@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"strings"
 	"sync"
@@ -60,7 +61,7 @@ type Link struct {
 	patience, stopping time.Duration // see Target
 	cmd                *exec.Cmd
 	w                  *wire.Writer
-	in                 io.WriteCloser
+	in, out            *os.File
 	msgs               chan wire.Message // closed at the end of the stream
 	wg                 conc.WaitGroup
 
@@ -70,23 +71,39 @@ type Link struct {
 	said  tail      // standard error, and what was no message
 }
 
-// Start starts a command that carries the streams of an agent, and waits for its Hello. patience is how long that may take.
-func Start(ctx context.Context, name string, cmd *exec.Cmd, patience time.Duration) (*Link, error) {
+// File descriptors of the messages of a command whose standard output is a console.
+const (
+	linkIn  = 3
+	linkOut = 4
+)
+
+// Start starts a command that carries the messages of an agent, on its standard input and output or, if separate, on linkIn
+// and linkOut. It waits for the agent's Hello; patience is how long that may take.
+func Start(ctx context.Context, name string, cmd *exec.Cmd, separate bool, patience time.Duration) (*Link, error) {
 	l := &Link{name: name, cmd: cmd, msgs: make(chan wire.Message, 64), heard: time.Now()}
-	var out io.ReadCloser
-	var err error
-	if l.in, err = cmd.StdinPipe(); err == nil {
-		out, err = cmd.StdoutPipe()
-	}
+	in, toAgent, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
+	out, fromAgent, err := os.Pipe()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("start %s: %w", name, err), in.Close(), toAgent.Close())
+	}
+	l.in, l.out = toAgent, out
 	cmd.Stderr = &lockedTail{l}
+	if cmd.Stdin, cmd.Stdout = in, fromAgent; separate {
+		cmd.Stdin, cmd.Stdout, cmd.ExtraFiles = nil, cmd.Stderr, []*os.File{in, fromAgent}
+	}
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
 	cmd.SysProcAttr.Setpgid, cmd.SysProcAttr.Pdeathsig = true, syscall.SIGKILL
-	if err := cmd.Start(); err != nil {
+	err = cmd.Start()
+	in.Close()        //nolint:errcheck // the command's
+	fromAgent.Close() //nolint:errcheck // likewise
+	if err != nil {
+		toAgent.Close() //nolint:errcheck // nobody reads it
+		out.Close()     //nolint:errcheck // nobody writes it
 		return nil, &stress.EnvError{What: "cannot start " + name, Err: err, Hint: "is the command installed?"}
 	}
 	l.w = wire.NewWriter(l.in)
@@ -265,8 +282,9 @@ func (l *Link) finish() {
 	for range l.msgs { // the reader must not block
 	}
 	l.wg.Wait()
-	l.cmd.Wait() //nolint:errcheck // how it ended was told, or nobody asks
-	l.signal()   // what it left behind in its process group
+	l.out.Close() //nolint:errcheck // its end was seen
+	l.cmd.Wait()  //nolint:errcheck // how it ended was told, or nobody asks
+	l.signal()    // what it left behind in its process group
 }
 
 // tail keeps the last of a text.

@@ -21,6 +21,9 @@ type Target struct {
 	// patience is how long an agent that is as fast as this machine may be silent; 0 is quietTime.
 	patience time.Duration
 	stopping time.Duration // likewise, how long it may take to end a plan; 0 is stopTime
+	separate bool          // messages have file descriptors of their own, linkIn and linkOut: standard output is a console
+	cleanup  func() error  // at Close; may be nil
+	hint     string        // what to do about an agent that never was there
 	link     *Link         // nil if it must be started
 	machine  stress.Machine
 	plans    uint32
@@ -30,15 +33,16 @@ var _ stress.Kernel = (*Target)(nil)
 
 // Command returns the target that is an agent behind a command, which carries its standard input and output.
 func Command(ctx context.Context, name, command string) (*Target, error) {
-	return open(ctx, &Target{name: name, start: func() *exec.Cmd { return exec.Command("/bin/sh", "-c", command) }})
+	return open(ctx, &Target{name: name, hint: "the command must run \"stressd agent\", and carry its standard input and output as they are", start: func() *exec.Cmd { return exec.Command("/bin/sh", "-c", command) }})
 }
 
 // open starts a target for the first time.
 func open(ctx context.Context, t *Target) (*Target, error) {
 	if err := t.connect(ctx); err != nil {
+		t.Close() //nolint:errcheck // the first error counts
 		var lost *LostError
 		if errors.As(err, &lost) { // it never was there
-			err = &stress.EnvError{What: t.name + " does not answer", Err: err, Hint: "the command must run \"stressd agent\", and carry its standard input and output as they are"}
+			err = &stress.EnvError{What: t.name + " does not answer", Err: err, Hint: t.hint}
 		}
 		return nil, err
 	}
@@ -46,7 +50,7 @@ func open(ctx context.Context, t *Target) (*Target, error) {
 }
 
 func (t *Target) connect(ctx context.Context) error {
-	l, err := Start(ctx, t.name, t.start(), t.boot+helloTime)
+	l, err := Start(ctx, t.name, t.start(), t.separate, t.boot+helloTime)
 	if err != nil {
 		return err
 	}
@@ -90,10 +94,14 @@ func (t *Target) Run(ctx context.Context, p *engine.Program, plan stress.Plan, y
 
 // Close implements stress.Target.
 func (t *Target) Close() error {
-	if t.link == nil {
-		return nil
+	var err error
+	if t.link != nil {
+		err = t.link.Close()
+		t.link = nil
 	}
-	err := t.link.Close()
-	t.link = nil
+	if t.cleanup != nil {
+		err = errors.Join(err, t.cleanup())
+		t.cleanup = nil
+	}
 	return err
 }

@@ -298,7 +298,7 @@ func (r *rulesCmd) Run(a *app) error {
 
 // Run implements kong's command. Standard output carries messages only: what else is printed goes to standard error.
 func (agentCmd) Run(a *app) error {
-	if isTerminal(os.Stdin) {
+	if isTerminal(os.Stdin) && !agent.UnderInit() {
 		return errors.New("agent: standard input is a terminal: it is stressd that starts an agent, by --target exec:COMMAND")
 	}
 	fd, err := unix.FcntlInt(os.Stdout.Fd(), unix.F_DUPFD_CLOEXEC, 3)
@@ -310,7 +310,7 @@ func (agentCmd) Run(a *app) error {
 	}
 	out := os.NewFile(uintptr(fd), "messages")
 	defer out.Close()
-	return agent.Serve(a.ctx, os.Stdin, out, agent.Options{Build: version()})
+	return agent.Serve(a.ctx, os.Stdin, out, agent.Options{Build: version(), Init: agent.UnderInit()})
 }
 
 // Run implements kong's command.

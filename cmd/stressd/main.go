@@ -19,6 +19,7 @@ import (
 
 	"tracehammer/stress/campaign"
 	"tracehammer/stress/history"
+	"tracehammer/vm/agent"
 )
 
 // Exit codes; --help explains them.
@@ -45,7 +46,12 @@ type app struct {
 	tty      bool // err is a terminal
 }
 
-func main() { os.Exit(run(os.Args[1:])) }
+func main() {
+	if agent.IsInit() {
+		agent.Init()
+	}
+	os.Exit(run(os.Args[1:]))
+}
 
 func run(args []string) (code int) {
 	defer func() {

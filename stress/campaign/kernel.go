@@ -26,6 +26,8 @@ func Open(name string) (stress.Target, error) {
 		return host.New()
 	case stress.KindExec:
 		return vm.Command(context.Background(), name, arg)
+	case stress.KindUML:
+		return vm.UML(context.Background(), name, arg)
 	}
 	o, err := stress.EngineOptions(arg)
 	if err != nil {
