@@ -12,21 +12,24 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
-	"strings"
+	"runtime"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/sourcegraph/conc"
+	"golang.org/x/sys/unix"
 
 	"tracehammer/stress"
 	"tracehammer/stress/history"
 	"tracehammer/vm/wire"
 )
 
-// Times of a link to a machine as fast as this one; each grows with the machine's slowdown.
+// Times of a link, as they are where the other machine is as fast as this one. They are there for what a busy machine makes
+// everybody wait, which does not grow with a slow machine's slowness: what grows is the work in them, a small part.
 const (
 	helloTime = 20 * time.Second // from the start of an agent to its Hello, not counting a boot
 	quietTime = 10 * time.Second // an agent says every second that it lives
@@ -34,19 +37,13 @@ const (
 	stopTime  = 30 * time.Second // from Stop to Done: what is under way ends first, a hang by its deadline and clean-up
 )
 
-// LostError says that the other side is gone, and how.
-type LostError struct {
-	Name string // of the target
-	How  string
-	Last string // the last of what it said besides messages, made printable
-}
+// workShare is how much of such a time is work: an execve, the longest step of an actor, takes a third of a millisecond here,
+// of the 300 that make a hang, and agents and actors take a few steps.
+const workShare = 1.0 / 30
 
-func (e *LostError) Error() string {
-	s := fmt.Sprintf("%s is lost: %s", e.Name, e.How)
-	if e.Last != "" {
-		s += "; it said last: " + e.Last
-	}
-	return s
+// stretch is a time on a machine with a slowdown.
+func stretch(d time.Duration, slowdown float64) time.Duration {
+	return d + time.Duration(float64(d)*workShare*(slowdown-1))
 }
 
 // errLate: a plan does not end.
@@ -60,51 +57,58 @@ type Link struct {
 	name               string
 	patience, stopping time.Duration // see Target
 	cmd                *exec.Cmd
+	over               chan struct{} // closed when the command may be waited for
+	ended              chan struct{} // closed when it was
 	w                  *wire.Writer
-	in, out            *os.File
+	in                 io.WriteCloser
+	out                io.Closer
 	msgs               chan wire.Message // closed at the end of the stream
 	wg                 conc.WaitGroup
 
 	mu    sync.Mutex
 	heard time.Time // when the last message came
 	err   error     // how the stream ended
-	said  tail      // standard error, and what was no message
+	said  transcript
 }
 
-// File descriptors of the messages of a command whose standard output is a console.
-const (
-	linkIn  = 3
-	linkOut = 4
-)
+// A carrier is a command that carries the messages of an agent.
+type carrier struct {
+	cmd *exec.Cmd
+	// separate: messages have a socket of their own, on file descriptor linkFD, and standard output is a console. Files that
+	// the command is to have besides come after it.
+	separate bool
+	files    []*os.File // closed when the command was started
+}
 
-// Start starts a command that carries the messages of an agent, on its standard input and output or, if separate, on linkIn
-// and linkOut. It waits for the agent's Hello; patience is how long that may take.
-func Start(ctx context.Context, name string, cmd *exec.Cmd, separate bool, patience time.Duration) (*Link, error) {
-	l := &Link{name: name, cmd: cmd, msgs: make(chan wire.Message, 64), heard: time.Now()}
-	in, toAgent, err := os.Pipe()
+const linkFD = 3
+
+// start starts a carrier and waits for the agent's Hello; patience is how long that may take.
+func start(ctx context.Context, name string, c carrier, patience time.Duration) (*Link, error) {
+	l := &Link{name: name, cmd: c.cmd, over: make(chan struct{}), ended: make(chan struct{}), msgs: make(chan wire.Message, 64), heard: time.Now()}
+	l.said.init()
+	in, out, theirs, err := streams(c.separate)
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
-	out, fromAgent, err := os.Pipe()
+	l.in, l.out = in, out
+	c.cmd.Stderr, c.cmd.WaitDelay = &lockedTranscript{l}, byeTime
+	if c.separate {
+		c.cmd.Stdout, c.cmd.ExtraFiles = c.cmd.Stderr, append(theirs, c.files...)
+	} else {
+		c.cmd.Stdin, c.cmd.Stdout, c.cmd.ExtraFiles = theirs[0], theirs[1], c.files
+	}
+	if c.cmd.SysProcAttr == nil {
+		c.cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	c.cmd.SysProcAttr.Setpgid, c.cmd.SysProcAttr.Pdeathsig = true, syscall.SIGKILL
+	err = l.launch()
+	for _, f := range append(theirs, c.files...) {
+		f.Close() //nolint:errcheck // the command's
+	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("start %s: %w", name, err), in.Close(), toAgent.Close())
-	}
-	l.in, l.out = toAgent, out
-	cmd.Stderr = &lockedTail{l}
-	if cmd.Stdin, cmd.Stdout = in, fromAgent; separate {
-		cmd.Stdin, cmd.Stdout, cmd.ExtraFiles = nil, cmd.Stderr, []*os.File{in, fromAgent}
-	}
-	if cmd.SysProcAttr == nil {
-		cmd.SysProcAttr = &syscall.SysProcAttr{}
-	}
-	cmd.SysProcAttr.Setpgid, cmd.SysProcAttr.Pdeathsig = true, syscall.SIGKILL
-	err = cmd.Start()
-	in.Close()        //nolint:errcheck // the command's
-	fromAgent.Close() //nolint:errcheck // likewise
-	if err != nil {
-		toAgent.Close() //nolint:errcheck // nobody reads it
-		out.Close()     //nolint:errcheck // nobody writes it
-		return nil, &stress.EnvError{What: "cannot start " + name, Err: err, Hint: "is the command installed?"}
+		in.Close()  //nolint:errcheck // nobody reads it
+		out.Close() //nolint:errcheck // nobody writes it
+		return nil, startError(name, c.cmd, err)
 	}
 	l.w = wire.NewWriter(l.in)
 	l.wg.Go(func() { l.read(wire.NewReader(out)) })
@@ -114,12 +118,73 @@ func Start(ctx context.Context, name string, cmd *exec.Cmd, separate bool, patie
 		err = fmt.Errorf("%s began with %v, expected hello", name, m.Type())
 	}
 	if err != nil {
-		l.Kill()
+		l.bury(err)
 		return nil, err
 	}
 	l.Hello = hello
 	l.Slowdown = max(1, float64(hello.Work)/float64(ownWork()))
+	l.mu.Lock()
+	l.said.begin()
+	l.mu.Unlock()
 	return l, nil
+}
+
+// streams makes the connection to a command: our ends, and the files that it gets.
+func streams(separate bool) (in io.WriteCloser, out io.ReadCloser, theirs []*os.File, err error) {
+	if separate {
+		fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return nil, nil, nil, os.NewSyscallError("socketpair", err)
+		}
+		ours := os.NewFile(uintptr(fds[0]), "link")
+		defer ours.Close()
+		them := os.NewFile(uintptr(fds[1]), "link of the command")
+		conn, err := net.FileConn(ours)
+		if err != nil {
+			them.Close() //nolint:errcheck // the first error counts
+			return nil, nil, nil, err
+		}
+		return writeHalf{conn.(*net.UnixConn)}, conn, []*os.File{them}, nil
+	}
+	theirIn, ourIn, err := os.Pipe()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	ourOut, theirOut, err := os.Pipe()
+	if err != nil {
+		return nil, nil, nil, errors.Join(err, theirIn.Close(), ourIn.Close())
+	}
+	return ourIn, ourOut, []*os.File{theirIn, theirOut}, nil
+}
+
+// writeHalf is the half of a socket that is closed to say that nothing more comes.
+type writeHalf struct{ *net.UnixConn }
+
+func (h writeHalf) Close() error { return h.CloseWrite() }
+
+// launch starts the command on a thread that lives as long as the command: its death is what Pdeathsig waits for.
+func (l *Link) launch() error {
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		defer close(l.ended)
+		err := l.cmd.Start()
+		started <- err
+		if err == nil {
+			<-l.over
+			l.cmd.Wait() //nolint:errcheck // its state is kept
+		}
+	}()
+	return <-started
+}
+
+// startError says why a command did not start.
+func startError(name string, cmd *exec.Cmd, err error) error {
+	e := &stress.EnvError{What: "cannot start " + name, Err: err, Hint: "is the command installed?"}
+	if cmd.SysProcAttr.Cloneflags != 0 && !errors.Is(err, os.ErrNotExist) {
+		e.Hint = "run as root, or allow unprivileged user namespaces"
+	}
+	return e
 }
 
 // ownWork is what Work takes here.
@@ -133,7 +198,7 @@ func (l *Link) read(r *wire.Reader) {
 		l.mu.Lock()
 		l.heard = time.Now()
 		if _, noise := r.Noise(); len(noise) > 0 {
-			l.said.keep(noise)
+			l.said.Write(noise) //nolint:errcheck // never fails
 		}
 		l.err = err
 		l.mu.Unlock()
@@ -165,14 +230,14 @@ func (l *Link) next(ctx context.Context, quiet time.Duration) (wire.Message, err
 		left := quiet - time.Since(l.heard)
 		l.mu.Unlock()
 		if left <= 0 {
-			return nil, l.lostAs(fmt.Sprintf("it was silent for %v", quiet.Round(time.Second)))
+			return nil, l.lostAs(Silent, fmt.Sprintf("it was silent for %v", quiet.Round(time.Second)))
 		}
 		t.Reset(left)
 	}
 }
 
 // quiet is how long the agent may be silent.
-func (l *Link) quiet() time.Duration { return time.Duration(float64(l.patience) * l.Slowdown) }
+func (l *Link) quiet() time.Duration { return stretch(l.patience, l.Slowdown) }
 
 // lost says how the stream ended.
 func (l *Link) lost() error {
@@ -187,19 +252,17 @@ func (l *Link) lost() error {
 	if err != nil && !errors.Is(err, io.EOF) {
 		how = err.Error()
 	}
-	return l.lostAs(how)
+	return l.lostAs(Ended, how)
 }
 
-func (l *Link) lostAs(how string) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return &LostError{Name: l.name, How: how, Last: l.said.String()}
+func (l *Link) lostAs(loss Loss, how string) error {
+	return &LostError{Name: l.name, Loss: loss, How: how, Machine: l.Hello != nil && l.Hello.Init}
 }
 
 // Run has the agent run a program. Histories are handed to yield as stress.Target says.
 func (l *Link) Run(ctx context.Context, m *wire.Run, yield func(*history.History) bool) error {
 	if err := l.w.Write(m); err != nil {
-		return l.lostAs(err.Error())
+		return l.lostAs(Ended, err.Error())
 	}
 	going := true
 	var late time.Time // when a plan that was stopped should be over
@@ -208,7 +271,7 @@ func (l *Link) Run(ctx context.Context, m *wire.Run, yield func(*history.History
 			return nil
 		}
 		going = false
-		late = time.Now().Add(time.Duration(float64(l.stopping)*l.Slowdown) + m.Plan.Deadline)
+		late = time.Now().Add(stretch(l.stopping, l.Slowdown) + m.Plan.Deadline)
 		return l.w.Write(&wire.Stop{ID: m.ID})
 	}
 	drain := context.WithoutCancel(ctx)
@@ -220,11 +283,11 @@ func (l *Link) Run(ctx context.Context, m *wire.Run, yield func(*history.History
 		msg, err := l.next(in, l.quiet())
 		cancel()
 		if errors.Is(err, errLate) {
-			return l.lostAs("it lives, but does not end a plan that it was told to end")
+			return l.lostAs(Endless, "it lives, but does not end a plan that it was told to end")
 		}
 		if err != nil && going && ctx.Err() != nil {
 			if err := stop(); err != nil {
-				return l.lostAs(err.Error())
+				return l.lostAs(Ended, err.Error())
 			}
 			continue
 		}
@@ -238,15 +301,15 @@ func (l *Link) Run(ctx context.Context, m *wire.Run, yield func(*history.History
 			}
 			h, err := history.ReadJSONL(bytes.NewReader(msg.History))
 			if err != nil {
-				return l.lostAs("it sent a malformed history: " + err.Error())
+				return l.lostAs(Garbled, "it sent a malformed history: "+err.Error())
 			}
 			h.Target = l.name
 			if len(h.Actors) != len(m.Program.Actors) {
-				return l.lostAs("it sent a history of another program")
+				return l.lostAs(Garbled, "it sent a history of another program")
 			}
 			if !yield(h) {
 				if err := stop(); err != nil {
-					return l.lostAs(err.Error())
+					return l.lostAs(Ended, err.Error())
 				}
 			}
 		case *wire.Done:
@@ -261,10 +324,36 @@ func (l *Link) Run(ctx context.Context, m *wire.Run, yield func(*history.History
 func (l *Link) Close() error {
 	l.w.Write(&wire.Bye{}) //nolint:errcheck // it may be gone already
 	l.in.Close()           //nolint:errcheck // likewise
-	t := time.AfterFunc(time.Duration(float64(byeTime)*l.Slowdown), func() { l.signal() })
+	t := time.AfterFunc(stretch(byeTime, l.Slowdown), l.signal)
 	defer t.Stop()
 	l.finish()
 	return nil
+}
+
+// bury ends the command of a link that err says is lost, and has the LostError in it tell all that is known by then.
+func (l *Link) bury(err error) {
+	var lost *LostError
+	is := errors.As(err, &lost)
+	if is && lost.Loss == Ended { // it may still be saying why
+		t := time.AfterFunc(byeTime, l.signal)
+		defer t.Stop()
+		l.finish()
+	} else {
+		l.Kill()
+	}
+	if !is {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	lost.Last, lost.Console = l.said.words(), l.said.lines()
+	lost.Report = l.said.report()
+	if lost.Loss == Ended && l.cmd.ProcessState != nil && !l.cmd.ProcessState.Success() {
+		lost.How += ", " + l.cmd.ProcessState.String()
+		ws, ok := l.cmd.ProcessState.Sys().(syscall.WaitStatus)
+		lost.Killed = ok && ws.Signal() == syscall.SIGKILL
+		lost.Died = ok && ws.Signaled() && !lost.Killed
+	}
 }
 
 // Kill ends the command at once, with all that it started.
@@ -283,34 +372,7 @@ func (l *Link) finish() {
 	}
 	l.wg.Wait()
 	l.out.Close() //nolint:errcheck // its end was seen
-	l.cmd.Wait()  //nolint:errcheck // how it ended was told, or nobody asks
-	l.signal()    // what it left behind in its process group
-}
-
-// tail keeps the last of a text.
-type tail struct{ b []byte }
-
-const tailSize = 2 << 10
-
-func (t *tail) keep(b []byte) {
-	t.b = append(t.b, b[max(0, len(b)-tailSize):]...)
-	if over := len(t.b) - tailSize; over > 0 {
-		t.b = append(t.b[:0], t.b[over:]...)
-	}
-}
-
-// String is the last lines, on one line.
-func (t *tail) String() string {
-	lines := strings.FieldsFunc(string(t.b), func(r rune) bool { return r == '\n' || r == '\r' })
-	return history.Printable(strings.Join(lines[max(0, len(lines)-5):], " | "))
-}
-
-// lockedTail is standard error.
-type lockedTail struct{ l *Link }
-
-func (t *lockedTail) Write(b []byte) (int, error) {
-	t.l.mu.Lock()
-	defer t.l.mu.Unlock()
-	t.l.said.keep(b)
-	return len(b), nil
+	close(l.over)
+	<-l.ended
+	l.signal() // what it left behind in its process group
 }

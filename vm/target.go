@@ -16,13 +16,11 @@ import (
 // Target runs programs through an agent.
 type Target struct {
 	name  string
-	start func() *exec.Cmd
+	start func() (carrier, error)
 	boot  time.Duration // what the start of the machine may take, besides the agent's
 	// patience is how long an agent that is as fast as this machine may be silent; 0 is quietTime.
 	patience time.Duration
 	stopping time.Duration // likewise, how long it may take to end a plan; 0 is stopTime
-	separate bool          // messages have file descriptors of their own, linkIn and linkOut: standard output is a console
-	cleanup  func() error  // at Close; may be nil
 	hint     string        // what to do about an agent that never was there
 	link     *Link         // nil if it must be started
 	machine  stress.Machine
@@ -33,13 +31,13 @@ var _ stress.Kernel = (*Target)(nil)
 
 // Command returns the target that is an agent behind a command, which carries its standard input and output.
 func Command(ctx context.Context, name, command string) (*Target, error) {
-	return open(ctx, &Target{name: name, hint: "the command must run \"stressd agent\", and carry its standard input and output as they are", start: func() *exec.Cmd { return exec.Command("/bin/sh", "-c", command) }})
+	return open(ctx, &Target{name: name, hint: "the command must run \"stressd agent\", and carry its standard input and output as they are",
+		start: func() (carrier, error) { return carrier{cmd: exec.Command("/bin/sh", "-c", command)}, nil }})
 }
 
 // open starts a target for the first time.
 func open(ctx context.Context, t *Target) (*Target, error) {
 	if err := t.connect(ctx); err != nil {
-		t.Close() //nolint:errcheck // the first error counts
 		var lost *LostError
 		if errors.As(err, &lost) { // it never was there
 			err = &stress.EnvError{What: t.name + " does not answer", Err: err, Hint: t.hint}
@@ -50,7 +48,11 @@ func open(ctx context.Context, t *Target) (*Target, error) {
 }
 
 func (t *Target) connect(ctx context.Context) error {
-	l, err := Start(ctx, t.name, t.start(), t.separate, t.boot+helloTime)
+	c, err := t.start()
+	if err != nil {
+		return err
+	}
+	l, err := start(ctx, t.name, c, t.boot+helloTime)
 	if err != nil {
 		return err
 	}
@@ -78,12 +80,17 @@ func (t *Target) Run(ctx context.Context, p *engine.Program, plan stress.Plan, y
 	if plan.Deadline <= 0 {
 		plan.Deadline = stress.DefaultDeadline
 	}
-	plan.Deadline = time.Duration(float64(plan.Deadline) * t.link.Slowdown)
+	plan.Deadline = stretch(plan.Deadline, t.link.Slowdown)
 	t.plans++
 	err := t.link.Run(ctx, &wire.Run{ID: t.plans, Program: p, Plan: plan}, yield)
 	var lost *LostError
-	if errors.As(err, &lost) {
-		t.link.Kill()
+	var fault *wire.FaultError
+	switch {
+	case errors.As(err, &lost):
+		t.link.bury(err)
+		t.link = nil
+	case errors.As(err, &fault) && fault.Kind == wire.FaultUnkillable && t.link.Hello.Init:
+		t.link.Kill() // only a new kernel is rid of what SIGKILL does not end
 		t.link = nil
 	}
 	if err == nil {
@@ -94,14 +101,10 @@ func (t *Target) Run(ctx context.Context, p *engine.Program, plan stress.Plan, y
 
 // Close implements stress.Target.
 func (t *Target) Close() error {
-	var err error
-	if t.link != nil {
-		err = t.link.Close()
-		t.link = nil
+	if t.link == nil {
+		return nil
 	}
-	if t.cleanup != nil {
-		err = errors.Join(err, t.cleanup())
-		t.cleanup = nil
-	}
+	err := t.link.Close()
+	t.link = nil
 	return err
 }

@@ -70,10 +70,10 @@ func hello() {
 // as returns a target whose agent has a role.
 func as(t *testing.T, role string) *Target {
 	t.Helper()
-	tg := &Target{name: "exec:" + role, start: func() *exec.Cmd {
+	tg := &Target{name: "exec:" + role, start: func() (carrier, error) {
 		c := exec.Command("/proc/self/exe")
 		c.Env = append(os.Environ(), roleEnv+"="+role)
-		return c
+		return carrier{cmd: c}, nil
 	}}
 	t.Cleanup(func() {
 		if err := tg.Close(); err != nil {
@@ -175,10 +175,10 @@ func TestLost(t *testing.T) {
 
 // TestNoOrphans: what an agent's command started ends with it.
 func TestNoOrphans(t *testing.T) {
-	tg := &Target{name: "exec:sleeper", start: func() *exec.Cmd {
+	tg := &Target{name: "exec:sleeper", start: func() (carrier, error) {
 		c := exec.Command("/bin/sh", "-c", `sleep 1000 & "$0"`, fmt.Sprintf("/proc/%d/exe", os.Getpid()))
 		c.Env = append(os.Environ(), roleEnv+"=silent")
-		return c
+		return carrier{cmd: c}, nil
 	}}
 	if err := tg.connect(t.Context()); err != nil {
 		t.Fatal(err)

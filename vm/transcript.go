@@ -1,0 +1,82 @@
+package vm
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+
+	"tracehammer/stress/history"
+	"tracehammer/vm/console"
+)
+
+// Of a console, however much comes: what is kept for people, and how many lines of it errors quote.
+const (
+	transcriptSize = 64 << 10
+	maxReports     = 16
+	quoted         = 5
+)
+
+// transcript is what the other side says besides messages: the last of it, and the reports of its kernel.
+type transcript struct {
+	last    []byte
+	parser  *console.Parser
+	reports []console.Report
+	on      func([]byte) // hears all of it; may be nil
+}
+
+func (t *transcript) init() {
+	t.parser = console.NewParser(func(r console.Report) {
+		if len(t.reports) < maxReports {
+			t.reports = append(t.reports, r)
+		}
+	})
+}
+
+// begin forgets the reports so far: what a kernel says as it starts is no run's fault.
+func (t *transcript) begin() {
+	t.parser.Flush()
+	t.reports = nil
+}
+
+// Write implements io.Writer. It never fails.
+func (t *transcript) Write(b []byte) (int, error) {
+	t.parser.Write(b) //nolint:errcheck // never fails
+	t.last = append(t.last, b[max(0, len(b)-transcriptSize):]...)
+	if len(t.last) > 2*transcriptSize { // moved once for each transcriptSize bytes
+		t.last = append(t.last[:0], t.last[len(t.last)-transcriptSize:]...)
+	}
+	if t.on != nil {
+		t.on(b)
+	}
+	return len(b), nil
+}
+
+// lines are those that are kept.
+func (t *transcript) lines() []string {
+	text := string(bytes.ReplaceAll(t.last[max(0, len(t.last)-transcriptSize):], []byte("\r"), nil))
+	return strings.FieldsFunc(text, func(r rune) bool { return r == '\n' })
+}
+
+// words are the last lines, on one line.
+func (t *transcript) words() string {
+	lines := t.lines()
+	return history.Printable(strings.Join(lines[max(0, len(lines)-quoted):], " | "))
+}
+
+// report is the first report since begin, a whole one if there is one; nil for none. Nothing may be written after it.
+func (t *transcript) report() *console.Report {
+	t.parser.Close()
+	if len(t.reports) == 0 {
+		return nil
+	}
+	return &t.reports[max(0, slices.IndexFunc(t.reports, func(r console.Report) bool { return !r.State.Corrupted() }))]
+}
+
+// lockedTranscript is standard error, or a console.
+type lockedTranscript struct{ l *Link }
+
+func (t *lockedTranscript) Write(b []byte) (int, error) {
+	t.l.mu.Lock()
+	defer t.l.mu.Unlock()
+	return t.l.said.Write(b)
+}
