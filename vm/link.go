@@ -60,6 +60,7 @@ type Link struct {
 	over               chan struct{} // closed when the command may be waited for
 	ended              chan struct{} // closed when it was
 	w                  *wire.Writer
+	window             *wire.Window // nil if there is none
 	in                 io.WriteCloser
 	out                io.Closer
 	msgs               chan wire.Message // closed at the end of the stream
@@ -122,8 +123,13 @@ func start(ctx context.Context, name string, c carrier, patience time.Duration) 
 		return nil, err
 	}
 	l.Hello = hello
+	l.patience = quietTime
 	l.Slowdown = max(1, float64(hello.Work)/float64(ownWork()))
 	l.mu.Lock()
+	if hello.Window > 0 {
+		l.window = wire.NewWindow(l.in, hello.Window, l.quiet())
+		l.w = wire.NewWriter(l.window)
+	}
 	l.said.begin()
 	l.mu.Unlock()
 	return l, nil
@@ -190,7 +196,7 @@ func startError(name string, cmd *exec.Cmd, err error) error {
 // ownWork is what Work takes here.
 var ownWork = sync.OnceValue(wire.Work)
 
-// read passes messages on. Pulses end here: they only say that the agent lives.
+// read passes messages on. Pulses and acknowledgements end here.
 func (l *Link) read(r *wire.Reader) {
 	defer close(l.msgs)
 	for {
@@ -201,11 +207,18 @@ func (l *Link) read(r *wire.Reader) {
 			l.said.Write(noise) //nolint:errcheck // never fails
 		}
 		l.err = err
+		window := l.window
 		l.mu.Unlock()
 		if err != nil {
 			return
 		}
-		if m.Type() != wire.TypePulse {
+		switch m := m.(type) {
+		case *wire.Pulse:
+		case *wire.Ack:
+			if window != nil {
+				window.Acked(m)
+			}
+		default:
 			l.msgs <- m
 		}
 	}
@@ -255,6 +268,14 @@ func (l *Link) lost() error {
 	return l.lostAs(Ended, how)
 }
 
+// unsent says that a message could not be sent.
+func (l *Link) unsent(err error) error {
+	if errors.Is(err, wire.ErrShut) {
+		return l.lostAs(Silent, err.Error())
+	}
+	return l.lostAs(Ended, err.Error())
+}
+
 func (l *Link) lostAs(loss Loss, how string) error {
 	return &LostError{Name: l.name, Loss: loss, How: how, Machine: l.Hello != nil && l.Hello.Init}
 }
@@ -262,7 +283,7 @@ func (l *Link) lostAs(loss Loss, how string) error {
 // Run has the agent run a program. Histories are handed to yield as stress.Target says.
 func (l *Link) Run(ctx context.Context, m *wire.Run, yield func(*history.History) bool) error {
 	if err := l.w.Write(m); err != nil {
-		return l.lostAs(Ended, err.Error())
+		return l.unsent(err)
 	}
 	going := true
 	var late time.Time // when a plan that was stopped should be over
@@ -287,7 +308,7 @@ func (l *Link) Run(ctx context.Context, m *wire.Run, yield func(*history.History
 		}
 		if err != nil && going && ctx.Err() != nil {
 			if err := stop(); err != nil {
-				return l.lostAs(Ended, err.Error())
+				return l.unsent(err)
 			}
 			continue
 		}
@@ -309,7 +330,7 @@ func (l *Link) Run(ctx context.Context, m *wire.Run, yield func(*history.History
 			}
 			if !yield(h) {
 				if err := stop(); err != nil {
-					return l.lostAs(Ended, err.Error())
+					return l.unsent(err)
 				}
 			}
 		case *wire.Done:

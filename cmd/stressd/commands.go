@@ -310,7 +310,7 @@ func (agentCmd) Run(a *app) error {
 	}
 	out := os.NewFile(uintptr(fd), "messages")
 	defer out.Close()
-	return agent.Serve(a.ctx, os.Stdin, out, agent.Options{Build: version(), Init: agent.UnderInit()})
+	return agent.Serve(a.ctx, os.Stdin, out, agent.Options{Build: version(), Init: agent.UnderInit(), Window: agent.Window()})
 }
 
 // Run implements kong's command.

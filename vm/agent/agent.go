@@ -34,6 +34,8 @@ const beat = time.Second
 type Options struct {
 	Build string // version of the program, for Hello
 	Init  bool   // the machine is there for this agent alone
+	// Window is what the stream can hold, 0 if it holds the other end back when it is full.
+	Window int64
 }
 
 type agent struct {
@@ -50,8 +52,11 @@ func Serve(ctx context.Context, r io.Reader, w io.Writer, opt Options) error {
 	defer cancel()
 	a := &agent{w: wire.NewWriter(w), plans: make(chan *wire.Run, 1), files: map[string]*os.File{}}
 	m := host.Info()
-	if err := a.w.Write(&wire.Hello{Build: opt.Build, Machine: m, Features: features(), Work: wire.Work(), Init: opt.Init}); err != nil {
+	if err := a.w.Write(&wire.Hello{Build: opt.Build, Machine: m, Features: features(), Work: wire.Work(), Init: opt.Init, Window: opt.Window}); err != nil {
 		return err
+	}
+	if opt.Window > 0 {
+		r = wire.Acknowledge(r, a.w, opt.Window)
 	}
 	var wg conc.WaitGroup
 	wg.Go(func() { a.pulse(ctx) })

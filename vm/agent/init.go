@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"tracehammer/vm/wire"
 )
 
 // LinkParam is the kernel parameter that names the device on which the agent of a machine reaches stressd.
@@ -73,6 +75,14 @@ const initEnv = "TRACEHAMMER_INIT"
 
 // UnderInit says whether this agent is the child of Init.
 func UnderInit() bool { return os.Getenv(initEnv) != "" && os.Getppid() == 1 }
+
+// Window is what the standard input of an agent can hold, 0 if whoever fills it waits.
+func Window() int64 {
+	if _, err := unix.IoctlGetTermios(int(os.Stdin.Fd()), unix.TCGETS); err != nil {
+		return 0
+	}
+	return wire.TerminalWindow
+}
 
 // openLink opens the device that the kernel's command line names, and makes it carry bytes as they are.
 func openLink() (*os.File, error) {

@@ -25,3 +25,9 @@ func (f *Fault) Err(name string) error {
 	}
 	return fmt.Errorf("%s: %w", name, &FaultError{f.Kind, f.Text})
 }
+
+// IsUnkillable says whether err is that SIGKILL did not end an actor at the other end.
+func IsUnkillable(err error) bool {
+	var f *FaultError
+	return errors.As(err, &f) && f.Kind == FaultUnkillable
+}

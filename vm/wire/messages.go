@@ -27,10 +27,11 @@ const (
 	TypeOutput                 // agent: its standard output or error
 	TypeExit                   // agent: it is over
 	TypeBye                    // stressd: end; the machine powers off
+	TypeAck                    // agent: how much it has read, where Hello asks for a window
 	numTypes
 )
 
-var typeNames = [numTypes]string{"", "hello", "run", "result", "done", "stop", "pulse", "file", "exec", "input", "output", "exit", "bye"}
+var typeNames = [numTypes]string{"", "hello", "run", "result", "done", "stop", "pulse", "file", "exec", "input", "output", "exit", "bye", "ack"}
 
 func (t Type) String() string {
 	if t > 0 && t < numTypes {
@@ -55,6 +56,8 @@ type Hello struct {
 	Features map[string]bool `json:"features"`
 	Work     time.Duration   `json:"work"` // what Work took there
 	Init     bool            `json:"init"` // the agent is /init: it powers the machine off when it ends
+	// Window is how many bytes may be on their way to the agent: a terminal loses what comes when it is full. 0: any number.
+	Window int64 `json:"window,omitempty"`
 }
 
 // Run asks for the runs of a plan. An agent runs one plan at a time.
@@ -145,6 +148,11 @@ type Exit struct {
 // Bye ends the agent.
 type Bye struct{}
 
+// Ack says how many bytes the agent has read.
+type Ack struct {
+	Bytes int64 `json:"bytes"`
+}
+
 func (*Hello) Type() Type  { return TypeHello }
 func (*Run) Type() Type    { return TypeRun }
 func (*Result) Type() Type { return TypeResult }
@@ -157,6 +165,7 @@ func (*Input) Type() Type  { return TypeInput }
 func (*Output) Type() Type { return TypeOutput }
 func (*Exit) Type() Type   { return TypeExit }
 func (*Bye) Type() Type    { return TypeBye }
+func (*Ack) Type() Type    { return TypeAck }
 
 func (m *Result) bulk() *[]byte { return &m.History }
 func (m *File) bulk() *[]byte   { return &m.Data }
@@ -189,6 +198,8 @@ func newMessage(t Type) Message {
 		return new(Exit)
 	case TypeBye:
 		return new(Bye)
+	case TypeAck:
+		return new(Ack)
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ func samples() []Message {
 		&Done{ID: 7, Fault: &Fault{Kind: FaultEnv, Text: "no", Hint: "do"}},
 		&Stop{ID: 7}, &Pulse{Awake: 5}, &File{Path: "/a", Mode: 0o755, First: true, Data: magic},
 		&Exec{ID: 1, Argv: []string{"a", "b c"}}, &Input{ID: 1, EOF: true}, &Output{ID: 1, Stream: 2, Data: []byte("x")},
-		&Exit{ID: 1, Code: -1, Signal: 9}, &Bye{},
+		&Exit{ID: 1, Code: -1, Signal: 9}, &Bye{}, &Ack{Bytes: 1 << 40},
 	}
 }
 
@@ -200,5 +200,54 @@ func TestFlood(t *testing.T) {
 func TestTooLong(t *testing.T) {
 	if err := NewWriter(io.Discard).Write(&Result{History: make([]byte, MaxPayload)}); err == nil {
 		t.Error("a message longer than a frame was sent")
+	}
+}
+
+// TestWindow: no more than the window is ever on its way, all of it arrives, and an end that takes nothing is told from one
+// that is slow.
+func TestWindow(t *testing.T) {
+	const size = 64
+	r, w := io.Pipe()
+	win := NewWindow(w, size, time.Minute)
+	acks, acked := io.Pipe()
+	var most, read int64
+	go func() {
+		defer acked.Close()
+		in := Acknowledge(r, NewWriter(acked), size)
+		buf := make([]byte, 7)
+		for {
+			n, err := in.Read(buf)
+			if err != nil {
+				return
+			}
+			read += int64(n)
+		}
+	}()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for acks := NewReader(acks); ; {
+			m, err := acks.Next()
+			if err != nil {
+				return
+			}
+			win.mu.Lock()
+			most = max(most, win.sent-win.acked)
+			win.mu.Unlock()
+			win.Acked(m.(*Ack))
+		}
+	}()
+	if n, err := win.Write(make([]byte, 100*size)); n != 100*size || err != nil {
+		t.Errorf("wrote %d: %v", n, err)
+	}
+	w.Close()
+	<-done
+	if read != 100*size || most == 0 || most > size {
+		t.Errorf("%d bytes came, %d were on their way", read, most)
+	}
+	win = NewWindow(io.Discard, size, time.Millisecond)
+	win.Acked(&Ack{Bytes: 1 << 40}) // of what was not sent
+	if n, err := win.Write(make([]byte, size+1)); n != size || !errors.Is(err, ErrShut) {
+		t.Errorf("wrote %d: %v", n, err)
 	}
 }
