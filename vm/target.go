@@ -84,12 +84,11 @@ func (t *Target) Run(ctx context.Context, p *engine.Program, plan stress.Plan, y
 	t.plans++
 	err := t.link.Run(ctx, &wire.Run{ID: t.plans, Program: p, Plan: plan}, yield)
 	var lost *LostError
-	var fault *wire.FaultError
 	switch {
 	case errors.As(err, &lost):
 		t.link.bury(err)
 		t.link = nil
-	case errors.As(err, &fault) && fault.Kind == wire.FaultUnkillable && t.link.Hello.Init:
+	case wire.IsUnkillable(err) && t.link.Hello.Init:
 		t.link.Kill() // only a new kernel is rid of what SIGKILL does not end
 		t.link = nil
 	}

@@ -39,6 +39,7 @@ type tally struct {
 	marks      engine.Marks
 	program    bool // the turn was the first of its program
 	outcomes   int  // new ones
+	lost       uint64
 }
 
 func (b *board) add(c *Count, t *tally) {
@@ -46,6 +47,7 @@ func (b *board) add(c *Count, t *tally) {
 	defer b.mu.Unlock()
 	c.Verdicts.add(&t.Verdicts)
 	c.Operations += t.operations
+	c.Lost += t.lost
 	c.marks.Add(&t.marks)
 	if t.program && t.Runs > 0 {
 		c.Programs++

@@ -18,6 +18,7 @@ import (
 	"tracehammer/stress/history"
 	"tracehammer/stress/oracle"
 	"tracehammer/stress/rules"
+	"tracehammer/vm"
 )
 
 // Checked says what became of one scenario on one target.
@@ -184,10 +185,15 @@ func (r *runner) checkKernel(ctx context.Context, s *corpus.Scenario, p *engine.
 	if unknown > 0 {
 		c.Detail += fmt.Sprintf(", %d of them undecided", unknown)
 	}
+	var lost *vm.LostError
+	if errors.As(err, &lost) {
+		c.problem("%v", lost)
+		err = nil
+	}
 	switch {
 	case shown != nil:
 		c.Detail += fmt.Sprintf(", known bug %d shows", shown.Row)
-	case len(known) > 0 && ctx.Err() == nil:
+	case len(known) > 0 && ctx.Err() == nil && lost == nil:
 		c.problem("marked %v, but no run showed it", &known[0])
 	}
 	return err

@@ -162,6 +162,7 @@ type Count struct {
 	// Coverage is how many different rules, pairs of rules, results and sequences of two results the runs showed; in the summary only.
 	Coverage map[string]int `json:"coverage,omitempty"`
 	Kept     int            `json:"kept,omitempty"` // variations that showed something new
+	Lost     uint64         `json:"lost,omitempty"` // times that the machine went away, and that was no finding
 	marks    engine.Marks
 	covered  *coverage.Set
 }

@@ -16,6 +16,7 @@ import (
 	"tracehammer/stress/history"
 	"tracehammer/stress/oracle"
 	"tracehammer/stress/schedule"
+	"tracehammer/vm"
 )
 
 const (
@@ -226,6 +227,9 @@ func (c checker) Run(ctx context.Context, s *corpus.Scenario, plan stress.Plan, 
 			break
 		}
 		plan.Seed += uint64(t.Runs - before) // a broken invariant ends the target's work early: on with the rest of it
+	}
+	if lost := (*vm.LostError)(nil); errors.As(err, &lost) {
+		err = nil // a candidate that loses the machine does not show what is wanted
 	}
 	return t, err
 }

@@ -17,6 +17,8 @@ import (
 	"tracehammer/stress/host"
 	"tracehammer/stress/oracle"
 	"tracehammer/stress/schedule"
+	"tracehammer/vm"
+	"tracehammer/vm/wire"
 )
 
 // runner is a target with the oracle that judges its runs.
@@ -66,8 +68,8 @@ type verdict struct {
 }
 
 // run runs p under plan and hands every run with its verdict to see, until that returns false. A violation that ends the
-// target's work (a broken invariant or a crash of the engine, actors that survive SIGKILL) has no history. Being cancelled
-// is no error.
+// target's work (a broken invariant or a crash of the engine, actors that survive SIGKILL, a kernel that died) has no history.
+// A machine that is lost otherwise is a *vm.LostError; the next run starts it again. Being cancelled is no error.
 func (r *runner) run(ctx context.Context, p *engine.Program, plan stress.Plan, see func(*history.History, *verdict) bool) error {
 	var err error
 	died := crashed(func() {
@@ -92,14 +94,20 @@ func (r *runner) run(ctx context.Context, p *engine.Program, plan stress.Plan, s
 	var broken *engine.InvariantError
 	var livelock *stress.LivelockError
 	var unkillable *host.UnkillableError
+	var lost *vm.LostError
 	v := verdict{Verdict: oracle.Verdict{Kind: oracle.Invariant, Actor: engine.NoActor, Instr: -1}, schedule: last}
 	switch {
 	case errors.As(err, &broken):
 		v.Title, v.Explanation = fmt.Sprintf("invariant: the engine breaks invariant %d", broken.N), broken.Error()
 	case errors.As(err, &livelock):
 		v.Title, v.Explanation = "invariant: the engine is in a livelock", livelock.Error()
-	case errors.As(err, &unkillable):
-		v.Title, v.Explanation, v.Rules = "invariant: SIGKILL does not end an actor", unkillable.Error(), []int{112}
+	case errors.As(err, &unkillable), wire.IsUnkillable(err):
+		v.Title, v.Explanation, v.Rules = "invariant: SIGKILL does not end an actor", err.Error(), []int{112}
+	case errors.As(err, &lost):
+		var is bool
+		if v, is = lostVerdict(lost); !is {
+			return err
+		}
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return nil
 	default:

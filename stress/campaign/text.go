@@ -30,6 +30,8 @@ func (t *Text) Report(e Event) error {
 		return t.print(t.Err, startText(e))
 	case Skip:
 		return t.print(t.Err, skipText(e))
+	case Lost:
+		return t.print(t.Err, lostText(e))
 	case Found:
 		return t.print(t.Out, foundText(e))
 	case Summary:
@@ -78,6 +80,10 @@ func skipText(s Skip) string {
 		what = fmt.Sprintf("%s on %s", history.Printable(s.Scenario), s.Target)
 	}
 	return fmt.Sprintf("skipped: %s: %s\n", what, history.Printable(s.Reason))
+}
+
+func lostText(l Lost) string {
+	return fmt.Sprintf("lost: %s on %s: %s\n", history.Printable(l.Scenario), l.Target, history.Printable(l.How))
 }
 
 func progressText(p Progress) string {
@@ -142,6 +148,9 @@ func summaryText(s Summary) string {
 	for _, c := range s.PerTarget {
 		fmt.Fprintf(&b, "%s: %d runs of %d scenarios, %d operations, %s runs/s: %d admitted, %d not admitted, %d unknown (%s), %d hangs, %d waits for good as the engine predicts, %d late verdicts, %d other violations\n",
 			c.Target, c.Runs, c.Programs, c.Operations, short(c.RunsPerSecond), c.Admitted, c.NotAdmitted, c.Unknown, share(c.Unknown, c.Runs), c.Hangs, c.HangsPredicted, c.Late, c.Violations)
+		if c.Lost > 0 {
+			fmt.Fprintf(&b, "%s: was lost %d times (see above)\n", c.Target, c.Lost)
+		}
 		if n := c.Coverage; n != nil {
 			fmt.Fprintf(&b, "%s: covered %s; kept %d variations that were the first to show something\n", c.Target, coveredText(n), c.Kept)
 		}

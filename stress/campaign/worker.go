@@ -18,6 +18,7 @@ import (
 	"tracehammer/stress/coverage"
 	"tracehammer/stress/history"
 	"tracehammer/stress/oracle"
+	"tracehammer/vm"
 )
 
 // Runs in one turn of an item. A first turn must not cost much if the item turns out dull; a turn on the engine is short.
@@ -42,6 +43,7 @@ type worker struct {
 	cpus  []int
 	gen   *gen.Gen
 	shown coverage.Set // by this turn
+	lost  int          // turns in a row that lost the machine
 }
 
 // work is the life of worker n of a team, until ctx is done.
@@ -137,6 +139,13 @@ func (w *worker) turn(ctx context.Context, it *item) error {
 	if refused := (*actor.ProgramError)(nil); errors.As(err, &refused) {
 		it.dull, err = true, nil // a variation that actors must not run
 		it.runs++
+	}
+	if gone := (*vm.LostError)(nil); !errors.As(err, &gone) {
+		w.lost = 0
+	} else if w.lost++; w.lost < maxLost {
+		w.out.report(Lost{Target: w.team.name, Scenario: it.scenario.Name, How: gone.Error()})
+		it.dull, err = true, nil
+		t.lost++
 	}
 	if sampling {
 		it.delays.sampled()
