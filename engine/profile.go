@@ -89,6 +89,7 @@ const (
 	SwNoBlockstep
 	SwNoSinglestep
 	SwNoSysemu
+	SwNoTracehook
 	// gVisor.
 	SwAttachNoWait
 	SwAttachInExec
@@ -109,6 +110,8 @@ type SwitchInfo struct {
 	Before Release // Linux older than that has it; zero: no release
 	Arch   []Arch  // architectures that have it, whatever the release
 	GVisor bool
+	// Probe is what an agent tries for it, beside the release: kernels that say no have the switch. Empty: nothing.
+	Probe  string
 	Utrace bool // the ptrace of 2009 over utrace has it
 	Rules  []Rule
 	Doc    string // what such a kernel does
@@ -134,7 +137,7 @@ var switchTable = [NumSwitches]SwitchInfo{
 		Doc: "SECCOMP_GET_METADATA is unknown: EIO", Source: "commit 26500475ac1b, 4.16; gVisor: Task.Ptrace"},
 	SwNoSyscallInfo: {Name: "no-syscall-info", Before: Release{5, 3}, GVisor: true, Rules: []Rule{56, 111},
 		Doc: "GET_SYSCALL_INFO is unknown: EIO; syscall stops have no message", Source: "commit 201766a20e30, 5.3; gVisor: Task.Ptrace, ptraceTrapLocked"},
-	SwNoRseqConfiguration: {Name: "no-rseq-configuration", Before: Release{5, 13}, GVisor: true, Rules: []Rule{111},
+	SwNoRseqConfiguration: {Name: "no-rseq-configuration", Before: Release{5, 13}, GVisor: true, Probe: "ptrace-get-rseq-configuration", Rules: []Rule{111},
 		Doc: "GET_RSEQ_CONFIGURATION is unknown: EIO", Source: "commit 90f093fa8ea4, 5.13; gVisor: Task.Ptrace"},
 	SwKillResumes: {Name: "kill-resumes", Before: Release{5, 19}, GVisor: true, Rules: []Rule{19},
 		Doc: "KILL is a restart with SIGKILL: it does nothing outside of stops, nor in those whose restart signal is ignored", Source: "commit 6a2d90ba027a, 5.19 (row 48); gVisor: ptraceKill"},
@@ -156,12 +159,14 @@ var switchTable = [NumSwitches]SwitchInfo{
 		Doc: "SETOPTIONS applies the known bits, and then fails for the unknown ones", Source: "section 5.2 of the specification"},
 	SwTraceeHidden: {Name: "tracee-hidden", Utrace: true, Rules: []Rule{92},
 		Doc: "a real parent's wait sees neither stops nor continuations of a child that somebody else traces", Source: "H7 of the specification (5.4)"},
-	SwNoBlockstep: {Name: "no-blockstep", Arch: []Arch{ARM64, RISCV64}, GVisor: true, Rules: []Rule{17},
+	SwNoBlockstep: {Name: "no-blockstep", Arch: []Arch{ARM64, RISCV64}, GVisor: true, Probe: "ptrace-singleblock", Rules: []Rule{17},
 		Doc: "the processor has no block step: SINGLEBLOCK gives EIO", Source: "arch_has_block_step; gVisor: Task.Ptrace"},
 	SwNoSinglestep: {Name: "no-singlestep", Arch: []Arch{RISCV64}, Rules: []Rule{17, 58},
 		Doc: "the kernel cannot step: SINGLESTEP gives EIO", Source: "arch_has_single_step; arch/riscv has none"},
-	SwNoSysemu: {Name: "no-sysemu", Arch: []Arch{RISCV64}, Rules: []Rule{17, 54},
+	SwNoSysemu: {Name: "no-sysemu", Arch: []Arch{RISCV64}, Probe: "ptrace-sysemu", Rules: []Rule{17, 54},
 		Doc: "SYSEMU and SYSEMU_SINGLESTEP give EIO", Source: "arch/riscv/include/uapi/asm/ptrace.h of 6.1 has none"},
+	SwNoTracehook: {Name: "no-tracehook", Probe: "ptrace-getregset", Rules: []Rule{56, 110, 111},
+		Doc: "GETREGSET, SETREGSET, GET_ and SET_SYSCALL_INFO are unknown: EIO", Source: "ptrace_request: they need HAVE_ARCH_TRACEHOOK, which User Mode Linux of 6.1 has not"},
 	SwAttachNoWait: {Name: "attach-no-wait", GVisor: true, Rules: []Rule{9},
 		Doc: "attach to a stopped target does not wait for its trap", Source: "gVisor: ptraceAttach, which says so"},
 	SwAttachInExec: {Name: "attach-in-exec", GVisor: true, Rules: []Rule{7},

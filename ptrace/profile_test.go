@@ -37,6 +37,7 @@ func TestSwitches(t *testing.T) {
 		engine.SwNoBlockstep:          {request(Singleblock, 0, 99), "EIO", ""}, // a bad signal is EIO anyway
 		engine.SwNoSinglestep:         {request(Singlestep, 0, 0), "EIO", "0"},
 		engine.SwNoSysemu:             {request(Sysemu, 0, 0), "EIO", "0"},
+		engine.SwNoTracehook:          {request(SetSyscallInfo, 0, 0), "EIO", "EINVAL"},
 		engine.SwKillResumes: {func() *build {
 			return two().ptrace("main", Seize, "child", 0, 0).ptrace("main", Kill, "child").wait("main", "child", engine.WNOHANG)
 		}, "", "child:killed-SIGKILL"},

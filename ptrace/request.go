@@ -161,17 +161,26 @@ var since = map[Request]engine.Switch{
 // unknown says whether the kernel does not know a request, or the architecture has not got it.
 func unknown(w *engine.World, r Request) bool {
 	p := w.Profile()
-	if p.Old != 0 {
-		if x, ok := since[r]; ok && p.Old.Has(x) {
-			return true
-		}
-		if (r == GetSyscallUserDispatch || r == SetSyscallUserDispatch) && p.Old.Has(engine.SwNoUserDispatch) && p.Arch == engine.AMD64 {
-			return true
-		}
+	if p.Old != 0 && Lacks(p, r) {
+		return true
 	}
 	switch r {
 	case Peekusr, Pokeusr, Getregs, Setregs, Getfpregs, Setfpregs:
 		return registersOf(w).words == 0
+	}
+	return false
+}
+
+// Lacks says whether kernels of a profile have not got a request that others have.
+func Lacks(p *engine.Profile, r Request) bool {
+	if x, ok := since[r]; ok && p.Old.Has(x) {
+		return true
+	}
+	switch r {
+	case GetSyscallUserDispatch, SetSyscallUserDispatch:
+		return p.Old.Has(engine.SwNoUserDispatch) && p.Arch == engine.AMD64
+	case Getregset, Setregset, GetSyscallInfo, SetSyscallInfo:
+		return p.Old.Has(engine.SwNoTracehook)
 	}
 	return false
 }

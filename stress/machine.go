@@ -2,6 +2,7 @@ package stress
 
 import (
 	"cmp"
+	"slices"
 
 	"tracehammer/engine"
 )
@@ -24,6 +25,8 @@ type Machine struct {
 	CoresPiped bool    `json:"coresPiped"`      // core dumps go to a program
 	Ticks      float64 `json:"ticks"`           // of the cycle counter in a nanosecond, 0 without one
 	Taint      uint64  `json:"taint"`
+	// Lacks are the switches (engine.Switch) that probes found the kernel to have, whatever its release says.
+	Lacks []string `json:"lacks,omitempty"`
 }
 
 // Profile is what actors on the machine find different from the zero Profile; name is the target's. A kernel that does not
@@ -32,6 +35,11 @@ func (m *Machine) Profile(name string) engine.Profile {
 	p, err := engine.ProfileFor(m.Release, m.Arch)
 	if err != nil {
 		p = engine.Profile{}
+	}
+	for x := range engine.NumSwitches {
+		if slices.Contains(m.Lacks, x.String()) {
+			p.Old |= x.Set()
+		}
 	}
 	p.Name, p.Yama = name, engine.YamaAbsent
 	if m.YamaScope >= 0 {

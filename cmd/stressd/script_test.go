@@ -54,11 +54,15 @@ func TestScripts(t *testing.T) {
 			"await":     cmdAwait,
 			"guest":     cmdGuest,
 			"fuzzed":    cmdFuzzed,
+			"static":    cmdStatic,
 		},
 		Condition: func(cond string) (bool, error) {
 			switch cond {
 			case "guest":
 				return haveGuest(), nil
+			case "uml":
+				_, err := exec.LookPath("linux.uml")
+				return err == nil, nil
 			case "root":
 				return os.Geteuid() == 0, nil
 			case "host":
@@ -71,6 +75,20 @@ func TestScripts(t *testing.T) {
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
 	})
+}
+
+// static: builds stressd as it must be for machines, which have no libraries; $STATIC is the file.
+func cmdStatic(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: static")
+	}
+	file := ts.MkAbs("stressd")
+	build := exec.Command("go", "build", "-o", file, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		ts.Fatalf("build stressd: %v\n%s", err, out)
+	}
+	ts.Setenv("STATIC", file)
 }
 
 // exits CODE PROGRAM ARGS: the program must exit with this code.

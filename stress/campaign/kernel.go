@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"tracehammer/corpus"
+	"tracehammer/engine"
+	"tracehammer/ptrace"
 	"tracehammer/stress"
 	"tracehammer/stress/host"
 	"tracehammer/stress/live"
@@ -68,12 +70,36 @@ func unfit(s *corpus.Scenario, target string, m *stress.Machine) string {
 	case s.EngineOnly():
 		return "it uses utrace, which no kernel has"
 	case s.RunsOn(on):
-		return ""
+		return unknownTo(s, m)
 	}
 	if on.Root = true; s.RunsOn(on) {
 		return "it needs root of the initial user namespace"
 	}
 	return fmt.Sprintf("it is not for %s on %s", m.Release, m.Arch)
+}
+
+// unknownTo says which request that a scenario makes a kernel does not know although its release does; "" if there is none.
+func unknownTo(s *corpus.Scenario, m *stress.Machine) string {
+	if len(m.Lacks) == 0 {
+		return ""
+	}
+	p, err := corpus.Lower(s)
+	if err != nil {
+		return "" // whoever runs it says so
+	}
+	profile := m.Profile("")
+	for i := range p.Actors {
+		for _, in := range p.Actors[i].Code {
+			if in.Op != engine.OpCall || in.Call != engine.CallPtrace {
+				continue
+			}
+			r := ptrace.Request(in.Args[0].N)
+			if ptrace.Lacks(&profile, r) || r == ptrace.Singleblock && profile.Old.Has(engine.SwNoBlockstep) {
+				return fmt.Sprintf("it makes the request %v, which this kernel does not know", r)
+			}
+		}
+	}
+	return ""
 }
 
 // liveRows are the rows of the list of known bugs that the seeds say a machine's kernel has, ascending.

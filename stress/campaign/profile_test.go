@@ -89,6 +89,9 @@ func TestProfilesDoc(t *testing.T) {
 		if i.GVisor {
 			who = append(who, "gVisor")
 		}
+		if i.Probe != "" {
+			who = append(who, "where the probe "+i.Probe+" says no")
+		}
 		for _, r := range i.Rules {
 			rules = append(rules, fmt.Sprint("R", r))
 		}

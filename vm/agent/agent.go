@@ -51,8 +51,9 @@ func Serve(ctx context.Context, r io.Reader, w io.Writer, opt Options) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	a := &agent{w: wire.NewWriter(w), plans: make(chan *wire.Run, 1), files: map[string]*os.File{}}
-	m := host.Info()
-	if err := a.w.Write(&wire.Hello{Build: opt.Build, Machine: m, Features: features(), Work: wire.Work(), Init: opt.Init, Window: opt.Window}); err != nil {
+	m, f := host.Info(), features()
+	m.Lacks = lacks(f)
+	if err := a.w.Write(&wire.Hello{Build: opt.Build, Machine: m, Features: f, Work: wire.Work(), Init: opt.Init, Window: opt.Window}); err != nil {
 		return err
 	}
 	if opt.Window > 0 {

@@ -7,6 +7,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"tracehammer/engine"
 )
 
 // A probe says whether the kernel has a feature, by asking it for it. It is conclusive, or says that it cannot tell.
@@ -14,22 +16,38 @@ type probe func() (has, conclusive bool)
 
 // probes are the features that Hello names.
 var probes = map[string]probe{
-	"ptrace-seize":            probeSeize,
-	"ptrace-get-syscall-info": func() (bool, bool) { return request(ptraceGetSyscallInfo) },
-	"ptrace-set-syscall-info": func() (bool, bool) { return request(ptraceSetSyscallInfo) },
-	"ptrace-getregset":        func() (bool, bool) { return request(unix.PTRACE_GETREGSET) },
-	"seccomp-filter":          probeSeccomp,
-	"yama":                    func() (bool, bool) { return exists("/proc/sys/kernel/yama/ptrace_scope", "/proc/sys/kernel") },
-	"pid-namespaces":          func() (bool, bool) { return exists("/proc/self/ns/pid", "/proc/self/ns") },
-	"user-namespaces":         func() (bool, bool) { return exists("/proc/self/ns/user", "/proc/self/ns") },
-	"kcov":                    func() (bool, bool) { return exists("/sys/kernel/debug/kcov", "/sys/kernel/debug/.") },
+	"ptrace-seize":                  probeSeize,
+	"ptrace-get-syscall-info":       func() (bool, bool) { return request(ptraceGetSyscallInfo) },
+	"ptrace-set-syscall-info":       func() (bool, bool) { return request(ptraceSetSyscallInfo) },
+	"ptrace-getregset":              func() (bool, bool) { return request(unix.PTRACE_GETREGSET) },
+	"ptrace-sysemu":                 func() (bool, bool) { return request(ptraceSysemu) },
+	"ptrace-singleblock":            func() (bool, bool) { return request(ptraceSingleblock) },
+	"ptrace-get-rseq-configuration": func() (bool, bool) { return request(ptraceGetRseqConfiguration) },
+	"seccomp-filter":                probeSeccomp,
+	"yama":                          func() (bool, bool) { return exists("/proc/sys/kernel/yama/ptrace_scope", "/proc/sys/kernel") },
+	"pid-namespaces":                func() (bool, bool) { return exists("/proc/self/ns/pid", "/proc/self/ns") },
+	"user-namespaces":               func() (bool, bool) { return exists("/proc/self/ns/user", "/proc/self/ns") },
+	"kcov":                          func() (bool, bool) { return exists("/sys/kernel/debug/kcov", "/sys/kernel/debug/.") },
 }
 
-// Requests of Linux 5.3 and 6.16.
+// Requests that package unix does not name on every architecture; the numbers of the first two are those of amd64.
 const (
-	ptraceGetSyscallInfo = 0x420e
-	ptraceSetSyscallInfo = 0x4212
+	ptraceSysemu               = 31
+	ptraceSingleblock          = 33
+	ptraceGetSyscallInfo       = 0x420e
+	ptraceGetRseqConfiguration = 0x420f
+	ptraceSetSyscallInfo       = 0x4212
 )
+
+// lacks are the switches of engine.Profile that the probes' answers mean.
+func lacks(features map[string]bool) (names []string) {
+	for x := range engine.NumSwitches {
+		if has, known := features[x.Info().Probe]; known && !has {
+			names = append(names, x.String())
+		}
+	}
+	return names
+}
 
 // exists says whether a file is there. Without the directory that holds it nobody can tell.
 func exists(path, dir string) (bool, bool) {
@@ -74,8 +92,11 @@ func request(req int) (has, conclusive bool) {
 	iov := unix.Iovec{Base: &buf[0]}
 	iov.SetLen(len(buf))
 	addr, data := uintptr(len(buf)), uintptr(unsafe.Pointer(&buf[0]))
-	if req == unix.PTRACE_GETREGSET {
+	switch req {
+	case unix.PTRACE_GETREGSET:
 		addr, data = 1, uintptr(unsafe.Pointer(&iov)) // NT_PRSTATUS
+	case ptraceSysemu, ptraceSingleblock:
+		data = uintptr(unix.SIGKILL) // it goes on, but not far
 	}
 	_, _, e := unix.RawSyscall6(unix.SYS_PTRACE, uintptr(req), uintptr(p.Pid), addr, data, 0, 0)
 	runtime.KeepAlive(&buf)
