@@ -226,6 +226,7 @@ func (w *World) cloneStop(id TaskID, t *task, f *frame) bool {
 	w.start(f.a)
 	f.stage = stCloneVfork
 	if !w.wanted(id) {
+		t.info = SigInfo{} // of a stop whose tracer went meanwhile
 		return true
 	}
 	w.mark(62)
