@@ -1,6 +1,7 @@
 package gen
 
 import (
+	"fmt"
 	"slices"
 
 	"tracehammer/corpus"
@@ -32,4 +33,52 @@ func (g *Gen) Free() *corpus.Scenario {
 		all = append(utraceTemplates[:len(utraceTemplates):len(utraceTemplates)], everything...)
 	}
 	return g.likeliest(nil, -1, seconds, func() *corpus.Scenario { return g.grow(g.swarm(all)) })
+}
+
+// Long makes a scenario of half to all the operations that one may have, out of several that are made of nothing: the actors of each also
+// do what those of the others do. It finds what needs more of the past than a short one has; of some it takes the one that ends most often.
+func (g *Gen) Long() *corpus.Scenario {
+	best, most := g.chain(), -1
+	for s := best; ; s = g.chain() {
+		n := g.ends(s)
+		if n > most {
+			best, most = s, n
+		}
+		if n == schedules || g.rng.IntN(seconds) == 0 {
+			return best
+		}
+	}
+}
+
+// chain is a scenario of Long, which may block.
+func (g *Gen) chain() *corpus.Scenario {
+	s := g.Free()
+	want := corpus.MaxOps/2 + g.rng.IntN(corpus.MaxOps/2+1)
+	for n := 0; s.NumOps() < want && n < 8; n++ {
+		from := g.Free()
+		cast := map[string]string{from.Actors[0].Name: s.Actors[0].Name}
+		for _, d := range from.Actors[1:] {
+			cast[d.Name] = one(g, s.Actors).Name
+		}
+		barriers := map[string]string{}
+		from.Walk(func(st corpus.Stmt) {
+			if b, ok := st.(*corpus.Barrier); ok {
+				barriers[b.Name] = fmt.Sprintf("%s-%d", b.Name, n)
+			}
+		})
+		from.Rename(cast, nil, barriers)
+		longer := s.Clone()
+		for _, st := range from.Body {
+			if o, ok := st.(*corpus.Op); !ok || o.Created() == "" {
+				longer.Body = append(longer.Body, st)
+			}
+		}
+		for longer.NumOps() > want {
+			longer.RemoveOp(g.rng.IntN(longer.NumOps()))
+		}
+		if longer.Repair(); len(longer.Actors) == len(s.Actors) && longer.NumOps() > s.NumOps() {
+			s = longer
+		}
+	}
+	return s
 }

@@ -13,7 +13,7 @@ import (
 	"tracehammer/ptrace"
 )
 
-// Bounds of variations: small scenarios run often, and are soon minimised.
+// Bounds of what is made, but for Long: small scenarios run often, and are soon minimised. A variation of a larger one is no larger.
 const (
 	maxOps    = 28
 	maxActors = 6
@@ -121,9 +121,13 @@ func (g *Gen) Vary(s *corpus.Scenario) *corpus.Scenario {
 // likeliest makes scenarios until one mostly ends; after enough tries it takes the one that ended most often, or best if none
 // ended in more than most of the schedules. try returns nil for what is not to be taken.
 func (g *Gen) likeliest(best *corpus.Scenario, most, tries int, try func() *corpus.Scenario) *corpus.Scenario {
+	limit := maxOps
+	if best != nil {
+		limit = max(limit, best.NumOps())
+	}
 	for i := 0; i < tries || best == nil; i++ {
 		s := try()
-		if s == nil || s.NumOps() == 0 || s.NumOps() > maxOps {
+		if s == nil || s.NumOps() == 0 || s.NumOps() > limit {
 			continue
 		}
 		n := g.ends(s)

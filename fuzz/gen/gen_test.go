@@ -97,6 +97,29 @@ func TestSameSeedSameVariations(t *testing.T) {
 }
 
 // Most variations can end: those that cannot cost a run its whole deadline.
+func TestLongIsValid(t *testing.T) {
+	g := New(9)
+	n, long, blocked := 60, 0, 0
+	for range n {
+		s := g.Long()
+		if _, err := corpus.Parse("long", s.Print()); err != nil {
+			t.Fatalf("does not parse: %v\n%s", err, s.Print())
+		}
+		if len(s.Actors) > maxActors || s.NumOps() > corpus.MaxOps {
+			t.Errorf("%d actors, %d operations", len(s.Actors), s.NumOps())
+		}
+		if s.NumOps() > maxOps {
+			long++
+		}
+		if g.ends(s) < schedules {
+			blocked++
+		}
+	}
+	if long < n*3/4 || blocked > n/2 {
+		t.Errorf("of %d scenarios %d are long, and %d can block", n, long, blocked)
+	}
+}
+
 func TestMostVariationsEnd(t *testing.T) {
 	g := New(3)
 	blocked, n := 0, 400

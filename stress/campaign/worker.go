@@ -28,8 +28,11 @@ const (
 	engineRuns = 32
 )
 
-// freeShare: one new scenario in so many is made of nothing, the others are variations.
-const freeShare = 4
+// One new scenario in freeShare is made of nothing, of those one in longShare long; the others are variations.
+const (
+	freeShare = 4
+	longShare = 8
+)
 
 // engineNice keeps the engine from taking CPUs away from races on a kernel, which need two at once.
 const engineNice = 15
@@ -64,7 +67,10 @@ func (c *campaign) work(ctx context.Context, tm *team, n int) error {
 	}
 	w := &worker{campaign: c, team: tm, runner: r, gen: g, rng: rand.New(rand.NewPCG(c.Seed, tm.stream(n))), cpus: r.cpus()}
 	q := newQueue(w.rng, func(parent *corpus.Scenario) *corpus.Scenario {
-		if w.rng.IntN(freeShare) == 0 {
+		switch n := w.rng.IntN(freeShare * longShare); {
+		case n == 0:
+			return g.Long()
+		case n < longShare:
 			return g.Free()
 		}
 		return g.Vary(parent)

@@ -30,40 +30,6 @@ var (
 	boundShow = flag.Int("bound.show", 0, "print that many of the histories that cost most")
 )
 
-// large makes scenarios of up to 6 actors and of half to all the operations that a scenario may have, out of several that are
-// made of nothing: the actors of each also do what those of the others do.
-func large(g *gen.Gen, rng *rand.Rand) *corpus.Scenario {
-	s := g.Free()
-	want := corpus.MaxOps/2 + rng.IntN(corpus.MaxOps/2+1)
-	for n := 0; s.NumOps() < want && n < 8; n++ {
-		from := g.Free()
-		cast := map[string]string{from.Actors[0].Name: s.Actors[0].Name}
-		for _, d := range from.Actors[1:] {
-			cast[d.Name] = s.Actors[rng.IntN(len(s.Actors))].Name
-		}
-		barriers := map[string]string{}
-		from.Walk(func(st corpus.Stmt) {
-			if b, ok := st.(*corpus.Barrier); ok {
-				barriers[b.Name] = fmt.Sprintf("%s-%d", b.Name, n)
-			}
-		})
-		from.Rename(cast, nil, barriers)
-		longer := s.Clone()
-		for _, st := range from.Body {
-			if o, ok := st.(*corpus.Op); !ok || o.Created() == "" {
-				longer.Body = append(longer.Body, st)
-			}
-		}
-		for longer.NumOps() > want {
-			longer.RemoveOp(rng.IntN(longer.NumOps()))
-		}
-		if longer.Repair(); len(longer.Actors) == len(s.Actors) && longer.NumOps() > s.NumOps() {
-			s = longer
-		}
-	}
-	return s
-}
-
 // ends says that most of a few schedules of the engine end: on a kernel each run that does not costs a deadline.
 func ends(s *corpus.Scenario) bool {
 	p, err := corpus.Lower(s)
@@ -177,14 +143,14 @@ func TestBound(t *testing.T) {
 	if testing.Short() {
 		scenarios = 50
 	}
-	g, rng := gen.New(64), rand.New(rand.NewPCG(64, 64))
 	o := oracle.New(engine.Profile{})
+	g := gen.New(64)
 	c := &costs{name: "of the engine, scenarios of 32 to 64 operations"}
 	late := 0
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	for i := range scenarios {
-		s := large(g, rng)
+		s := g.Long()
 		p, err := corpus.Lower(s)
 		if err != nil {
 			t.Fatal(err)
@@ -241,7 +207,7 @@ func TestBoundOnHost(t *testing.T) {
 		case 1:
 			s = g.Vary(seeds[rng.IntN(len(seeds))])
 		case 2:
-			s, c = large(g, rng), big
+			s, c = g.Long(), big
 		}
 		if s.EngineOnly() || !ends(s) {
 			continue
