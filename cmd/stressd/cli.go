@@ -112,6 +112,7 @@ type exploreCmd struct {
 	profileFlag
 	Limit       int     `default:"2000000" help:"Stop after so many states."`
 	NoReduction bool    `help:"Visit every state, also those that lead to no other outcomes."`
+	NoSymmetry  bool    `help:"Tell actors apart whose code is alike."`
 	Strategy    string  `placeholder:"STRATEGY" help:"Do not walk all executions, but sample some: random, pct, pct:DEPTH, pos, urw, surw, portfolio, replay:STREAM, mutate:STREAM."`
 	Runs        int     `default:"10000" help:"With --strategy: how many runs to make."`
 	Seed        *uint64 `help:"With --strategy: seed of the runs (default: drawn, and printed)."`
@@ -119,7 +120,7 @@ type exploreCmd struct {
 }
 
 func (exploreCmd) Help() string {
-	return `Walks every interleaving of the scenario on the engine, but for those that differ only in the order of steps that nobody can tell apart. Prints each distinct outcome (the results of all calls), who waits for whom where it is stuck, the number of states seen, and whether these are all.
+	return `Walks every interleaving of the scenario on the engine, but for those that differ only in the order of steps that nobody can tell apart, or in which of several actors of alike code does what. Prints each distinct outcome (the results of all calls), who waits for whom where it is stuck, the number of states seen, and whether these are all.
 
 With --strategy it makes some runs instead, and prints how often each outcome came, a schedule that shows it again, and for PCT how likely a bug was missed.
 

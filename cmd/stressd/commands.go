@@ -136,7 +136,7 @@ func (e *exploreCmd) Run(a *app) error {
 	}
 	out := a.reporter(e.JSON, campaign.OutcomeText{Out: a.out})
 	if e.Strategy == "" {
-		return campaign.Explore(a.ctx, scenarios[0], profile, explore.Options{Limit: e.Limit, NoReduction: e.NoReduction}, out)
+		return campaign.Explore(a.ctx, scenarios[0], profile, explore.Options{Limit: e.Limit, NoReduction: e.NoReduction, NoSymmetry: e.NoSymmetry}, out)
 	}
 	if e.Runs < 1 {
 		return errors.New("--runs must be at least 1")

@@ -42,7 +42,8 @@ type Explored struct {
 	Outcomes    int     `json:"outcomes"`
 	States      int     `json:"states"`
 	Transitions int     `json:"transitions"`
-	Reduced     bool    `json:"reduced"` // states were left out that lead to no other outcomes
+	Reduced     bool    `json:"reduced"`  // states were left out that lead to no other outcomes
+	Symmetry    int     `json:"symmetry"` // of so many states that differ in which of several alike actors is which one was visited
 	Seconds     float64 `json:"seconds"`
 	Bytes       int     `json:"bytes"`    // at the peak, for the states seen and the path
 	Complete    bool    `json:"complete"` // false: there are more states than the limit
@@ -79,7 +80,7 @@ func Explore(ctx context.Context, s *corpus.Scenario, profile engine.Profile, op
 		}
 	}
 	if err := out.Report(Explored{Scenario: s.Name, Outcomes: len(r.Outcomes), States: r.States, Transitions: r.Transitions,
-		Reduced: !opt.NoReduction, Seconds: time.Since(start).Seconds(), Bytes: r.Bytes, Complete: r.Complete}); err != nil {
+		Reduced: !opt.NoReduction, Symmetry: r.Symmetry, Seconds: time.Since(start).Seconds(), Bytes: r.Bytes, Complete: r.Complete}); err != nil {
 		return err
 	}
 	return context.Cause(ctx)
@@ -178,6 +179,9 @@ func (t OutcomeText) Report(e Event) error {
 		reduced := "every state that can be reached"
 		if e.Reduced {
 			reduced = "without states that lead to no other outcomes"
+		}
+		if e.Symmetry > 1 {
+			reduced += fmt.Sprintf(", alike actors exchanged in %d ways", e.Symmetry)
 		}
 		fmt.Fprintf(&b, "%s, %d transitions, %.3f s, %d KiB\n", reduced, e.Transitions, e.Seconds, e.Bytes>>10)
 	case Sampled:

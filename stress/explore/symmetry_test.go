@@ -12,6 +12,7 @@ import (
 
 	"tracehammer/corpus"
 	"tracehammer/engine"
+	"tracehammer/fuzz/gen"
 	"tracehammer/ptrace"
 )
 
@@ -166,11 +167,11 @@ func commutes(m *engine.Machine, y *engine.Symmetry, rng *rand.Rand) (steps int,
 	return steps, nil
 }
 
-// alike compares walks with symmetry and without.
+// alike compares walks with symmetry and without. said is what both say if it is not all outcomes.
 func alike(t interface {
 	Helper()
 	Fatalf(string, ...any)
-}, name string, p *engine.Program, o engine.Options, limit int) (with, without Result, full bool) {
+}, name string, p *engine.Program, o engine.Options, limit int) (with, without Result, said string) {
 	t.Helper()
 	without, errWithout := Run(context.Background(), p, o, Options{Limit: limit, NoSymmetry: true, Livelocks: true})
 	with, errWith := Run(context.Background(), p, o, Options{Limit: limit, Livelocks: true})
@@ -179,8 +180,11 @@ func alike(t interface {
 			t.Fatalf("%s\nbugs %v: without symmetry %q, with it %q", name, o.Bugs, a, b)
 		}
 	}
-	if errWith != nil || errWithout != nil || !without.Complete {
-		return with, without, false
+	switch {
+	case errWith != nil:
+		return with, without, verdict(errWith)
+	case errWithout != nil || !without.Complete:
+		return with, without, "too many states"
 	}
 	if !with.Complete {
 		t.Fatalf("%s: %d states with symmetry, %d without", name, with.States, without.States)
@@ -200,7 +204,7 @@ func alike(t interface {
 			t.Fatalf("%s\nbugs %v: an outcome of only one of the walks (1 without symmetry, 2 with it: %d): %s", name, o.Bugs, in, k)
 		}
 	}
-	return with, without, true
+	return with, without, ""
 }
 
 // verdict is what a walk says beside its outcomes. Which of several invariants a walk comes to first is a matter of its order.
@@ -230,13 +234,181 @@ func TestSymmetryAgrees(t *testing.T) {
 		if ptrace.NewMachine(p, o).Symmetry() == nil {
 			return
 		}
-		with, without, full := alike(t, text, p, o, 20_000)
-		if full {
+		with, without, said := alike(t, text, p, o, 6_000)
+		if said == "" {
 			states, all, walks = states+with.States, all+without.States, walks+1
 		}
 	})
 	t.Logf("%d walks, %d of %d states", walks, states, all)
 	if states >= all {
 		t.Errorf("symmetry leaves %d of %d states", states, all)
+	}
+}
+
+// crowds are scenarios that any number of alike actors X play.
+var crowds = []struct{ name, head, each, does, rest string }{
+	{"attach", "proc who of main\n", "proc X of main\n", "X: ptrace ATTACH who\nX: wait4 who __WALL\nX: ptrace DETACH who\n", ""},
+	{"own tracee", "", "proc X of main\nproc Xx of X\n", "X: ptrace SEIZE Xx\nX: ptrace INTERRUPT Xx\nX: wait4 Xx __WALL\n", ""},
+	{"stop and continue", "proc who of main\n", "proc X of main\n", "X: kill who SIGSTOP\nX: kill who SIGCONT\n", ""},
+	{"each other", "", "proc X of main\n", "X: ptrace SEIZE Y\nX: ptrace INTERRUPT Y\nX: wait4 Y WNOHANG|__WALL\n", ""},
+	{"attach main", "", "proc X of main\n", "X: ptrace ATTACH main\nX: wait4 main WNOHANG|__WALL\n", "main: gettid\n"},
+	{"exec", "", "thread X of main\n", "X: execve\nX: gettid\n", ""},
+	{"wait", "proc who of main\n", "thread X of main\n", "X: wait4 who\n", "who: exit 3\n"},
+	{"TRACEME", "", "proc X of main\n", "X: ptrace TRACEME\nX: tkill X SIGUSR1\n", ""},
+}
+
+// crowded is such a scenario for n of them, who meet before they begin.
+func crowded(i, n int) string {
+	c := crowds[i]
+	head, does, meet := c.head, "", "barrier go"
+	for k := range n {
+		r := strings.NewReplacer("X", string(rune('a'+k)), "Y", string(rune('a'+(k+1)%n)))
+		head, does, meet = head+r.Replace(c.each), does+r.Replace(c.does), meet+r.Replace(" X")
+	}
+	if n > 1 {
+		does = meet + "\n" + does
+	}
+	return "scenario crowd\nproc main\n" + head + does + c.rest
+}
+
+// TestCrowds compares walks with symmetry and without for two and three alike actors, and logs the table that docs/exploration.md
+// shows: go test ./stress/explore -run TestCrowds -v
+func TestCrowds(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("| X does | actors | order | outcomes | states without | states | ratio | time without | time | transitions |\n|---|---|---|---|---|---|---|---|---|---|\n")
+	for i := range crowds {
+		for n := 2; n <= 3; n++ {
+			p := lower(t, crowded(i, n))
+			const limit = 200_000
+			var r [2]Result
+			var seconds [2]float64
+			for k, no := range []bool{true, false} {
+				start := cpuTime()
+				var err error
+				if r[k], err = Run(context.Background(), p, engine.Options{}, Options{Limit: limit, NoSymmetry: no}); err != nil {
+					t.Fatal(err)
+				}
+				seconds[k] = cpuTime() - start
+			}
+			without, with := r[0], r[1]
+			switch {
+			case !without.Complete || !with.Complete:
+				t.Errorf("%s %d: more than %d states", crowds[i].name, n, limit)
+			case len(with.Outcomes) != len(without.Outcomes):
+				t.Errorf("%s %d: %d outcomes with symmetry, %d without", crowds[i].name, n, len(with.Outcomes), len(without.Outcomes))
+			case with.Symmetry > 1 && with.States >= without.States:
+				t.Errorf("%s %d: %d states with symmetry, %d without", crowds[i].name, n, with.States, without.States)
+			}
+			fmt.Fprintf(&b, "| %s | %d | %d | %d | %d | %d | %.1f | %.0f ms | %.0f ms | %d |\n", crowds[i].name, n, with.Symmetry, len(with.Outcomes),
+				without.States, with.States, float64(without.States)/float64(with.States), seconds[0]*1e3, seconds[1]*1e3, with.Transitions)
+		}
+	}
+	t.Logf("\n%s", b.String())
+}
+
+// TestCrowdsShowPlantedBugs: what breaks an invariant, or has tasks run for ever, does so with symmetry and without, and what changes outcomes
+// changes them alike.
+func TestCrowdsShowPlantedBugs(t *testing.T) {
+	found := map[string]int{}
+	for i := range crowds {
+		if crowds[i].name == "own tracee" { // many states, and no more bugs
+			continue
+		}
+		p := lower(t, crowded(i, 2))
+		clean, _, _ := alike(t, crowds[i].name, p, engine.Options{Check: true}, 10_000)
+		for b := range engine.NumBugs {
+			if (int(b)+i)%2 != 0 || testing.Short() && b%8 != 0 {
+				continue
+			}
+			o := engine.Options{Check: true, Bugs: b.Set()}
+			with, _, said := alike(t, crowds[i].name, p, o, 10_000)
+			if said == "" && len(with.Outcomes) != len(clean.Outcomes) {
+				said = "outcomes"
+			}
+			found[said]++
+		}
+	}
+	t.Log(found)
+	if !testing.Short() && (found["invariant"] < 5 || found["outcomes"] < 1) {
+		t.Errorf("hardly any bug shows: %v", found)
+	}
+}
+
+// TestSymmetryKeepsLivelocks: two tasks that run for ever, and one of them while the other ends.
+func TestSymmetryKeepsLivelocks(t *testing.T) {
+	p := lower(t, `scenario blocked
+proc main
+proc a of main victim
+proc b of main victim
+a: sigprocmask SIG_BLOCK SIGUSR1
+b: sigprocmask SIG_BLOCK SIGUSR1
+a: tkill a SIGUSR1
+b: tkill b SIGUSR1
+a: sigprocmask SIG_BLOCK SIGUSR2
+b: sigprocmask SIG_BLOCK SIGUSR2
+a: pause
+b: pause
+main: gettid
+`)
+	for _, o := range []engine.Options{{}, {Bugs: engine.BugBlockedPending.Set()}} {
+		want := ""
+		if o.Bugs.Has(engine.BugBlockedPending) {
+			want = "livelock"
+		}
+		if ptrace.NewMachine(p, o).Symmetry() == nil {
+			t.Fatal("they are not alike")
+		}
+		for _, no := range []bool{true, false} {
+			_, err := Run(context.Background(), p, o, Options{Limit: 100_000, Livelocks: true, NoSymmetry: no})
+			if got := verdict(err); got != want {
+				t.Errorf("no symmetry %v: %q, want %q", no, got, want)
+			}
+		}
+	}
+}
+
+// TestHowManyAreAlike counts the scenarios that have alike actors, and the states that they save. It fails only if symmetry makes a walk longer on the whole.
+func TestHowManyAreAlike(t *testing.T) {
+	var seeds []*engine.Program
+	for _, s := range corpus.Seeds() {
+		p, err := corpus.Lower(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seeds = append(seeds, p)
+	}
+	g := gen.New(7)
+	var varied, free []*engine.Program
+	for i := range 1000 {
+		s := corpus.Seeds()[i%len(seeds)]
+		p, err := corpus.Lower(g.Vary(s))
+		if err != nil {
+			t.Fatal(err)
+		}
+		varied = append(varied, p)
+		if p, err = corpus.Lower(g.Free()); err != nil {
+			t.Fatal(err)
+		}
+		free = append(free, p)
+	}
+	for _, c := range []struct {
+		name     string
+		programs []*engine.Program
+	}{{"seeds", seeds}, {"variations of them", varied}, {"free scenarios", free}} {
+		found, states, without := 0, 0, 0
+		for _, p := range c.programs {
+			if ptrace.NewMachine(p, engine.Options{}).Symmetry() == nil {
+				continue
+			}
+			found++
+			a, b, said := alike(t, c.name, p, engine.Options{}, 5_000)
+			if said == "" {
+				states, without = states+a.States, without+b.States
+			}
+		}
+		t.Logf("%s: %d of %d have alike actors; %d states instead of %d", c.name, found, len(c.programs), states, without)
+		if states > without {
+			t.Errorf("%s: symmetry makes more states of less", c.name)
+		}
 	}
 }
