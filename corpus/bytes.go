@@ -31,28 +31,62 @@ func Encode(s *Scenario) []byte {
 
 // Decode returns the scenario that any bytes mean; it is valid. Decode(Encode(s)) is s but for names and comments.
 func Decode(b []byte) *Scenario {
-	s := decode(b)
-	s.Repair()
+	s := decode(b, nil)
+	s.mend(decoded)
 	return s
 }
 
-// decode returns what the bytes say, which may be invalid in the large.
-func decode(b []byte) *Scenario {
+// A Decoder decodes one scenario after another in the same memory: what it returned is no longer good when it returns the next.
+// The zero Decoder is ready.
+type Decoder struct {
+	ops    []*Op // from earlier scenarios, taken again
+	taken  int
+	actors []ActorDecl
+}
+
+// DecodeRun is Decode but for what makes no difference to a run: which rules the scenario shows, where it holds, known bugs.
+func (m *Decoder) DecodeRun(b []byte) *Scenario {
+	m.taken = 0
+	s := decode(b, m)
+	s.mend(decoded)
+	m.actors = s.Actors
+	return s
+}
+
+// op returns an operation of nobody, with room for arguments.
+func (m *Decoder) op() *Op {
+	if m.taken == len(m.ops) {
+		m.ops = append(m.ops, new(Op))
+	}
+	o := m.ops[m.taken]
+	m.taken++
+	*o = Op{Args: o.Args[:0], Expect: o.Expect[:0], Cases: o.Cases[:0]}
+	return o
+}
+
+// decode returns what the bytes say, which may be invalid in the large: each operation and each expectation is valid by itself.
+// With memory it makes of that what it can, and leaves out what DecodeRun does.
+func decode(b []byte, memory *Decoder) *Scenario {
 	if len(b) > 0 {
 		b = b[1:]
 	}
-	d := &decoder{b: b, s: &Scenario{Name: "x"}}
+	d := &decoder{b: b, s: &Scenario{Name: "x"}, memory: memory}
+	if memory != nil {
+		d.s.Actors = memory.actors[:0]
+	}
 	d.check.s = d.s
 	d.actors()
 	d.s.Body = d.body(0, false)
 	for _, o := range d.ops {
 		for range d.n(MaxAlts + 1) {
-			if x := d.expect(o.Verb); d.check.expect(o.Verb, &x) {
+			if x := d.expect(o.Verb); !o.Verb.IsServe() && d.check.expect(o.Verb, &x) { // a serve loop has no result
 				o.Expect = append(o.Expect, x)
 			}
 		}
 	}
-	d.meta()
+	if memory == nil {
+		d.meta()
+	}
 	return d.s
 }
 
@@ -220,11 +254,12 @@ func (e *encoder) condition(c Condition) {
 
 // decoder reads zeros behind the end.
 type decoder struct {
-	b     []byte
-	s     *Scenario
-	ops   []*Op
-	stmts int
-	check validator // drops at once what Repair would drop one by one
+	b      []byte
+	s      *Scenario
+	ops    []*Op
+	stmts  int
+	check  validator // drops at once what Repair would drop one by one
+	memory *Decoder  // nil: none
 }
 
 // maxStmts bounds the statements that bytes can mean, so that repairing them stays cheap.
@@ -250,21 +285,41 @@ func (d *decoder) i() int64 {
 
 func (d *decoder) actors() {
 	n := 1 + d.n(MaxActors)
+	d.s.Actors = slices.Grow(d.s.Actors, n)
 	for i := range n {
 		flags := d.n(4 * len(creators))
 		a := ActorDecl{Name: "main"}
 		if i > 0 {
 			a = ActorDecl{Thread: flags&1 != 0, By: creators[flags>>2], Parent: d.s.Actors[d.n(i)].Name}
-			a.Name = canonicalActor(i, a.Thread)
+			a.Name = canonicalNames[i][flags&1]
 		}
 		a.Victim = flags&2 != 0
 		d.s.Actors = append(d.s.Actors, a)
 	}
 }
 
+// canonicalNames are those of actors that are processes, and threads.
+var canonicalNames = func() (names [MaxActors][2]string) {
+	for i := range names {
+		names[i] = [2]string{canonicalActor(i, false), canonicalActor(i, true)}
+	}
+	return names
+}()
+
 func (d *decoder) actor() string { return d.s.Actors[d.n(len(d.s.Actors))].Name }
 
-func varName(i int) string { return string([]byte{'v', byte('0' + i/10), byte('0' + i%10)}) }
+func varName(i int) string { return varNames[i] }
+
+// varNames and barrierNames are v00, v01, ... and b00, b01, ...
+var varNames, barrierNames = numbered('v', MaxVars), numbered('b', maxStmts)
+
+func numbered(letter byte, n int) []string {
+	names := make([]string, n)
+	for i := range names {
+		names[i] = string([]byte{letter, byte('0' + i/10), byte('0' + i%10)})
+	}
+	return names
+}
 
 func (d *decoder) body(depth int, race bool) []Stmt {
 	var body []Stmt
@@ -281,8 +336,7 @@ func (d *decoder) body(depth int, race bool) []Stmt {
 				body = append(body, o)
 			}
 		case tagBarrier:
-			b := &Barrier{Name: varName(len(d.s.Body) + len(body))[1:]}
-			b.Name = "b" + b.Name
+			b := &Barrier{Name: barrierNames[len(d.s.Body)+len(body)]}
 			for range d.n(MaxActors + 1) {
 				if a := d.actor(); !slices.Contains(b.Actors, a) {
 					b.Actors = append(b.Actors, a)
@@ -307,7 +361,11 @@ func (d *decoder) body(depth int, race bool) []Stmt {
 }
 
 func (d *decoder) op() *Op {
-	o := &Op{Actor: d.actor(), Verb: Verbs[d.n(len(Verbs))]}
+	o := new(Op)
+	if d.memory != nil {
+		o = d.memory.op()
+	}
+	o.Actor, o.Verb = d.actor(), Verbs[d.n(len(Verbs))]
 	if v := d.n(MaxVars + 1); v > 0 {
 		o.Dst = varName(v - 1)
 	}
@@ -315,11 +373,14 @@ func (d *decoder) op() *Op {
 	if n := optional(o.Verb); n > 0 {
 		given += d.n(n+1) - n
 	}
-	for i, p := range o.Verb.Params {
+	if n := len(o.Verb.Params); n > 0 {
+		o.Args = slices.Grow(o.Args, n)[:n]
+	}
+	for i := range o.Args {
 		if i < given {
-			o.Args = append(o.Args, d.arg(p.Type))
+			o.Args[i] = d.arg(o.Verb.Params[i].Type)
 		} else {
-			o.Args = append(o.Args, Num(p.Default))
+			o.Args[i] = Num(o.Verb.Params[i].Default)
 		}
 	}
 	if o.Verb.IsServe() {

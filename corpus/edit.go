@@ -8,7 +8,10 @@ import (
 
 // Ops lists the operations in line order: the numbering of engine.Instr.Src, of RemoveOp and of Matches.
 func (s *Scenario) Ops() []*Op {
-	ops := make([]*Op, 0, len(s.Body)+8)
+	return s.appendOps(make([]*Op, 0, len(s.Body)+8))
+}
+
+func (s *Scenario) appendOps(ops []*Op) []*Op {
 	s.Walk(func(st Stmt) {
 		if o, ok := st.(*Op); ok {
 			ops = append(ops, o)
@@ -45,7 +48,12 @@ func inner(st Stmt) *[]Stmt {
 
 // Actor returns the index of an actor, -1 if there is none of that name.
 func (s *Scenario) Actor(name string) int {
-	return slices.IndexFunc(s.Actors, func(d ActorDecl) bool { return d.Name == name })
+	for i := range s.Actors {
+		if s.Actors[i].Name == name {
+			return i
+		}
+	}
+	return -1
 }
 
 // Leader returns the first thread of the process of actor i. Parents that do not exist or form a circle end at themselves.
@@ -350,14 +358,16 @@ func canonicalActor(i int, thread bool) string {
 }
 
 // Vars lists the variables in order of their first mention; the index is the engine.VarID.
-func (s *Scenario) Vars() []string {
+func (s *Scenario) Vars() []string { return variables(s.Ops()) }
+
+func variables(ops []*Op) []string {
 	var vars []string
 	add := func(n string) {
 		if n != "" && !slices.Contains(vars, n) {
 			vars = append(vars, n)
 		}
 	}
-	for _, o := range s.Ops() {
+	for _, o := range ops {
 		for _, a := range o.Args {
 			if a.Kind == ArgVar || a.Kind == ArgNegVar {
 				add(a.Name)

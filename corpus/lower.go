@@ -19,16 +19,19 @@ func Lower(s *Scenario) (*engine.Program, error) {
 }
 
 // LowerValid is Lower for a scenario that is known to be valid: one that Decode or Repair has just made.
-func LowerValid(s *Scenario) *engine.Program {
-	l := &lowerer{s: s, p: &engine.Program{}, vars: s.Vars(), src: map[*Op]int32{}, loop: map[[2]int]engine.VarID{}, tool: map[int][3]engine.VarID{}}
-	l.p.Vars = len(l.vars)
-	for i, o := range s.Ops() {
-		l.src[o] = int32(i)
+func LowerValid(s *Scenario) *engine.Program { return LowerAgain(new(engine.Program), s) }
+
+// LowerAgain is LowerValid with the memory of a program that is no longer good then. It returns another Program all the same: who
+// knows programs by their addresses shall see that.
+func LowerAgain(old *engine.Program, s *Scenario) *engine.Program {
+	ops := s.Ops()
+	l := &lowerer{s: s, vars: variables(ops)}
+	actors := slices.Grow(old.Actors[:0], len(s.Actors))[:len(s.Actors)]
+	l.p = &engine.Program{Vars: len(l.vars), Actors: actors, Barriers: old.Barriers[:0]}
+	for i, victim := range s.victims(ops) {
+		actors[i] = engine.Actor{Name: s.Actors[i].Name, Victim: victim, Code: actors[i].Code[:0]}
 	}
-	for i, victim := range s.Victims() {
-		l.p.Actors = append(l.p.Actors, engine.Actor{Name: s.Actors[i].Name, Victim: victim})
-	}
-	l.clients()
+	l.clients(ops)
 	l.prologues()
 	l.body(s.Body, false, 0)
 	for i := range l.p.Actors {
@@ -41,9 +44,9 @@ type lowerer struct {
 	s    *Scenario
 	p    *engine.Program
 	vars []string
-	src  map[*Op]int32
-	loop map[[2]int]engine.VarID // counters by actor and depth: loops behind each other share them
-	tool map[int][3]engine.VarID // of an actor's serve loops
+	src  int32                                 // index in s.Ops() of the operation that comes next: body meets them in their order
+	loop [MaxActors][MaxDepth + 1]engine.VarID // counters by actor and depth, plus 1: loops behind each other share them
+	tool [MaxActors][3]engine.VarID            // of an actor's serve loops; zeros: none yet
 }
 
 // blank is an instruction that names no variable, cell or operation.
@@ -66,16 +69,16 @@ func (l *lowerer) newVar() engine.VarID {
 
 // counter is the variable of an actor's loops at a depth.
 func (l *lowerer) counter(actor, depth int) engine.VarID {
-	k := [2]int{actor, depth}
-	if _, ok := l.loop[k]; !ok {
-		l.loop[k] = l.newVar()
+	v := &l.loop[actor][depth]
+	if *v == 0 {
+		*v = l.newVar() + 1
 	}
-	return l.loop[k]
+	return *v - 1
 }
 
 // tools are the variables of an actor's serve loops: pid, status, signal.
 func (l *lowerer) tools(actor int) [3]engine.VarID {
-	if _, ok := l.tool[actor]; !ok {
+	if l.tool[actor] == ([3]engine.VarID{}) {
 		l.tool[actor] = [3]engine.VarID{l.newVar(), l.newVar(), l.newVar()}
 	}
 	return l.tool[actor]
@@ -138,6 +141,7 @@ func (l *lowerer) body(body []Stmt, race bool, depth int) {
 				l.emit(l.s.Actor(st.Actor), in)
 			}
 			l.op(st)
+			l.src++
 		case *Barrier:
 			l.meet(st.Name, st.Actors, false)
 		case *Race:
@@ -169,7 +173,7 @@ func (l *lowerer) meet(name string, actors []string, align bool) {
 // call is the operation's system call without results.
 func (l *lowerer) call(o *Op) engine.Instr {
 	in := blank(engine.OpCall)
-	in.Call, in.Src = o.Verb.Call, l.src[o]
+	in.Call, in.Src = o.Verb.Call, l.src
 	for _, f := range o.Verb.Fixed {
 		in.Args[f.Slot] = engine.Imm(f.N)
 	}
@@ -235,7 +239,7 @@ func (l *lowerer) serve(o *Op) {
 	if slices.ContainsFunc(o.Cases, func(c Case) bool { return c.Sig == SigSame }) || !slices.ContainsFunc(o.Cases, func(c Case) bool { return c.Kind == CaseSignal && c.N == 0 }) {
 		l.stopSignal(actor, status, sig)
 	}
-	s := serveLoop{l: l, actor: actor, src: l.src[o], start: start, pid: pid, sig: sig}
+	s := serveLoop{l: l, actor: actor, src: l.src, start: start, pid: pid, sig: sig}
 	failed := l.branch(actor, pid, errorBit, errorBit, 0)
 	for i := range o.Cases {
 		s.test(&o.Cases[i], status)
@@ -350,10 +354,12 @@ func (s *serveLoop) defaults(status engine.VarID) {
 }
 
 // Victims says of each actor whether its end is not awaited. There is always one that is awaited: a run has to have an end.
-func (s *Scenario) Victims() []bool {
+func (s *Scenario) Victims() []bool { return s.victims(s.Ops()) }
+
+func (s *Scenario) victims(ops []*Op) []bool {
 	v := make([]bool, len(s.Actors))
 	for i := range v {
-		v[i] = s.victim(i)
+		v[i] = s.victim(i, ops)
 	}
 	if !slices.Contains(v, false) {
 		v[0] = false
@@ -364,13 +370,12 @@ func (s *Scenario) Victims() []bool {
 // victim says whether actor i's end is not to be awaited: it is declared so, or the scenario kills it or lets it block for
 // good, or it ends by itself and somebody waits for that anyway. Deaths of the others have to be looked for from outside,
 // which is slow.
-func (s *Scenario) victim(i int) bool {
+func (s *Scenario) victim(i int, ops []*Op) bool {
 	if s.Actors[i].Victim {
 		return true
 	}
 	name, leader := s.Actors[i].Name, s.Leader(i)
 	sameGroup := func(actor string) bool { j := s.Actor(actor); return j >= 0 && s.Leader(j) == leader }
-	ops := s.Ops()
 	var last *Op
 	reaped, ends := false, false
 	for _, o := range ops {

@@ -75,13 +75,17 @@ func (v *Verb) EngineOnly() bool { return v.Call == engine.CallUtrace }
 
 // EngineOnly says whether the scenario uses what no kernel has.
 func (s *Scenario) EngineOnly() bool {
-	return slices.ContainsFunc(s.Ops(), func(o *Op) bool { return o.Verb.EngineOnly() })
+	return engineOnly(s.Ops())
+}
+
+func engineOnly(ops []*Op) bool {
+	return slices.ContainsFunc(ops, func(o *Op) bool { return o.Verb.EngineOnly() })
 }
 
 // clients gives the program the clients that its operations name.
-func (l *lowerer) clients() {
-	if l.s.EngineOnly() {
+func (l *lowerer) clients(ops []*Op) {
+	if engineOnly(ops) {
 		count := VerbByName("utrace COUNT")
-		l.p.Clients = clients.All(slices.ContainsFunc(l.s.Ops(), func(o *Op) bool { return o.Verb == count }))
+		l.p.Clients = clients.All(slices.ContainsFunc(ops, func(o *Op) bool { return o.Verb == count }))
 	}
 }

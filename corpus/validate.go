@@ -26,7 +26,7 @@ const allowedClone = ThreadFlags | engine.CLONE_PTRACE | engine.CLONE_VFORK | en
 // its declaration says, barriers and races can be reached, nothing outside the scenario is signalled or traced, and all
 // bounds hold. Errors are *Error.
 func (s *Scenario) Validate() error {
-	v := validator{s: s}
+	v := &validator{s: s}
 	if v.comments(); v.wrong == nil {
 		v.all()
 	}
@@ -38,8 +38,18 @@ func (s *Scenario) Validate() error {
 
 // Repair makes a scenario valid by removing what Validate complains about, bit by bit. It leaves valid scenarios alone. One that
 // it cannot make valid, which would be a mistake here, becomes an empty one of the name Unrepairable.
-func (s *Scenario) Repair() {
-	if !s.repair() {
+func (s *Scenario) Repair() { s.mend(anything) }
+
+// origin says where a scenario comes from, and so what need not be looked at.
+type origin uint8
+
+const (
+	anything origin = iota
+	decoded         // each operation is valid by itself, and there are no comments
+)
+
+func (s *Scenario) mend(from origin) {
+	if !s.repair(from) {
 		*s = Scenario{Name: Unrepairable, Actors: []ActorDecl{{Name: "main"}}}
 	}
 }
@@ -51,19 +61,21 @@ const Unrepairable = "unrepairable"
 // hang a fuzzer.
 const maxRepairs = 5000
 
-func (s *Scenario) repair() bool {
-	for i := range maxRepairs {
-		v := validator{s: s}
-		if i == 0 { // no fix makes comments
-			for v.comments(); v.wrong != nil; v.comments() {
-				v.wrong.fix()
-				v.wrong = nil
-			}
+func (s *Scenario) repair(from origin) bool {
+	v := &validator{s: s}
+	if from == anything { // no fix makes comments
+		for v.comments(); v.wrong != nil; v.comments() {
+			v.wrong.fix()
+			v.wrong = nil
 		}
+	}
+	v.each = from == decoded
+	for range maxRepairs {
 		if v.all(); v.wrong == nil {
 			return true
 		}
 		v.wrong.fix()
+		v.wrong, v.each = nil, false
 		s.tidy()
 	}
 	return false
@@ -73,6 +85,8 @@ func (s *Scenario) repair() bool {
 type validator struct {
 	s     *Scenario
 	wrong *fault
+	each  bool  // each operation is known to be valid by itself
+	list  []*Op // s.Ops()
 }
 
 // fault is what is wrong. Its text is only made for those who read it.
@@ -105,8 +119,10 @@ func (v *validator) remove(st Stmt) func() {
 }
 
 func (v *validator) all() {
-	for _, phase := range []func(){v.meta, v.actors, v.ops, v.body, v.creation, v.namespaces, v.variables} {
-		if phase(); v.wrong != nil {
+	v.list = v.s.appendOps(v.list[:0])
+	for _, phase := range [...]func(*validator){(*validator).meta, (*validator).actors, (*validator).ops, (*validator).body, (*validator).creation,
+		(*validator).namespaces, (*validator).variables} {
+		if phase(v); v.wrong != nil {
 			return
 		}
 	}
@@ -225,8 +241,10 @@ func (v *validator) actors() {
 
 // ops checks each operation by itself.
 func (v *validator) ops() {
-	ops := v.s.Ops()
-	for i, o := range ops {
+	if v.each {
+		return
+	}
+	for i, o := range v.list {
 		if !v.check(i < MaxOps || v.fault(&o.Trivia, v.remove(o), "expected at most %d operations", MaxOps)) {
 			return
 		}
@@ -605,9 +623,11 @@ func (v *validator) reachable(st Stmt, parties []string, created map[string]bool
 }
 
 // Inits are the operations that create actors as inits of PID namespaces of their own, by the actors' names.
-func (s *Scenario) Inits() map[string]*Op {
+func (s *Scenario) Inits() map[string]*Op { return inits(s.Ops()) }
+
+func inits(ops []*Op) map[string]*Op {
 	var m map[string]*Op
-	for _, o := range s.Ops() {
+	for _, o := range ops {
 		if o.Verb.Name == "clone" && o.Args[1].N&engine.CLONE_NEWPID != 0 {
 			if m == nil {
 				m = map[string]*Op{}
@@ -621,14 +641,14 @@ func (s *Scenario) Inits() map[string]*Op {
 // namespaces checks what is left out about PID namespaces: their inits stay alone in them, and use no numbers from outside,
 // which would mean nobody or somebody else there. Everybody else leaves the run's own init alone.
 func (v *validator) namespaces() {
-	inits := v.s.Inits()
+	inits := inits(v.list)
 	for i := range v.s.Actors {
 		d := &v.s.Actors[i]
 		if by := inits[d.Parent]; by != nil {
 			v.fault(&d.Trivia, func() { by.Args[1].N &^= engine.CLONE_NEWPID }, "actor %q: %q creates nobody: it stays alone in a PID namespace of its own", d.Name, d.Parent)
 		}
 	}
-	for _, o := range v.s.Ops() {
+	for _, o := range v.list {
 		own := inits[o.Actor] != nil
 		for i, a := range o.Args {
 			t := o.Verb.Params[i].Type
@@ -648,7 +668,7 @@ var givesTid = []engine.Call{engine.CallClone, engine.CallGetpid, engine.CallGet
 
 func (v *validator) variables() {
 	var setBy map[string][]*Op
-	ops, vars, inits := v.s.Ops(), v.s.Vars(), v.s.Inits()
+	ops, vars, inits := v.list, variables(v.list), inits(v.list)
 	for _, o := range ops {
 		if o.Dst != "" {
 			if setBy == nil {

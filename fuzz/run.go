@@ -26,6 +26,8 @@ const (
 // runner makes runs on the engine, one after another; what it is made of is used again.
 type runner struct {
 	in       input.Input // what runs, for violations
+	decoder  corpus.Decoder
+	program  *engine.Program
 	machine  engine.Machine
 	driver   schedule.Driver
 	world    engine.World
@@ -38,7 +40,7 @@ type runner struct {
 }
 
 func newRunner() *runner {
-	r := &runner{}
+	r := &runner{program: new(engine.Program)}
 	r.look = func(c engine.Choice, e engine.Event) { r.watch.Step(&r.world, c, e) }
 	r.see = func(c engine.Choice, e engine.Event) {
 		r.watch.Step(&r.world, c, e)
@@ -55,12 +57,13 @@ func (r *runner) load(data []byte) (*engine.Program, bool) {
 	if r.driver.Limit = maxSteps; share(data, longShare) {
 		r.driver.Limit = longSteps
 	}
-	r.in = input.Decode(data)
+	r.in = input.DecodeRun(&r.decoder, data)
 	input.Bound(r.in.Scenario)
 	if len(r.in.Scenario.Body) == 0 {
 		return nil, false
 	}
-	return corpus.LowerValid(r.in.Scenario), true
+	r.program = corpus.LowerAgain(r.program, r.in.Scenario)
+	return r.program, true
 }
 
 // run makes one run of the machine under a strategy, and goes on behind its end until nothing can happen any more, or it is

@@ -69,14 +69,19 @@ func (p Profile) Engine() engine.Profile { return profiles[int(p)%len(profiles)]
 var mark = []byte{0x80, 0}
 
 // Decode returns the input that any bytes mean.
-func Decode(data []byte) Input {
+func Decode(data []byte) Input { return decode(data, corpus.Decode) }
+
+// DecodeRun is Decode but for what makes no difference to a run of the scenario on the engine; see corpus.Decoder.
+func DecodeRun(d *corpus.Decoder, data []byte) Input { return decode(data, d.DecodeRun) }
+
+func decode(data []byte, scenario func([]byte) *corpus.Scenario) Input {
 	var in Input
 	if len(data) > 0 {
 		in.Profile = Profile(int(data[0]) % len(profileNames))
 		data = data[1:]
 	}
-	scenario, stream, _ := bytes.Cut(data, mark)
-	in.Scenario = corpus.Decode(scenario)
+	body, stream, _ := bytes.Cut(data, mark)
+	in.Scenario = scenario(body)
 	in.Stream = schedule.Stream(stream[:min(len(stream), MaxStream)])
 	return in
 }

@@ -101,8 +101,11 @@ func (o *Oracle) Judge(p *engine.Program, h *history.History) Verdict {
 	}
 	s := &o.search
 	if s.m == nil || s.p != p {
+		if s.m == nil {
+			s.m = new(engine.Machine)
+		}
 		s.p = p
-		s.m = ptrace.NewMachine(p, engine.Options{Profile: o.profile, Bugs: o.bugs})
+		ptrace.Load(s.m, p, engine.Options{Profile: o.profile, Bugs: o.bugs})
 	}
 	if err := s.load(h); err != nil {
 		return Verdict{Kind: Invariant, Title: "invariant: " + err.title, Explanation: err.text, Actor: err.actor, Instr: err.instr}
