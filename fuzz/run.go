@@ -49,11 +49,25 @@ func newRunner() *runner {
 	return r
 }
 
+// stackOfRun is about what a run with the checker needs.
+const stackOfRun = 12 << 10
+
+// deepen makes the stack large enough for a run at once. Fuzzers call each target in a new goroutine, whose small stack would be
+// doubled several times on the way down, and copied with all that is on it by then.
+//
+//go:noinline
+func deepen(n byte) byte {
+	var room [stackOfRun]byte
+	room[n] = n
+	return room[n/2]
+}
+
 // load takes an input apart into what is to run. It says no to what has no operations.
 func (r *runner) load(data []byte) (*engine.Program, bool) {
 	if len(data) > maxData {
 		return nil, false
 	}
+	deepen(byte(len(data)))
 	if r.driver.Limit = maxSteps; share(data, longShare) {
 		r.driver.Limit = longSteps
 	}
