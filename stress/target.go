@@ -83,6 +83,7 @@ const (
 	KindLive   = "live"   // the engine, under Go's: see package live
 	KindHost   = "host"   // this machine's kernel
 	KindExec   = "exec"   // an agent behind a command
+	KindQEMU   = "qemu"   // an emulated machine: ARCH[@KERNEL]
 	KindUML    = "uml"    // a User Mode Linux: the installed one, or a path
 )
 
@@ -112,13 +113,18 @@ func TargetName(s string) (kind, arg string, err error) {
 			return "", "", fmt.Errorf("target %q: name the kernel, or leave out the colon for the installed one", s)
 		}
 		return kind, arg, nil
+	case KindQEMU:
+		if arg == "" {
+			return "", "", fmt.Errorf("target %q: name the architecture: qemu:ARCH[@KERNEL]", s)
+		}
+		return kind, arg, nil
 	case KindExec:
 		if arg == "" {
 			return "", "", fmt.Errorf("target %q: name the command that runs \"stressd agent\" and carries its standard input and output: exec:COMMAND", s)
 		}
 		return kind, arg, nil
 	}
-	return "", "", fmt.Errorf("unknown target %q: known targets are engine, live, host, uml and exec:COMMAND", s)
+	return "", "", fmt.Errorf("unknown target %q: known targets are engine, live, host, uml, qemu:ARCH and exec:COMMAND", s)
 }
 
 // EngineOptions says what engine the argument of a simulated target names: words joined by "+", the first of which may be the

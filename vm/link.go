@@ -21,7 +21,6 @@ import (
 	"time"
 
 	"github.com/sourcegraph/conc"
-	"golang.org/x/sys/unix"
 
 	"tracehammer/stress"
 	"tracehammer/stress/history"
@@ -57,6 +56,7 @@ type Link struct {
 	name               string
 	patience, stopping time.Duration // see Target
 	cmd                *exec.Cmd
+	monitor            *qmp          // nil if there is none
 	over               chan struct{} // closed when the command may be waited for
 	ended              chan struct{} // closed when it was
 	w                  *wire.Writer
@@ -79,13 +79,14 @@ type carrier struct {
 	// the command is to have besides come after it.
 	separate bool
 	files    []*os.File // closed when the command was started
+	monitor  *qmp       // nil if there is none
 }
 
 const linkFD = 3
 
 // start starts a carrier and waits for the agent's Hello; patience is how long that may take.
 func start(ctx context.Context, name string, c carrier, patience time.Duration) (*Link, error) {
-	l := &Link{name: name, cmd: c.cmd, over: make(chan struct{}), ended: make(chan struct{}), msgs: make(chan wire.Message, 64), heard: time.Now()}
+	l := &Link{name: name, cmd: c.cmd, monitor: c.monitor, over: make(chan struct{}), ended: make(chan struct{}), msgs: make(chan wire.Message, 64), heard: time.Now()}
 	l.said.init()
 	in, out, theirs, err := streams(c.separate)
 	if err != nil {
@@ -138,19 +139,11 @@ func start(ctx context.Context, name string, c carrier, patience time.Duration) 
 // streams makes the connection to a command: our ends, and the files that it gets.
 func streams(separate bool) (in io.WriteCloser, out io.ReadCloser, theirs []*os.File, err error) {
 	if separate {
-		fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		conn, them, err := socketpair("link")
 		if err != nil {
-			return nil, nil, nil, os.NewSyscallError("socketpair", err)
-		}
-		ours := os.NewFile(uintptr(fds[0]), "link")
-		defer ours.Close()
-		them := os.NewFile(uintptr(fds[1]), "link of the command")
-		conn, err := net.FileConn(ours)
-		if err != nil {
-			them.Close() //nolint:errcheck // the first error counts
 			return nil, nil, nil, err
 		}
-		return writeHalf{conn.(*net.UnixConn)}, conn, []*os.File{them}, nil
+		return writeHalf{conn}, conn, []*os.File{them}, nil
 	}
 	theirIn, ourIn, err := os.Pipe()
 	if err != nil {
@@ -369,6 +362,14 @@ func (l *Link) bury(err error) {
 	defer l.mu.Unlock()
 	lost.Last, lost.Console = l.said.words(), l.said.lines()
 	lost.Report = l.said.report()
+	if l.monitor != nil {
+		reason, panics := l.monitor.end()
+		if reason != "" {
+			lost.How += ", QEMU says " + reason
+		}
+		// The guest's init powers off when its agent has ended: nothing else resets a machine.
+		lost.Died = panics || reason == "guest-reset" || reason == "guest-panic"
+	}
 	if lost.Loss == Ended && l.cmd.ProcessState != nil && !l.cmd.ProcessState.Success() {
 		lost.How += ", " + l.cmd.ProcessState.String()
 		ws, ok := l.cmd.ProcessState.Sys().(syscall.WaitStatus)
@@ -395,5 +396,8 @@ func (l *Link) finish() {
 	l.out.Close() //nolint:errcheck // its end was seen
 	close(l.over)
 	<-l.ended
+	if l.monitor != nil {
+		l.monitor.conn.Close() //nolint:errcheck // QEMU is gone
+	}
 	l.signal() // what it left behind in its process group
 }

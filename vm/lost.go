@@ -25,7 +25,7 @@ type LostError struct {
 	How     string
 	Machine bool            // it was a machine that was there for the agent alone
 	Killed  bool            // somebody killed the command
-	Died    bool            // the command died of another signal
+	Died    bool            // the kernel died: the command of another signal, or the guest reset its machine
 	Last    string          // the last of what it said besides messages, made printable
 	Console []string        // more of that: lines, not made printable
 	Report  *console.Report // the first report of its kernel since its agent said hello; nil for none

@@ -1,13 +1,11 @@
 package vm
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"runtime"
-	"sync"
 	"syscall"
 	"time"
 
@@ -36,11 +34,11 @@ func UML(ctx context.Context, name, path string) (*Target, error) {
 		return nil, &stress.EnvError{What: "User Mode Linux is for amd64, this is " + runtime.GOARCH}
 	}
 	return open(ctx, &Target{name: name, boot: umlBoot, hint: "is it a kernel built with ARCH=um, with an initial file system and /proc?", start: func() (carrier, error) {
-		image, err := initrd()
+		image, err := initrd(nil)
 		if err != nil {
 			return carrier{}, err
 		}
-		c := exec.Command(kernel, "mem=256M", fmt.Sprintf("initrd=/proc/self/fd/%d", linkFD+1),
+		c := exec.Command(kernel, "mem=256M", fmt.Sprintf("initrd=/proc/self/fd/%d", initrdFD),
 			"con=null", "con0=null,fd:1", "console=tty0", // the console goes to standard output, and the messages
 			fmt.Sprintf("ssl0=fd:%d,fd:%d", linkFD, linkFD), agent.LinkParam+"=/dev/ttyS0", // to a serial line of their own
 			"uml_dir=/dev/null/", // nowhere: it would leave a directory with a control socket that nobody uses
@@ -61,42 +59,3 @@ func alone() *syscall.SysProcAttr {
 	}
 	return s
 }
-
-// initrd returns a file in memory with an initial file system whose /init is this program.
-func initrd() (*os.File, error) {
-	image, err := ownImage()
-	if err != nil {
-		return nil, err
-	}
-	fd, err := unix.MemfdCreate("tracehammer-initrd", unix.MFD_CLOEXEC)
-	if err != nil {
-		return nil, fmt.Errorf("make an initial file system: memfd_create: %w", err)
-	}
-	f := os.NewFile(uintptr(fd), "initrd")
-	if _, err := f.Write(image); err != nil {
-		f.Close() //nolint:errcheck // the first error counts
-		return nil, fmt.Errorf("make an initial file system: %w", err)
-	}
-	return f, nil
-}
-
-// ownImage is the initial file system with this program. It is the same for every machine, and a machine may have to be
-// started when the program's file has been replaced.
-var ownImage = sync.OnceValues(func() ([]byte, error) {
-	self, err := os.ReadFile("/proc/self/exe")
-	if err != nil {
-		return nil, fmt.Errorf("make an initial file system: %w", err)
-	}
-	if dynamic(self) {
-		return nil, &stress.EnvError{What: "this stressd is linked dynamically, and a machine has no libraries", Hint: "build it with CGO_ENABLED=0, as make does"}
-	}
-	var b bytes.Buffer
-	err = WriteCpio(&b, Files{
-		"/init":        {Mode: 0o755, Data: self},
-		"/dev/console": {Mode: 0o600 | os.ModeDevice | os.ModeCharDevice, Dev: [2]uint32{5, 1}},
-	})
-	if err != nil {
-		return nil, fmt.Errorf("make an initial file system: %w", err)
-	}
-	return b.Bytes(), nil
-})

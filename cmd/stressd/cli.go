@@ -63,7 +63,7 @@ type profileFlag struct {
 type runCmd struct {
 	profileFlag
 	For     time.Duration `default:"60s" help:"How long; 0 until interrupted."`
-	Target  []string      `sep:"none" placeholder:"TARGET" help:"Where to run: engine, live, host, uml, exec:COMMAND. Repeat it for several (default: engine and host)."`
+	Target  []string      `sep:"none" placeholder:"TARGET" help:"Where to run: engine, live, host, uml, qemu:ARCH, exec:COMMAND. Repeat it for several (default: engine and host)."`
 	Seed    *uint64       `help:"Seed of everything random (default: drawn; the summary prints it)."`
 	Workers int           `help:"Workers per target (default: one for each two CPUs)."`
 	Strict  bool          `help:"Exit with 4 when something was skipped."`
@@ -94,7 +94,7 @@ type checkCmd struct {
 	jsonFlag
 	profileFlag
 	Marks  bool     `help:"Say at the end how often each rule was exercised."`
-	Target []string `sep:"none" placeholder:"TARGET" help:"Where to check: engine, live, host, uml, exec:COMMAND. Repeat it for several (default: engine)."`
+	Target []string `sep:"none" placeholder:"TARGET" help:"Where to check: engine, live, host, uml, qemu:ARCH, exec:COMMAND. Repeat it for several (default: engine)."`
 	Files  []string `arg:"" help:"Scenario files."`
 }
 
@@ -133,7 +133,7 @@ Examples:
 type reproCmd struct {
 	stateFlag
 	jsonFlag
-	Target  string `placeholder:"TARGET" help:"Where to run: engine, live, host, uml, exec:COMMAND (default: where it was found)."`
+	Target  string `placeholder:"TARGET" help:"Where to run: engine, live, host, uml, qemu:ARCH, exec:COMMAND (default: where it was found)."`
 	Times   int    `default:"10" help:"How many runs to try; it stops at the first that shows the finding."`
 	Verbose bool   `short:"v" help:"Draw the run that shows it, with why."`
 	ID      string `arg:"" help:"Finding, as in list; a unique beginning will do."`

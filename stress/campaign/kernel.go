@@ -28,6 +28,8 @@ func Open(name string) (stress.Target, error) {
 		return host.New()
 	case stress.KindExec:
 		return vm.Command(context.Background(), name, arg)
+	case stress.KindQEMU:
+		return vm.QEMU(context.Background(), name, arg)
 	case stress.KindUML:
 		return vm.UML(context.Background(), name, arg)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -41,6 +42,7 @@ func Init() {
 			fmt.Fprintf(os.Stderr, "init: no %s on %s: %v\n", m.kind, m.dir, err)
 		}
 	}
+	loadModules()
 	os.Setenv("PATH", "/bin:/sbin:/usr/bin:/usr/sbin") //nolint:errcheck // a valid name
 	os.Setenv("HOME", "/tmp")                          //nolint:errcheck // likewise
 	agent := exec.Command("/proc/self/exe", "agent")
@@ -66,6 +68,21 @@ func Init() {
 				fmt.Fprintf(os.Stderr, "init: the agent ended with %d, signal %d\n", code, int(ws.Signal()))
 			}
 			return
+		}
+	}
+}
+
+// loadModules loads what is in /modules, in the order of the names. What a kernel has got built in it refuses.
+func loadModules() {
+	entries, _ := os.ReadDir("/modules") // in order
+	for _, e := range entries {
+		f, err := os.Open(filepath.Join("/modules", e.Name()))
+		if err == nil {
+			err = unix.FinitModule(int(f.Fd()), "", 0)
+			f.Close() //nolint:errcheck // only read
+		}
+		if err != nil && !errors.Is(err, unix.EEXIST) {
+			fmt.Fprintf(os.Stderr, "init: no module %s: %v\n", e.Name(), err)
 		}
 	}
 }

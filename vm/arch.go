@@ -1,0 +1,35 @@
+package vm
+
+// arch says how QEMU boots a kernel of an architecture.
+type arch struct {
+	qemu    string   // the program, which has the architecture's name as QEMU spells it
+	machine []string // the board, as far as it matters
+	accel   string   // what emulates, where nothing is faster
+	cpu     string
+	console string // the kernel's name of the first serial line
+	memory  int    // MiB
+	link    string // the device of the messages
+	serial  string // the device model of virtio-serial, on the board's bus
+	modules []string
+	pkg     string // the Debian kernel package's name ends like this
+	deb     string // Debian's name of the architecture
+}
+
+// linkModules are what a distribution's kernel loads to have virtio-serial on PCI.
+var linkModules = []string{"virtio_pci", "virtio_console"}
+
+// vport is the first port of the first virtio-serial device. Port 0 is kept for a console.
+const vport = "/dev/vport0p1"
+
+// arches are the architectures by Go's names.
+var arches = map[string]*arch{
+	// q35 is slower to boot than the default board and has nothing that we need. -cpu max has what a kernel may use and TCG can do.
+	"amd64": {qemu: "qemu-system-x86_64", cpu: "max", accel: "tcg,thread=multi", console: "ttyS0", memory: 512, link: vport,
+		serial: "virtio-serial-pci", modules: linkModules, pkg: "cloud-amd64", deb: "amd64"},
+	// max has pointer authentication and SVE, whose emulation makes everything three times slower.
+	"arm64": {qemu: "qemu-system-aarch64", machine: []string{"-M", "virt"}, cpu: "cortex-a57", accel: "tcg,thread=multi", console: "ttyAMA0",
+		memory: 512, link: vport, serial: "virtio-serial-pci", modules: linkModules, pkg: "cloud-arm64", deb: "arm64"},
+}
+
+// archNames are the architectures as users write them, which is as QEMU and uname do, or as Go does.
+var archNames = map[string]string{"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}

@@ -1,0 +1,114 @@
+package vm
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"tracehammer/stress"
+	"tracehammer/vm/agent"
+)
+
+// qemuBoot is how long an emulated machine may take until its init runs, on a machine that has other things to do: alone, it is
+// 10 s for most.
+const qemuBoot = 5 * time.Minute
+
+// File descriptors of QEMU, beside linkFD.
+const (
+	initrdFD = linkFD + 1 + iota
+	monitorFD
+)
+
+// ParseQEMU splits the argument of a target qemu:ARCH[@KERNEL]. arch is Go's name.
+func ParseQEMU(arg string) (arch, kernel string, err error) {
+	name, kernel, at := strings.Cut(arg, "@")
+	arch, ok := archNames[name]
+	switch {
+	case !ok:
+		var known []string
+		for n := range archNames {
+			known = append(known, n)
+		}
+		slices.Sort(known)
+		return "", "", fmt.Errorf("unknown architecture %q: known are %s", name, strings.Join(known, ", "))
+	case at && kernel == "":
+		return "", "", fmt.Errorf("%q names no kernel after the @", arg)
+	}
+	return arch, kernel, nil
+}
+
+// QEMU returns the target that is an emulated machine; arg is as ParseQEMU takes it.
+func QEMU(ctx context.Context, name, arg string) (*Target, error) {
+	goarch, kernelName, err := ParseQEMU(arg)
+	if err != nil {
+		return nil, err
+	}
+	a := arches[goarch]
+	program, err := exec.LookPath(a.qemu)
+	if err != nil {
+		return nil, &stress.EnvError{What: "no " + a.qemu, Err: err, Hint: "apt-get install qemu-system-x86 or -arm, -misc, -ppc"}
+	}
+	if goarch != runtime.GOARCH {
+		return nil, &stress.EnvError{What: "a machine of " + goarch + " needs a stressd of that architecture", Hint: "actors exist for amd64 only"}
+	}
+	k, err := kernelAt(kernelName)
+	if err != nil {
+		return nil, err
+	}
+	files := Files{}
+	if err := k.load(files, a.modules); err != nil {
+		return nil, err
+	}
+	return open(ctx, &Target{name: name, boot: qemuBoot, hint: "is it a kernel for " + a.qemu + ", with an initial file system, /proc, and virtio-serial or modules for it?",
+		start: func() (carrier, error) { return qemu(program, a, k, files) }})
+}
+
+// qemu is the command that boots a machine.
+func qemu(program string, a *arch, k *kernel, files Files) (carrier, error) {
+	image, err := initrd(files)
+	if err != nil {
+		return carrier{}, err
+	}
+	monitor, theirs, err := socketpair("monitor")
+	if err != nil {
+		image.Close() //nolint:errcheck // the first error counts
+		return carrier{}, err
+	}
+	args := slices.Concat(a.machine, []string{
+		"-nodefaults", "-no-user-config", "-display", "none",
+		"-accel", a.accel, "-cpu", a.cpu, "-m", strconv.Itoa(a.memory), "-smp", strconv.Itoa(min(max(runtime.NumCPU(), 1), 4)),
+		"-no-reboot", // a panic ends it
+		"-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
+		"-chardev", fmt.Sprintf("socket,id=link,fd=%d", linkFD), "-device", a.serial, "-device", "virtserialport,chardev=link,nr=1,name=" + agent.LinkParam,
+		"-chardev", fmt.Sprintf("socket,id=monitor,fd=%d", monitorFD), "-mon", "chardev=monitor,mode=control",
+		"-kernel", k.image, "-initrd", fmt.Sprintf("/proc/self/fd/%d", initrdFD),
+		"-append", fmt.Sprintf("console=%s panic=-1 %s=%s", a.console, agent.LinkParam, a.link),
+	})
+	return carrier{cmd: exec.Command(program, args...), separate: true, files: []*os.File{image, theirs}, monitor: newQMP(monitor)}, nil
+}
+
+// socketpair makes a connection: our end, and a file for a command.
+func socketpair(what string) (*net.UnixConn, *os.File, error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, os.NewSyscallError("socketpair", err)
+	}
+	ours := os.NewFile(uintptr(fds[0]), what)
+	defer ours.Close()
+	theirs := os.NewFile(uintptr(fds[1]), what+" of a command")
+	conn, err := net.FileConn(ours)
+	if err != nil {
+		theirs.Close() //nolint:errcheck // the first error counts
+		return nil, nil, err
+	}
+	return conn.(*net.UnixConn), theirs, nil
+}
