@@ -37,6 +37,9 @@ func memory(w *engine.World, s *engine.CallState, r Request, addr, data int64) i
 	case Peekusr, Pokeusr:
 		return registersOf(w).user(w, s, r, addr, data)
 	case Getregs, Getfpregs, Setregs, Setfpregs:
+		if data != 0 && r == Getregs && w.Old(engine.SwUserModeRegisters) {
+			return 0
+		}
 		if data != 0 || r == Setregs || r == Setfpregs {
 			return -engine.EFAULT
 		}

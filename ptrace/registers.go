@@ -97,7 +97,8 @@ const OffByte = 1 << 16
 // user is PEEKUSR and POKEUSR by index.
 func (f *registerFile) user(w *engine.World, s *engine.CallState, r Request, at, data int64) int64 {
 	target := s.Target
-	if at < 0 || at >= f.words {
+	beyond := at >= f.words
+	if at < 0 || beyond && (r == Pokeusr || at&OffByte != 0 || !w.Old(engine.SwUserModeRegisters)) {
 		return -engine.EIO
 	}
 	switch {

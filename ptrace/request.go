@@ -185,6 +185,17 @@ func Lacks(p *engine.Profile, r Request) bool {
 	return false
 }
 
+// Modelled says whether the engine knows what a call of ptrace does on kernels of a profile.
+func Modelled(p *engine.Profile, r Request, data int64) bool {
+	switch r {
+	case Setregs, Setfpregs:
+		return !p.Old.Has(engine.SwUserModeRegisters)
+	case Getfpregs:
+		return data == 0 || !p.Old.Has(engine.SwUserModeRegisters)
+	}
+	return true
+}
+
 // setoptions replaces the whole set, or nothing (R20).
 func setoptions(w *engine.World, t, target engine.TaskID, o Option, c context) int64 {
 	w.Mark(20)
@@ -221,6 +232,9 @@ func nthFilter(w *engine.World, target engine.TaskID, n int64) int64 {
 // seccompFilter is SECCOMP_GET_FILTER without a buffer (R111).
 func seccompFilter(w *engine.World, t, target engine.TaskID, n int64) int64 {
 	w.Mark(111)
+	if w.Old(engine.SwNoSeccompLook) {
+		return -engine.EINVAL
+	}
 	if !mayLook(w, t) {
 		return -engine.EACCES
 	}
@@ -234,6 +248,8 @@ func seccompFilter(w *engine.World, t, target engine.TaskID, n int64) int64 {
 func seccompMetadata(w *engine.World, t engine.TaskID, s *engine.CallState, size, n int64) int64 {
 	w.Mark(111)
 	switch {
+	case w.Old(engine.SwNoSeccompLook):
+		return -engine.EINVAL
 	case !mayLook(w, t):
 		return -engine.EACCES
 	case uint64(size) < 8:

@@ -80,7 +80,8 @@ func unfit(s *corpus.Scenario, target string, m *stress.Machine) string {
 	return fmt.Sprintf("it is not for %s on %s", m.Release, m.Arch)
 }
 
-// unknownTo says which request that a scenario makes a kernel does not know although its release does; "" if there is none.
+// unknownTo says which request that a scenario makes a kernel does not know although its release does, or the engine does not
+// know of that kernel; "" if there is none.
 func unknownTo(s *corpus.Scenario, m *stress.Machine) string {
 	if len(m.Lacks) == 0 {
 		return ""
@@ -90,18 +91,32 @@ func unknownTo(s *corpus.Scenario, m *stress.Machine) string {
 		return "" // whoever runs it says so
 	}
 	profile := m.Profile("")
+	if r, ok := findRequest(p, func(r ptrace.Request, data int64) bool {
+		return ptrace.Lacks(&profile, r) || r == ptrace.Singleblock && profile.Old.Has(engine.SwNoBlockstep)
+	}); ok {
+		return fmt.Sprintf("it makes the request %v, which this kernel does not know", r)
+	}
+	if r, ok := unmodelled(p, &profile); ok {
+		return fmt.Sprintf("what %v does to this kernel is not modelled", r)
+	}
+	return ""
+}
+
+// unmodelled is a request of a program of which the engine does not know what it does on kernels of a profile.
+func unmodelled(p *engine.Program, profile *engine.Profile) (ptrace.Request, bool) {
+	return findRequest(p, func(r ptrace.Request, data int64) bool { return !ptrace.Modelled(profile, r, data) })
+}
+
+// findRequest finds a request in a program.
+func findRequest(p *engine.Program, is func(r ptrace.Request, data int64) bool) (ptrace.Request, bool) {
 	for i := range p.Actors {
 		for _, in := range p.Actors[i].Code {
-			if in.Op != engine.OpCall || in.Call != engine.CallPtrace {
-				continue
-			}
-			r := ptrace.Request(in.Args[0].N)
-			if ptrace.Lacks(&profile, r) || r == ptrace.Singleblock && profile.Old.Has(engine.SwNoBlockstep) {
-				return fmt.Sprintf("it makes the request %v, which this kernel does not know", r)
+			if r := ptrace.Request(in.Args[0].N); in.Op == engine.OpCall && in.Call == engine.CallPtrace && is(r, in.Args[3].N) {
+				return r, true
 			}
 		}
 	}
-	return ""
+	return 0, false
 }
 
 // liveRows are the rows of the list of known bugs that the seeds say a machine's kernel has, ascending.

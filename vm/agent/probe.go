@@ -23,6 +23,8 @@ var probes = map[string]probe{
 	"ptrace-sysemu":                 func() (bool, bool) { return request(ptraceSysemu) },
 	"ptrace-singleblock":            func() (bool, bool) { return request(ptraceSingleblock) },
 	"ptrace-get-rseq-configuration": func() (bool, bool) { return request(ptraceGetRseqConfiguration) },
+	"ptrace-o-suspend-seccomp":      probeSuspendSeccomp,
+	"ptrace-getregs-fault":          probeRegisters,
 	"seccomp-filter":                probeSeccomp,
 	"yama":                          func() (bool, bool) { return exists("/proc/sys/kernel/yama/ptrace_scope", "/proc/sys/kernel") },
 	"pid-namespaces":                func() (bool, bool) { return exists("/proc/self/ns/pid", "/proc/self/ns") },
@@ -73,11 +75,54 @@ func probeSeccomp() (bool, bool) {
 
 // request makes a request of a stopped child: a kernel that does not know it says EIO.
 func request(req int) (has, conclusive bool) {
+	e := ask(func(pid int) unix.Errno {
+		var buf [1024]byte
+		iov := unix.Iovec{Base: &buf[0]}
+		iov.SetLen(len(buf))
+		addr, data := uintptr(len(buf)), uintptr(unsafe.Pointer(&buf[0]))
+		switch req {
+		case unix.PTRACE_GETREGSET:
+			addr, data = 1, uintptr(unsafe.Pointer(&iov)) // NT_PRSTATUS
+		case ptraceSysemu, ptraceSingleblock:
+			data = uintptr(unix.SIGKILL) // it goes on, but not far
+		}
+		_, _, e := unix.RawSyscall6(unix.SYS_PTRACE, uintptr(req), uintptr(pid), addr, data, 0, 0)
+		runtime.KeepAlive(&buf)
+		return e
+	})
+	return e != unix.EIO, e != unix.ESRCH
+}
+
+// probeSuspendSeccomp asks for the option: EPERM says that the kernel knows it, EINVAL that it does not.
+func probeSuspendSeccomp() (bool, bool) {
+	const suspendSeccomp = 1 << 21
+	e := ask(func(pid int) unix.Errno {
+		_, _, e := unix.RawSyscall6(unix.SYS_PTRACE, unix.PTRACE_SETOPTIONS, uintptr(pid), 0, suspendSeccomp, 0, 0)
+		return e
+	})
+	return e == 0 || e == unix.EPERM, e == 0 || e == unix.EPERM || e == unix.EINVAL
+}
+
+// probeRegisters has registers written to a bad address. An architecture without the request cannot be asked.
+func probeRegisters() (bool, bool) {
+	if runtime.GOARCH != "amd64" {
+		return false, false
+	}
+	const getregs = 12
+	e := ask(func(pid int) unix.Errno {
+		_, _, e := unix.RawSyscall6(unix.SYS_PTRACE, getregs, uintptr(pid), 0, 1, 0, 0)
+		return e
+	})
+	return e == unix.EFAULT, e == unix.EFAULT || e == 0
+}
+
+// ask does something with a stopped tracee; ESRCH if there is none.
+func ask(f func(pid int) unix.Errno) unix.Errno {
 	runtime.LockOSThread() // ptrace belongs to the thread that attached
 	defer runtime.UnlockOSThread()
 	p, err := os.StartProcess("/proc/self/exe", []string{"probe"}, &os.ProcAttr{Sys: &unix.SysProcAttr{Ptrace: true, Pdeathsig: unix.SIGKILL}})
 	if err != nil {
-		return false, false
+		return unix.ESRCH
 	}
 	defer func() {
 		p.Kill()                               //nolint:errcheck // it may be gone
@@ -86,19 +131,7 @@ func request(req int) (has, conclusive bool) {
 	}()
 	var ws unix.WaitStatus
 	if _, err := unix.Wait4(p.Pid, &ws, unix.WALL, nil); err != nil || !ws.Stopped() {
-		return false, false
+		return unix.ESRCH
 	}
-	var buf [1024]byte
-	iov := unix.Iovec{Base: &buf[0]}
-	iov.SetLen(len(buf))
-	addr, data := uintptr(len(buf)), uintptr(unsafe.Pointer(&buf[0]))
-	switch req {
-	case unix.PTRACE_GETREGSET:
-		addr, data = 1, uintptr(unsafe.Pointer(&iov)) // NT_PRSTATUS
-	case ptraceSysemu, ptraceSingleblock:
-		data = uintptr(unix.SIGKILL) // it goes on, but not far
-	}
-	_, _, e := unix.RawSyscall6(unix.SYS_PTRACE, uintptr(req), uintptr(p.Pid), addr, data, 0, 0)
-	runtime.KeepAlive(&buf)
-	return e != unix.EIO, e != unix.ESRCH
+	return f(p.Pid)
 }
