@@ -60,6 +60,13 @@ func QEMU(ctx context.Context, name, arg string) (*Target, error) {
 	if goarch != runtime.GOARCH {
 		return nil, &stress.EnvError{What: "a machine of " + goarch + " needs a stressd of that architecture", Hint: "actors exist for amd64 only"}
 	}
+	if !strings.Contains(kernelName, "/") {
+		fetched, err := Fetch(ctx, goarch, kernelName, nil)
+		if err != nil {
+			return nil, err
+		}
+		kernelName = fetched.Path
+	}
 	k, err := kernelAt(kernelName)
 	if err != nil {
 		return nil, err
