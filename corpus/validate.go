@@ -384,8 +384,9 @@ func (v *validator) safe(o *Op) string {
 	if o.Verb.Call == engine.CallPrctl {
 		return safePrctl(o)
 	}
-	if o.Verb.Call == engine.CallSetresuid && o.Args[0].Kind == ArgNum && (o.Args[0].N < 0 || o.Args[0].N > 1<<16) {
-		return "setresuid: expected a uid up to 65536"
+	if ids := map[engine.Call]string{engine.CallSetresuid: "uid", engine.CallSetresgid: "gid"}; ids[o.Verb.Call] != "" &&
+		o.Args[0].Kind == ArgNum && (o.Args[0].N < 0 || o.Args[0].N > 1<<16) {
+		return o.Verb.Name + ": expected a " + ids[o.Verb.Call] + " up to 65536"
 	}
 	if o.Verb.Call == engine.CallSeccomp && engine.Call(o.Args[1].N) == engine.CallSeccomp {
 		return "seccomp: expected another call to filter"

@@ -147,6 +147,7 @@ var callVerbs = []*Verb{
 	{Name: "seccomp", Call: engine.CallSeccomp, Params: []Param{req("action", SeccompAction, 0), opt("call", CallName, 1, int64(engine.CallGetppid)), opt("value", ErrnoOrData, 2, 0), opt("flags", SeccompFlags, 3, 0)},
 		Doc: "installs a filter that does this to one call and allows all others; value is ERRNO's errno or TRACE's data"},
 	{Name: "setresuid", Call: engine.CallSetresuid, Params: []Param{req("uid", Int, 0)}, Doc: "sets the real, effective and saved uid"},
+	{Name: "setresgid", Call: engine.CallSetresgid, Params: []Param{req("gid", Int, 0)}, Doc: "sets the real, effective and saved gid"},
 	{Name: "sched_yield", Call: engine.CallSchedYield},
 	{Name: "prctl", Call: engine.CallPrctl, Params: []Param{req("option", Int, 0), opt("arg", Int, 1, 0)}, Doc: "an option by number"},
 	{Name: "prctl SET_PDEATHSIG", Call: engine.CallPrctl, Fixed: []Fixed{{0, engine.PR_SET_PDEATHSIG}}, Params: []Param{req("sig", Signal, 1)}},

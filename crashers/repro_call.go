@@ -31,7 +31,7 @@ var filterNames = map[engine.Call]string{
 	engine.CallRtTgsigqueueinfo: "rt_tgsigqueueinfo", engine.CallPidfdSendSignal: "pidfd_send_signal",
 	engine.CallSigaction: "rt_sigaction", engine.CallSigprocmask: "rt_sigprocmask", engine.CallSigpending: "rt_sigpending",
 	engine.CallSigsuspend: "rt_sigsuspend", engine.CallNanosleep: "nanosleep", engine.CallWait4: "wait4",
-	engine.CallWaitid: "waitid", engine.CallSeccomp: "seccomp", engine.CallSetresuid: "setresuid", engine.CallPtrace: "ptrace",
+	engine.CallWaitid: "waitid", engine.CallSeccomp: "seccomp", engine.CallSetresuid: "setresuid", engine.CallSetresgid: "setresgid", engine.CallPtrace: "ptrace",
 }
 
 func sysNr(c engine.Call) (string, bool) {
@@ -123,6 +123,8 @@ func encodeCall(in *engine.Instr, self, me engine.ActorID, at int32) (cCall, boo
 		return cCall{call: fmt.Sprintf("filter_call(%s, %s, %s)", nr, action, arg(3))}, true
 	case engine.CallSetresuid:
 		return cCall{call: sys("SYS_setresuid", arg(0), arg(0), arg(0))}, true
+	case engine.CallSetresgid:
+		return cCall{call: sys("SYS_setresgid", arg(0), arg(0), arg(0))}, true
 	case engine.CallPtrace:
 		return cPtrace(in, siginfo), true
 	}

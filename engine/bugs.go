@@ -106,6 +106,7 @@ const (
 	BugAttachLeavesStopped
 	BugSuspendUnchecked
 	BugAttachForeign
+	BugAttachForeignGroup
 	BugAttachUndumpable
 	BugInterruptLost
 	BugInterruptListening
@@ -250,6 +251,7 @@ var kernelBugs = [numKernelBugs]bugRow{
 	BugAttachLeavesStopped:  {"attach-leaves-stopped", "R9", "attach leaves a stopped target in its job control stop: no trap"},
 	BugSuspendUnchecked:     {"suspend-seccomp-unchecked", "row 26", "SUSPEND_SECCOMP needs no capability"},
 	BugAttachForeign:        {"attach-foreign-uid", "R105", "any user may attach to the tasks of another"},
+	BugAttachForeignGroup:   {"attach-foreign-gid", "R105", "group ids do not matter for an attach"},
 	BugAttachUndumpable:     {"attach-undumpable", "row 4", "attach does not look at the dumpable mark of its target"},
 	BugInterruptLost:        {"interrupt-not-waking", "R48", "INTERRUPT does not wake its tracee from an interruptible sleep"},
 	BugInterruptListening:   {"interrupt-keeps-listening", "R48", "INTERRUPT does not make a LISTENing tracee trap again"},

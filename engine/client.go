@@ -207,6 +207,9 @@ func (w *World) IsTraced(t TaskID) bool { return w.tasks[t].is(tfTraced) }
 // Uid is a task's user id.
 func (w *World) Uid(t TaskID) uint16 { return w.tasks[t].uid }
 
+// Gid is a task's real, effective and saved group id.
+func (w *World) Gid(t TaskID) uint16 { return w.tasks[t].gid }
+
 // SigInfo is the siginfo of the signal that a task is delivering, or of the stop that it is in.
 func (w *World) SigInfo(t TaskID) *SigInfo { return &w.tasks[t].info }
 

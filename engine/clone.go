@@ -130,7 +130,7 @@ func (w *World) copyProcess(id TaskID, t *task, child TaskID, flags int64) {
 	c := w.newTask(child, group)
 	p := w.procOf(t)
 	c.state = New
-	c.blocked, c.uid, c.filter, c.seccomp, c.execID = t.blocked, t.uid, t.filter, 0, t.execID
+	c.blocked, c.uid, c.gid, c.filter, c.seccomp, c.execID = t.blocked, t.uid, t.gid, t.filter, 0, t.execID
 	c.flags = t.flags & tfNoNewPrivs
 	c.elevated = t.elevated
 	c.mm, c.regs, c.fs, c.files = t.mm, t.regs, t.fs, t.files

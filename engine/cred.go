@@ -1,7 +1,7 @@
 package engine
 
 // Credentials as far as the rules need them: one user id a task, or a real one and 0 after a set-user-id exec; effective user
-// id 0 has every capability, every other has none.
+// id 0 has every capability, every other has none; and one group id.
 
 // Capable says whether a task has every capability.
 func (w *World) Capable(t TaskID) bool { return w.tasks[t].uid == 0 || w.Elevated(t) }
@@ -27,6 +27,23 @@ func (w *World) setresuid(t *task, f *frame) bool {
 	}
 	w.mark(106)
 	t.uid, t.elevated = uint16(uid), 0
+	t.pdeath = 0
+	w.mms[t.mm].dumpable = 0 // suid_dumpable
+	return w.sysRet(t, f, 0)
+}
+
+func (w *World) setresgid(t *task, f *frame) bool {
+	gid, groups := t.args[0], int64(w.m.opt.Profile.Groups)
+	switch {
+	case gid < 0 || gid > 0xffff || groups != 0 && gid >= groups:
+		return w.errno(t, f, EINVAL)
+	case uint16(gid) == t.gid:
+		return w.sysRet(t, f, 0)
+	case t.uid != 0 && t.elevated == 0:
+		return w.errno(t, f, EPERM)
+	}
+	w.mark(106)
+	t.gid = uint16(gid)
 	t.pdeath = 0
 	w.mms[t.mm].dumpable = 0 // suid_dumpable
 	return w.sysRet(t, f, 0)

@@ -277,7 +277,7 @@ func (m *Machine) reaches(in *Instr) uint16 {
 		return target(a[1])
 	case CallClone, CallSigaction, CallPrctl, CallSetpgid, CallSetsid,
 		CallExecve, CallExit, CallExitGroup, CallGetpid, CallGettid, CallGetppid, CallPidfdOpen, CallSigprocmask, CallSigpending,
-		CallSigsuspend, CallPause, CallNanosleep, CallGetpgid, CallGetsid, CallWait4, CallWaitid, CallSeccomp, CallSetresuid,
+		CallSigsuspend, CallPause, CallNanosleep, CallGetpgid, CallGetsid, CallWait4, CallWaitid, CallSeccomp, CallSetresuid, CallSetresgid,
 		CallSchedYield, CallFutexWait, CallFutexWake, CallMmap:
 		return 0
 	}

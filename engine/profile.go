@@ -21,6 +21,8 @@ type Profile struct {
 	UserNamespace bool
 	// Users: the user ids below it are mapped in that namespace; setresuid takes no others (make_kuid). 0: all are.
 	Users uint16
+	// Groups are the group ids, likewise.
+	Groups uint16
 }
 
 // Arch is an architecture.

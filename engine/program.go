@@ -182,10 +182,15 @@ const (
 	CallFutexWake
 	CallMmap      // maps the shared memory again after exec
 	CallSigreturn // at the end of a signal handler
+	// Scripted calls that came later: tracers see calls by number.
+	CallSetresgid // rgid=egid=sgid
 	// CallUtrace is made by a client that is a Caller: see package clients. No Linux kernel has it.
 	CallUtrace
 	NumCalls
 )
+
+// Scripted says whether a call is one that scenarios make, not their harness, nor a client of utrace.
+func (c Call) Scripted() bool { return c > CallNone && c < CallFutexWait || c == CallSetresgid }
 
 // Images for CallExecve.
 const (

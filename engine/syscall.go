@@ -273,6 +273,8 @@ func (w *World) syscall(id TaskID, t *task, f *frame) bool {
 		return w.seccompCall(id, t, f)
 	case CallSetresuid:
 		return w.setresuid(t, f)
+	case CallSetresgid:
+		return w.setresgid(t, f)
 	case CallPtrace, CallUtrace:
 		if t.call == CallUtrace && w.m.caller == nil {
 			return w.errno(t, f, ENOSYS)

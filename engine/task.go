@@ -184,6 +184,7 @@ type task struct {
 	pc       int32
 
 	uid     uint16
+	gid     uint16
 	target  uint16 // arrivals at which the awaited barrier opens
 	filter  uint8
 	seccomp uint8
@@ -198,6 +199,7 @@ type task struct {
 	fs        int8  // fs_struct, by its first user; -1 none
 	files     int8  // table of descriptors, likewise
 	elevated  uint8 // 1: a set-user-id image made the effective and the saved user id 0; uid is the real one
+	_         [6]uint8
 
 	hand [maxHandlers]sigframe // only the first nhand are used
 }

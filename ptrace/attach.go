@@ -196,7 +196,8 @@ func mayAccess(w *engine.World, t, target engine.TaskID) bool {
 	if w.Capable(t) {
 		return w.Profile().Yama != engine.YamaNoAttach
 	}
-	if (w.Uid(t) != w.Uid(target) || w.Elevated(target)) && !w.HasBug(engine.BugAttachForeign) {
+	if (w.Uid(t) != w.Uid(target) || w.Elevated(target)) && !w.HasBug(engine.BugAttachForeign) ||
+		w.Gid(t) != w.Gid(target) && !w.HasBug(engine.BugAttachForeignGroup) {
 		w.Mark(105)
 		return false
 	}

@@ -15,15 +15,16 @@ type Machine struct {
 	Arch       string  `json:"arch"`    // GOARCH
 	CPUs       []int   `json:"cpus"`    // that actors may use
 	Root       bool    `json:"root"`
-	Confined   bool    `json:"confined"`        // actors are not root of the initial user namespace
-	Users      uint16  `json:"users,omitempty"` // if confined: user ids from 0 on that exist for them; 0 for all that they may ask for
-	Proc       bool    `json:"proc"`            // /proc is there; else most of the below is unknown
-	YamaScope  int     `json:"yamaScope"`       // kernel.yama.ptrace_scope, -1 without Yama or unknown
-	UserNS     int     `json:"userNS"`          // how many user namespaces there may be, -1 unknown
-	TaskLimit  bool    `json:"taskLimit"`       // a cgroup can limit the namespace's tasks
-	KernelLog  bool    `json:"kernelLog"`       // readable
-	CoresPiped bool    `json:"coresPiped"`      // core dumps go to a program
-	Ticks      float64 `json:"ticks"`           // of the cycle counter in a nanosecond, 0 without one
+	Confined   bool    `json:"confined"`         // actors are not root of the initial user namespace
+	Users      uint16  `json:"users,omitempty"`  // if confined: user ids from 0 on that exist for them; 0 for all that they may ask for
+	Groups     uint16  `json:"groups,omitempty"` // group ids, likewise
+	Proc       bool    `json:"proc"`             // /proc is there; else most of the below is unknown
+	YamaScope  int     `json:"yamaScope"`        // kernel.yama.ptrace_scope, -1 without Yama or unknown
+	UserNS     int     `json:"userNS"`           // how many user namespaces there may be, -1 unknown
+	TaskLimit  bool    `json:"taskLimit"`        // a cgroup can limit the namespace's tasks
+	KernelLog  bool    `json:"kernelLog"`        // readable
+	CoresPiped bool    `json:"coresPiped"`       // core dumps go to a program
+	Ticks      float64 `json:"ticks"`            // of the cycle counter in a nanosecond, 0 without one
 	Taint      uint64  `json:"taint"`
 	// Lacks are the switches (engine.Switch) that probes found the kernel to have, whatever its release says.
 	Lacks []string `json:"lacks,omitempty"`
@@ -46,7 +47,7 @@ func (m *Machine) Profile(name string) engine.Profile {
 		p.Yama = min(engine.YamaClassic+engine.Yama(m.YamaScope), engine.YamaNoAttach)
 	}
 	if m.Confined {
-		p.UserNamespace, p.Users = true, m.Users
+		p.UserNamespace, p.Users, p.Groups = true, m.Users, m.Groups
 	}
 	return p
 }

@@ -165,7 +165,7 @@ type aborter struct{ client }
 func (c aborter) ReportSyscallEntry(w *engine.World, t engine.TaskID, e engine.EngineID, so engine.EntrySoFar) (engine.Action, bool) {
 	a := c.seen(w, t, e, CallbackSyscallEntry)
 	call, _, _ := w.SyscallInfo(t)
-	if s := state(w, t, e); *s&stateDone == 0 && call != engine.CallNone && call < engine.CallFutexWait {
+	if s := state(w, t, e); *s&stateDone == 0 && call.Scripted() {
 		*s |= stateDone
 		return a, true
 	}

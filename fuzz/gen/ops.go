@@ -25,7 +25,7 @@ var templates = []template{
 	{"sigaction", 4}, {"sigprocmask", 3}, {"sigpending", 1}, {"sigsuspend", 1}, {"pause", 1}, {"nanosleep", 1},
 	{"execve", 6}, {"exit", 4}, {"exit_group", 3}, {"getppid", 2}, {"sched_yield", 1},
 	{"setpgid", 1}, {"setsid", 1}, {"seccomp", 3}, {"prctl SET_PDEATHSIG", 1}, {"prctl SET_CHILD_SUBREAPER", 1},
-	{"prctl SET_DUMPABLE", 1}, {"setresuid", 1},
+	{"prctl SET_DUMPABLE", 1}, {"setresuid", 1}, {"setresgid", 1},
 }
 
 // Values worth trying, the likelier ones more than once.
@@ -165,7 +165,7 @@ func (g *Gen) rawRequest(p corpus.Param) int64 {
 
 func (g *Gen) number(o *corpus.Op, p corpus.Param) int64 {
 	switch {
-	case o.Verb.Call == engine.CallSetresuid:
+	case o.Verb.Call == engine.CallSetresuid, o.Verb.Call == engine.CallSetresgid:
 		return 1000
 	case o.Verb.Name == "ptrace":
 		return g.rawRequest(p)

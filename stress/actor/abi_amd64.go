@@ -66,6 +66,7 @@ var sysno = [engine.NumCalls]uint32{
 	engine.CallPrctl:            unix.SYS_PRCTL,
 	engine.CallSeccomp:          unix.SYS_SECCOMP,
 	engine.CallSetresuid:        unix.SYS_SETRESUID,
+	engine.CallSetresgid:        unix.SYS_SETRESGID,
 	engine.CallPtrace:           unix.SYS_PTRACE,
 	engine.CallUtrace:           1 << 30, // none
 	engine.CallSchedYield:       unix.SYS_SCHED_YIELD,

@@ -44,7 +44,7 @@ func sharesMemory(p *engine.Program) bool {
 				continue
 			}
 			switch in.Call {
-			case engine.CallSetresuid:
+			case engine.CallSetresuid, engine.CallSetresgid:
 				return false
 			case engine.CallPrctl:
 				if in.Args[0].N != engine.PR_SET_PDEATHSIG && in.Args[0].N != engine.PR_SET_CHILD_SUBREAPER && in.Args[0].N != engine.PR_SET_NO_NEW_PRIVS {

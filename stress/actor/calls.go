@@ -46,7 +46,7 @@ func (b *builder) engineCall(n int32) {
 		b.fail("utrace is no system call of a kernel's")
 		return
 	}
-	if in.Call == engine.CallNone || in.Call >= engine.CallFutexWait {
+	if !in.Call.Scripted() {
 		b.fail("call %d is not for programs", in.Call)
 		return
 	}
@@ -134,7 +134,7 @@ func (b *builder) operands() encoded {
 		return encoded{args: []operand{arg(0), arg(1), imm(0), imm(0), imm(0)}} // some options want the rest to be 0
 	case engine.CallSeccomp:
 		return encoded{args: []operand{imm(unix.SECCOMP_SET_MODE_FILTER), arg(3), address(b.filter())}}
-	case engine.CallSetresuid:
+	case engine.CallSetresuid, engine.CallSetresgid:
 		return encoded{args: []operand{arg(0), arg(0), arg(0)}}
 	case engine.CallPtrace:
 		return b.ptrace()
@@ -168,7 +168,7 @@ func (b *builder) siginfo(signo, code int) operand {
 // returns the address of its sock_fprog.
 func (b *builder) filter() uintptr {
 	call := engine.Call(b.constArg(1))
-	if call == engine.CallNone || call >= engine.CallFutexWait {
+	if !call.Scripted() {
 		b.fail("seccomp filter of call %d", call)
 		return 0
 	}

@@ -26,33 +26,33 @@ func Kernel() stress.Machine {
 	m := stress.Machine{Kernel: kernelName(), Release: release(), Arch: runtime.GOARCH, YamaScope: readInt("/proc/sys/kernel/yama/ptrace_scope"),
 		CPUs: allowedCPUs(), Ticks: ticks()}
 	if os.Geteuid() != 0 { // namespaces makes one in which nobody else exists
-		m.Confined, m.Users = true, 1
+		m.Confined, m.Users, m.Groups = true, 1, 1
 		return m
 	}
 	var st unix.Stat_t
 	if unix.Stat("/proc/self/ns/user", &st) != nil || st.Ino == initialUserNS {
 		return m
 	}
-	m.Confined, m.Users = true, mappedUsers()
+	m.Confined, m.Users, m.Groups = true, mapped("uid_map"), mapped("gid_map")
 	return m
 }
 
-// mappedUsers is how many user ids from 0 on exist in the namespace of this process; 0 for all that actors may ask for.
-func mappedUsers() uint16 {
+// mapped is how many user or group ids from 0 on exist in the namespace of this process; 0 for all that actors may ask for.
+func mapped(ids string) uint16 {
 	const all = 1 << 16
-	text, err := os.ReadFile("/proc/self/uid_map")
+	text, err := os.ReadFile("/proc/self/" + ids)
 	if err != nil {
 		return 1
 	}
-	var users int64
+	var known int64
 	for line := range strings.Lines(string(text)) { // in order of the ids
 		var first, outside, n int64
-		if _, err := fmt.Sscan(line, &first, &outside, &n); err == nil && first == users {
-			users += n
+		if _, err := fmt.Sscan(line, &first, &outside, &n); err == nil && first == known {
+			known += n
 		}
 	}
-	if users >= all {
+	if known >= all {
 		return 0
 	}
-	return uint16(users)
+	return uint16(known)
 }
