@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// renaming is a permutation as what it makes of everything that a World holds. Processes, signal handlers, address spaces and the like go
-// by the places of tasks.
+// renaming is a permutation as what it makes of everything that a World holds. Processes, signal handlers, address
+// spaces and the like go by the places of tasks.
 type renaming struct {
 	actor Perm
 	tasks [maxTasks]TaskID
@@ -251,15 +251,16 @@ func (s *Symmetry) unorder(l *list) {
 	}
 }
 
-// Look is what an actor looks like in w, whatever its name and those of others: where it is, roughly. It is the same for an actor as for
-// the one whose place that takes, in the renamed World.
+// Look is what an actor looks like in w, whatever its name and those of others: where it is, roughly. It is the same for
+// an actor as for the one whose place that takes, in the renamed World.
 func (s *Symmetry) Look(w *World, a ActorID) uint64 {
 	id := TaskID(a) + firstTask
 	if w.used&(1<<id) == 0 {
 		return 0
 	}
 	t := &w.tasks[id]
-	h := mix(uint64(t.pc)<<32|uint64(t.ustate)<<24|uint64(t.state)<<16|uint64(t.exitState)<<8|uint64(t.depth), uint64(t.flags)<<16|uint64(t.jobctl))
+	h := mix(uint64(t.pc)<<32|uint64(t.ustate)<<24|uint64(t.state)<<16|uint64(t.exitState)<<8|uint64(t.depth),
+		uint64(t.flags)<<16|uint64(t.jobctl))
 	for _, f := range t.frames[:t.depth] {
 		h = mix(h, uint64(f.stage)+1)
 	}

@@ -104,8 +104,8 @@ func waitsForSeveral(in *Instr) bool {
 // oneTask says that a pid is surely one task's.
 func oneTask(a Arg) bool { return a.Kind == ArgTid || a.Kind == ArgImm && int32(a.N) > 0 }
 
-// threadsSeen says that it may show which threads of a process are older: when a signal to the process looks for one that takes it, when
-// one of them adopts the children of another, when TSYNC names the first that cannot follow.
+// threadsSeen says that it may show which threads of a process are older: when a signal to the process looks for one
+// that takes it, when one of them adopts the children of another, when TSYNC names the first that cannot follow.
 func (m *Machine) threadsSeen(process ActorID) bool {
 	members := m.members(process)
 	toProcess := func(in *Instr) bool {
@@ -132,7 +132,8 @@ func (m *Machine) threadsSeen(process ActorID) bool {
 	if !m.watches(members) {
 		return false
 	}
-	// It has children or tracees. They are always those of the thread that made them if no thread ends, and their SIGCHLD is dropped.
+	// It has children or tracees. They are always those of the thread that made them if no thread ends, and their
+	// SIGCHLD is dropped.
 	ends := func(in *Instr) bool {
 		return in.Call == CallExit || in.Call == CallExitGroup || in.Call == CallExecve || in.Call == CallSeccomp
 	}
@@ -164,8 +165,8 @@ func (m *Machine) watches(members uint16) bool {
 	})
 }
 
-// releaseSeen says that x and its like may have one tracer. If that dies when they are dead, they are released one after another, in no
-// order that renaming would change.
+// releaseSeen says that x and its like may have one tracer. If that dies when they are dead, they are released one after
+// another, in no order that renaming would change.
 func (m *Machine) releaseSeen(x ActorID) bool {
 	follows := func(in *Instr) bool {
 		self, children := m.traces(in)

@@ -4,18 +4,20 @@ import "math"
 
 // Symmetry: which actors can change places.
 //
-// A permutation of actors is used if it turns the program into itself: each actor's code behind its prologue, which creates those that
-// the scenario only declares, is that of the actor whose place it takes, if whom it names and the variables that it keeps are renamed
-// alike. Then a state and the state with the actors' names changed (rename.go) lead to the same, with names changed alike: steps do not
-// look at what number a task has.
+// A permutation of actors is used if it turns the program into itself: each actor's code behind its prologue, which
+// creates those that the scenario only declares, is that of the actor whose place it takes, if whom it names and the
+// variables that it keeps are renamed alike. Then a state and the state with the actors' names changed (rename.go) lead
+// to the same, with names changed alike: steps do not look at what number a task has.
 //
-// What they look at is order. The lists of tracees and of engines, queues and filters are left as they are: two states in which these
-// differ are different. But siblings are born one after another, so no state would ever be that of another with siblings
-// exchanged. Births and the lists of children and threads are therefore left out of comparisons, and actors stay in their places
-// (toldApart) where a program may ask who was first: by a wait for any child, a signal to many, or one to a process whose
-// threads could all take it.
+// What they look at is order. The lists of tracees and of engines, queues and filters are left as they are: two states
+// in which these differ are different. But siblings are born one after another, so no state would ever be that of
+// another with siblings exchanged. Births and the lists of children and threads are therefore left out of comparisons,
+// and actors stay in their places (toldApart) where a program may ask who was first: by a wait for any child, a signal
+// to many, or one to a process whose threads could all take it.
 //
 // docs/exploration.md has the argument.
+
+// A program names its actors by ArgTid and by what calls return, never by a number of its own: package corpus sees to that.
 
 // Perm is a permutation of actors: Perm[a] is the actor whose place a takes.
 type Perm [MaxActors]ActorID
@@ -46,6 +48,9 @@ type Renamer interface {
 // Symmetry finds which actors of the program can change places; nil if none can.
 func (m *Machine) Symmetry() *Symmetry {
 	pinned := uint16(1) // nobody creates actor 0
+	if _, ok := m.hooks.(Renamer); m.hooked && !ok {
+		return nil
+	}
 	if !m.alike() || len(m.ops) > 1 || m.opt.Bugs.Has(BugStaleMessage) || m.opt.Profile.Old.Has(SwMessageStays) {
 		return nil // what is left of a message is no longer known to be a tid
 	}
@@ -137,11 +142,11 @@ func (m *Machine) similar(a, b ActorID) bool {
 	return true
 }
 
-// similar says whether two instructions are the same but for names. Where a call comes from, and how long a delay lasts, is nothing to
-// the engine.
+// similar says whether two instructions are the same but for names. Where a call comes from, and how long a delay lasts,
+// is nothing to the engine.
 func (in *Instr) similar(b *Instr) bool {
-	if in.Op != b.Op || in.Call != b.Call || in.Harness != b.Harness || in.Imm != b.Imm || in.Target != b.Target || in.Mask != b.Mask ||
-		in.Match != b.Match || in.Barrier != b.Barrier || (in.Src < 0) != (b.Src < 0) {
+	if in.Op != b.Op || in.Call != b.Call || in.Harness != b.Harness || in.Imm != b.Imm || in.Target != b.Target ||
+		in.Mask != b.Mask || in.Match != b.Match || in.Barrier != b.Barrier || (in.Src < 0) != (b.Src < 0) {
 		return false
 	}
 	for i, x := range in.Args {
@@ -199,8 +204,8 @@ func returnsTid(c Call) bool {
 	return false
 }
 
-// permutations finds the group that leaves some actors in their places: all of it, or what of it moves the first few actors only if
-// that has too many members. False if only the identity is left.
+// permutations finds the group that leaves some actors in their places: all of it, or what of it moves the first few
+// actors only if that has too many members. False if only the identity is left.
 func (s *Symmetry) permutations(pinned uint16) bool {
 	for limit := len(s.m.prog.Actors); limit > 1; limit-- {
 		f := finder{s: s, pinned: pinned | everybody&^(1<<limit-1)}

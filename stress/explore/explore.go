@@ -159,9 +159,9 @@ func (w *walk) step(n *node, c engine.Choice) *node {
 	child.world.CopyFrom(&n.world)
 	ev := child.world.Step(c)
 	child.print = child.world.After(&n.world, n.print)
-	child.logs, child.depth, child.class = n.logs, n.depth, n.class
+	child.logs, child.depth = n.logs, n.depth
 	if w.symmetry != nil {
-		*child.shown = *n.shown
+		w.symmetry.follow(n, child, ev)
 	}
 	if ev.Kind == engine.EvNone {
 		return child
@@ -175,9 +175,6 @@ func (w *walk) step(n *node, c engine.Choice) *node {
 	d.add(&ev)
 	child.print.Put(place, d[0])
 	child.print.Put(place+1, d[1])
-	if w.symmetry != nil {
-		w.symmetry.add(child.shown, ev)
-	}
 	return child
 }
 

@@ -9,8 +9,9 @@ import (
 	"tracehammer/stress/history"
 )
 
-// TestSiblingsToldApart: of actors whose code is alike, one is told from the other by who was born first, and then what both can see
-// is not what both would see with their names exchanged. A walk that took them for each other would list too much or too little.
+// TestSiblingsToldApart: of actors whose code is alike, one is told from the other by who was born first, and then what
+// both can see is not what both would see with their names exchanged. A walk that took them for each other would list
+// too much or too little.
 func TestSiblingsToldApart(t *testing.T) {
 	for name, c := range map[string]struct {
 		a, b engine.ActorID // take each other's places
@@ -198,14 +199,15 @@ func TestAlikeButNotTheSame(t *testing.T) {
 		"with children":         {"proc c of a\nproc d of b\na: ptrace ATTACH c\nb: ptrace ATTACH d\nc: gettid\nd: gettid\n", 2},
 		"with children crossed": {"proc c of a\nproc d of b\na: ptrace ATTACH d\nb: ptrace ATTACH c\nc: gettid\nd: gettid\n", 2},
 		"loops":                 {"a: repeat 3 {\na: gettid\na: }\nb: repeat 3 {\nb: gettid\nb: }\n", 2},
-		"serve":                 {"proc c of a\nproc d of b\na: ptrace SEIZE c\nb: ptrace SEIZE d\na: serve c {\na: exited => end\na: }\nb: serve d {\nb: exited => end\nb: }\nc: exit\nd: exit\n", 2},
-		"named by one":          {"main: tkill a SIGUSR1\na: gettid\nb: gettid\n", 1},
-		"one of them named":     {"a: kill b SIGUSR1\nb: kill b SIGUSR1\n", 1},
-		"other number":          {"a: nanosleep 1ms\nb: nanosleep 2ms\n", 1},
-		"other rounds":          {"a: repeat 3 {\na: gettid\na: }\nb: repeat 2 {\nb: gettid\nb: }\n", 1},
-		"barrier of one":        {"barrier go main a\na: gettid\nb: gettid\n", 1},
-		"other parent":          {"proc c of a\nproc d of c\na: gettid\nb: gettid\nc: gettid\nd: gettid\n", 1},
-		"victim":                {"main: gettid\na: pause => blocks\nb: pause => -1\n", 1},
+		"serve": {"proc c of a\nproc d of b\na: ptrace SEIZE c\nb: ptrace SEIZE d\n" +
+			"a: serve c {\na: exited => end\na: }\nb: serve d {\nb: exited => end\nb: }\nc: exit\nd: exit\n", 2},
+		"named by one":      {"main: tkill a SIGUSR1\na: gettid\nb: gettid\n", 1},
+		"one of them named": {"a: kill b SIGUSR1\nb: kill b SIGUSR1\n", 1},
+		"other number":      {"a: nanosleep 1ms\nb: nanosleep 2ms\n", 1},
+		"other rounds":      {"a: repeat 3 {\na: gettid\na: }\nb: repeat 2 {\nb: gettid\nb: }\n", 1},
+		"barrier of one":    {"barrier go main a\na: gettid\nb: gettid\n", 1},
+		"other parent":      {"proc c of a\nproc d of c\na: gettid\nb: gettid\nc: gettid\nd: gettid\n", 1},
+		"victim":            {"main: gettid\na: pause => blocks\nb: pause => -1\n", 1},
 		// Who dies as their tracer releases them one after another.
 		"one tracer of both": {"a: ptrace TRACEME\nb: ptrace TRACEME\n", 1},
 		"their children's tracer": {"proc c of a\nproc d of b\na: ptrace ATTACH c\na: ptrace ATTACH d\n" +

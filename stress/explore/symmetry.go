@@ -10,15 +10,16 @@ import (
 // symmetry makes a walk visit one of all states that differ only in which of several actors of alike code is which.
 //
 // It begins at a state that is its own image: every actor of a kind has come as far as the others. From there on, what
-// leads to an outcome leads, with actors renamed, to the renamed outcome. So of the states behind it the walk tells only those apart that
-// no renaming turns into each other, and every outcome that it comes to stands for all its images. Other states that renaming turns into one of
-// those lead to nothing else either.
+// leads to an outcome leads, with actors renamed, to the renamed outcome. So of the states behind it the walk tells only
+// those apart that no renaming turns into each other, and every outcome that it comes to stands for all its images.
+// Other states that renaming turns into one of those lead to nothing else either.
 type symmetry struct {
 	*engine.Symmetry
 	p    *engine.Program
 	n    int   // actors
 	best []int // scratch: permutations
-	// recent are some states that the walk came to lately, and what their classes go by: it comes to most states several times.
+	// recent are some states that the walk came to lately, and what their classes go by: it comes to most states several
+	// times.
 	recent [1 << 14]struct{ print, least engine.Fingerprint }
 }
 
@@ -31,25 +32,39 @@ func newSymmetry(m *engine.Machine) *symmetry {
 	return &symmetry{Symmetry: s, p: m.Program(), n: len(m.Program().Actors)}
 }
 
-// logs is what the actors of a node have logged, so that it can be renamed: a digest of each log without the tids of actors that have
-// more than one place, and of each log and such a tid where in the log that is. An actor's prologue counts without order.
+// logs is what the actors of a node have logged, so that it can be renamed: a digest of each log without the tids of
+// actors that have more than one place, and of each log and such a tid where in the log that is. An actor's prologue
+// counts without order.
 type logs struct {
 	plain [engine.MaxActors]digest
 	tids  [engine.MaxActors][engine.MaxActors]digest
+}
+
+// follow makes a child what its parent is, after a step that showed ev.
+func (y *symmetry) follow(n, child *node, ev engine.Event) {
+	child.class = n.class
+	*child.shown = *n.shown
+	if ev.Kind != engine.EvNone {
+		y.add(child.shown, ev)
+	}
 }
 
 // add extends the digests by an event.
 func (y *symmetry) add(l *logs, ev engine.Event) {
 	log := &l.plain[ev.Actor]
 	if ev.Kind != engine.EvHandler {
-		if child := y.p.Actors[ev.Actor].Code[ev.Instr].Creates(); child != engine.NoActor && (ev.Kind == engine.EvBegin || ev.Res.Ret == int64(child.Tid())) {
+		child := y.p.Actors[ev.Actor].Code[ev.Instr].Creates()
+		if child != engine.NoActor && (ev.Kind == engine.EvBegin || ev.Res.Ret == int64(child.Tid())) {
 			ev = engine.Event{Kind: ev.Kind, Actor: ev.Actor, Instr: -1}
 		}
 	}
 	var found [5]engine.ActorID // whose tid, by place: the return value, Out, the sender
 	take := func(place int, v int64) int64 {
 		found[place] = engine.NoActor
-		if a := engine.ActorOf(engine.Tid(v)); v > 0 && v < int64(engine.FirstTid)+engine.MaxActors && a != engine.NoActor && y.Moved()&(1<<a) != 0 {
+		if v < 0 || v >= int64(engine.FirstTid)+engine.MaxActors {
+			return v
+		}
+		if a := engine.ActorOf(engine.Tid(v)); a != engine.NoActor && y.Moved()&(1<<a) != 0 {
 			found[place] = a
 			return 0
 		}
@@ -122,8 +137,8 @@ func (y *symmetry) look(n *node, a int) uint64 {
 	return y.Look(&n.world, engine.ActorID(a)) ^ n.shown.plain[a][0]
 }
 
-// least is the least fingerprint of all images of a node, which its class goes by, and fixed whether all images are the same state. Only images that show
-// actors in the order of their looks come into question, which are few.
+// least is the least fingerprint of all images of a node, which its class goes by, and fixed whether all images are the
+// same state. Only images that show actors in the order of their looks come into question, which are few.
 func (y *symmetry) least(n *node) (least engine.Fingerprint, fixed bool) {
 	var looks [engine.MaxActors]uint64
 	for a := range y.n {
@@ -176,7 +191,8 @@ func (y *symmetry) least(n *node) (least engine.Fingerprint, fixed bool) {
 // placeClass is the place of what tells the fingerprint of a class of states from that of a state.
 const placeClass = 2*engine.MaxActors + 1
 
-// images hands over what an outcome stands for: itself, and what it becomes under the permutations if states are told apart by class.
+// images hands over what an outcome stands for: itself, and what it becomes under the permutations if states are told
+// apart by class.
 func (y *symmetry) images(o Outcome, class bool, file func(Outcome)) {
 	file(o)
 	for i := 1; class && i < y.Order(); i++ {

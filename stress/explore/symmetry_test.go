@@ -103,8 +103,9 @@ func twinProgram(t *rapid.T) (string, *engine.Program) {
 	return text, p
 }
 
-// TestRenamingIsNothingToSteps: in any state that renaming leaves the program alike in, the renamed step leads to the renamed state, and
-// shows the renamed event. Births and lists of siblings are kept in their order by renaming: nobody may ask for it.
+// TestRenamingIsNothingToSteps: in any state that renaming leaves the program alike in, the renamed step leads to the
+// renamed state, and shows the renamed event. Births and lists of siblings are kept in their order by renaming: nobody
+// may ask for it.
 func TestRenamingIsNothingToSteps(t *testing.T) {
 	steps, programs := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
@@ -112,6 +113,9 @@ func TestRenamingIsNothingToSteps(t *testing.T) {
 		var o engine.Options
 		if rapid.Bool().Draw(t, "planted") {
 			o.Bugs = engine.Bug(rapid.IntRange(0, int(engine.NumBugs)-1).Draw(t, "bug")).Set()
+		}
+		if rapid.IntRange(0, 3).Draw(t, "profile") == 0 {
+			o.Profile.Old = engine.Switch(rapid.IntRange(0, int(engine.NumSwitches)-1).Draw(t, "switch")).Set()
 		}
 		m := ptrace.NewMachine(p, o)
 		y := m.Symmetry()
@@ -207,7 +211,8 @@ func alike(t interface {
 	return with, without, ""
 }
 
-// verdict is what a walk says beside its outcomes. Which of several invariants a walk comes to first is a matter of its order.
+// verdict is what a walk says beside its outcomes. Which of several invariants a walk comes to first is a matter of its
+// order.
 func verdict(err error) string {
 	var i *engine.InvariantError
 	var l *LivelockError
@@ -271,11 +276,11 @@ func crowded(i, n int) string {
 	return "scenario crowd\nproc main\n" + head + does + c.rest
 }
 
-// TestCrowds compares walks with symmetry and without for two and three alike actors, and logs the table that docs/exploration.md
-// shows: go test ./stress/explore -run TestCrowds -v
+// TestCrowds compares walks with symmetry and without for two and three alike actors, and logs the table that
+// docs/exploration.md shows: go test ./stress/explore -run TestCrowds -v
 func TestCrowds(t *testing.T) {
 	var b strings.Builder
-	b.WriteString("| X does | actors | order | outcomes | states without | states | ratio | time without | time | transitions |\n|---|---|---|---|---|---|---|---|---|---|\n")
+	b.WriteString("| X does | actors | ways | outcomes | states without | states | ratio | time without | time |\n|---|---|---|---|---|---|---|---|---|\n")
 	for i := range crowds {
 		for n := 2; n <= 3; n++ {
 			p := lower(t, crowded(i, n))
@@ -299,15 +304,15 @@ func TestCrowds(t *testing.T) {
 			case with.Symmetry > 1 && with.States >= without.States:
 				t.Errorf("%s %d: %d states with symmetry, %d without", crowds[i].name, n, with.States, without.States)
 			}
-			fmt.Fprintf(&b, "| %s | %d | %d | %d | %d | %d | %.1f | %.0f ms | %.0f ms | %d |\n", crowds[i].name, n, with.Symmetry, len(with.Outcomes),
-				without.States, with.States, float64(without.States)/float64(with.States), seconds[0]*1e3, seconds[1]*1e3, with.Transitions)
+			fmt.Fprintf(&b, "| %s | %d | %d | %d | %d | %d | %.1f | %.0f ms | %.0f ms |\n", crowds[i].name, n, with.Symmetry,
+				len(with.Outcomes), without.States, with.States, float64(without.States)/float64(with.States), seconds[0]*1e3, seconds[1]*1e3)
 		}
 	}
 	t.Logf("\n%s", b.String())
 }
 
-// TestCrowdsShowPlantedBugs: what breaks an invariant, or has tasks run for ever, does so with symmetry and without, and what changes outcomes
-// changes them alike.
+// TestCrowdsShowPlantedBugs: what breaks an invariant, or has tasks run for ever, does so with symmetry and without, and
+// what changes outcomes changes them alike.
 func TestCrowdsShowPlantedBugs(t *testing.T) {
 	found := map[string]int{}
 	for i := range crowds {
@@ -367,7 +372,8 @@ main: gettid
 	}
 }
 
-// TestHowManyAreAlike counts the scenarios that have alike actors, and the states that they save. It fails only if symmetry makes a walk longer on the whole.
+// TestHowManyAreAlike counts the scenarios that have alike actors, and the states that they save. It fails only if
+// symmetry makes a walk longer on the whole.
 func TestHowManyAreAlike(t *testing.T) {
 	var seeds []*engine.Program
 	for _, s := range corpus.Seeds() {
