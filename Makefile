@@ -46,7 +46,7 @@ bench: ## rates of host scenarios against plain C programs, and of the engine an
 fuzz: ## native fuzzing: TARGET=FuzzX, or every target, for FUZZTIME (30s) each
 	@for p in ./fuzz ./fuzz/host; do \
 	  for f in $$($(GO) test -list '^$(or $(TARGET),Fuzz.*)$$' $$p | grep '^Fuzz'); do \
-	    echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p || exit 1; \
+	    echo "$$p $$f"; GO="$(GO)" .ci/fuzz-native $$p $$f $(FUZZTIME) || exit 1; \
 	  done; \
 	done
 
