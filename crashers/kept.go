@@ -36,7 +36,7 @@ func (s *Store) Keep(target, name string, text []byte) (path string, err error) 
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", wrapFull(s.dir, fmt.Errorf("keep scenario: %w", err))
 	}
-	path = filepath.Join(dir, name+".scn")
+	path = filepath.Join(dir, name+keptFile)
 	tmp := filepath.Join(dir, tmpPrefix+name)
 	err = os.WriteFile(tmp, text, 0o644)
 	if err == nil {
@@ -46,6 +46,24 @@ func (s *Store) Keep(target, name string, text []byte) (path string, err error) 
 		return "", wrapFull(s.dir, fmt.Errorf("keep scenario: %w", errors.Join(err, ignoreMissing(os.Remove(tmp)))))
 	}
 	return path, nil
+}
+
+// keptFile is how the names of kept scenarios end.
+const keptFile = ".scn"
+
+// Kept lists the files of a target's kept scenarios, sorted. There may be none.
+func (r *Reader) Kept(target string) (files []string, err error) {
+	dir := r.KeptDir(target)
+	entries, err := os.ReadDir(dir)
+	if ignoreMissing(err) != nil {
+		return nil, fmt.Errorf("list kept scenarios: %w", err)
+	}
+	for _, e := range entries {
+		if filepath.Ext(e.Name()) == keptFile {
+			files = append(files, filepath.Join(dir, e.Name()))
+		}
+	}
+	return files, nil
 }
 
 func ignoreMissing(err error) error {

@@ -12,6 +12,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"path/filepath"
 	"runtime"
 	"sync"
 	"syscall"
@@ -64,10 +66,11 @@ type campaign struct {
 
 // team is the workers of one target.
 type team struct {
-	name  string
-	index uint64
-	seeds []seedScenario
-	count *Count // guarded by board.mu
+	name   string
+	index  uint64
+	seeds  []seedScenario
+	stored []seedScenario // what earlier campaigns kept
+	count  *Count         // guarded by board.mu
 }
 
 // seedScenario is a scenario to begin with, and what it is marked to show on the team's target.
@@ -80,17 +83,29 @@ type seedScenario struct {
 // stream numbers the random streams of a campaign: one for each worker of each team.
 func (t *team) stream(worker int) uint64 { return t.index<<32 + uint64(worker) + 1 }
 
-// share is the seeds that one of several workers runs first. With fewer scenarios than workers each gets all.
-func (t *team) share(worker, workers int) []*item {
-	var items []*item
-	for i, s := range t.seeds {
-		if len(t.seeds) < workers || i%workers == worker {
-			it := newItem(s.Scenario, s.prog)
-			it.seed, it.known = true, s.known
-			items = append(items, it)
+// share is the seeds that one of several workers runs first, and what earlier campaigns kept that it runs later. With fewer
+// scenarios than workers each gets all.
+func (t *team) share(worker, workers int) (seeds, stored []*item) {
+	for _, s := range part(t.seeds, worker, workers) {
+		it := newItem(s.Scenario, s.prog)
+		it.seed, it.known = true, s.known
+		seeds = append(seeds, it)
+	}
+	for _, s := range part(t.stored, worker, workers) {
+		it := newItem(s.Scenario, s.prog)
+		it.stored = true
+		stored = append(stored, it)
+	}
+	return seeds, stored
+}
+
+func part(all []seedScenario, worker, workers int) (mine []seedScenario) {
+	for i, s := range all {
+		if len(all) < workers || i%workers == worker {
+			mine = append(mine, s)
 		}
 	}
-	return items
+	return mine
 }
 
 // Run runs a campaign to its end. The Summary is good even when an error comes with it.
@@ -160,12 +175,44 @@ func (c *campaign) assemble() error {
 			}
 			tm.seeds = append(tm.seeds, seedScenario{s, p, knownBugs(s, name, &m)})
 		}
+		if !c.Named {
+			if err := c.restore(tm, &m); err != nil {
+				return err
+			}
+		}
 		if len(tm.seeds) > 0 {
 			c.teams = append(c.teams, tm)
 		}
 	}
 	if len(c.teams) == 0 {
 		return unusable
+	}
+	return nil
+}
+
+// restore adds what earlier campaigns kept on the target, drawn among it if there is much. What is not for this machine came from
+// another one, and is left there.
+func (c *campaign) restore(tm *team, m *stress.Machine) error {
+	files, err := c.store.Kept(tm.name)
+	if err != nil {
+		return err
+	}
+	rng := rand.New(rand.NewPCG(c.Seed, tm.index))
+	rng.Shuffle(len(files), func(i, j int) { files[i], files[j] = files[j], files[i] })
+	for _, f := range files[:min(len(files), maxKept)] {
+		s, err := loadOne(f)
+		if err != nil {
+			c.skip(Skip{Target: tm.name, Scenario: filepath.Base(f), Reason: err.Error()})
+			continue
+		}
+		if unfit(s, tm.name, m) != "" {
+			continue
+		}
+		p, err := corpus.Lower(s)
+		if err != nil {
+			return err
+		}
+		tm.stored = append(tm.stored, seedScenario{s, p, nil})
 	}
 	return nil
 }

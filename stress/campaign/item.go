@@ -17,6 +17,7 @@ type item struct {
 	prog     *engine.Program
 	seed     bool
 	kept     bool              // its queue has it
+	stored   bool              // an earlier campaign kept it: the state directory has it
 	known    []corpus.KnownBug // what the scenario is marked to show on this target's kernel
 	shape    uint64            // of prog
 	delays   *delaySearch

@@ -28,7 +28,7 @@ func lowered(t *testing.T, text string) *item {
 
 // A variation stays for what nobody showed before, and not for what it shows by being another scenario.
 func TestQueueKeepsWhatIsNew(t *testing.T) {
-	q := newQueue(rand.New(rand.NewPCG(1, 1)), nil, nil)
+	q := newQueue(rand.New(rand.NewPCG(1, 1)), nil, nil, nil)
 	usr1, usr2 := lowered(t, "main: kill child SIGUSR1\n"), lowered(t, "main: kill child SIGUSR2\n")
 	set := func(fs ...coverage.Feature) *coverage.Set {
 		s := &coverage.Set{}
@@ -66,6 +66,60 @@ func TestQueueKeepsWhatIsNew(t *testing.T) {
 	dull.dull = true
 	if _, why := q.done(dull, set(coverage.Feature{Kind: coverage.Rule, A: 9})); len(why) > 0 {
 		t.Errorf("what only hangs is kept for %v", why)
+	}
+}
+
+// What an earlier campaign kept has its turn, behind the seeds; what it shows keeps it, and a damaged file is no reason to stop.
+func TestCampaignRestores(t *testing.T) {
+	state := t.TempDir()
+	store, err := crashers.Open(state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := lowered(t, "main: kill child SIGUSR1\nmain: wait4 child\n")
+	for name, text := range map[string][]byte{"kept-0": kept.scenario.Print(), "kept-1": []byte("scenario")} {
+		if _, err := store.Keep("engine", name, text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := store.Keep("engine:gvisor", "kept-2", kept.scenario.Print()); err != nil {
+		t.Fatal(err)
+	}
+	var skipped []Skip
+	c := &campaign{Config: Config{Targets: []string{"engine"}, Scenarios: corpus.Seeds()[:3], Open: Open}, store: store, board: newBoard(),
+		out: &serial{r: reporterFunc(func(e Event) error {
+			if s, ok := e.(Skip); ok {
+				skipped = append(skipped, s)
+			}
+			return nil
+		})}}
+	if err := c.assemble(); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if len(skipped) != 1 || skipped[0].Scenario != "kept-1.scn" {
+		t.Errorf("skipped: %+v", skipped)
+	}
+	seeds, stored := c.teams[0].share(0, 1)
+	if len(seeds) != 3 || len(stored) != 1 || !corpus.Equal(stored[0].scenario, kept.scenario) {
+		t.Fatalf("%d seeds, %d kept", len(seeds), len(stored))
+	}
+	q := newQueue(rand.New(rand.NewPCG(1, 1)), func(s *corpus.Scenario) *corpus.Scenario { return s }, seeds, stored)
+	turns := 0
+	for it := q.next(); it != stored[0]; it = q.next() {
+		q.done(it, &coverage.Set{})
+		if turns++; turns == 1000 { // (3/4)^997
+			t.Fatal("it has no turn")
+		}
+	}
+	if turns < len(seeds) {
+		t.Errorf("it comes before the seeds")
+	}
+	q.done(stored[0], &coverage.Set{})
+	if len(q.stored) != 0 || stored[0].kept {
+		t.Errorf("%d left; kept without a reason: %v", len(q.stored), stored[0].kept)
 	}
 }
 

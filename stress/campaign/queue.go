@@ -7,14 +7,15 @@ import (
 	"tracehammer/stress/coverage"
 )
 
-// queue hands out what one worker runs next: every seed scenario once, then variations of what has shown something new, and
-// what has earned more runs.
+// queue hands out what one worker runs next: every seed scenario once, then variations of what has shown something new, what has
+// earned more runs, and in between, once each, what earlier campaigns kept.
 type queue struct {
-	rng   *rand.Rand
-	seeds []*item // not yet handed out
-	items []*item
-	vary  func(parent *corpus.Scenario) *corpus.Scenario
-	seen  coverage.Set
+	rng    *rand.Rand
+	seeds  []*item // not yet handed out
+	stored []*item // likewise
+	items  []*item
+	vary   func(parent *corpus.Scenario) *corpus.Scenario
+	seen   coverage.Set
 	// shapes are those of the programs that ran: that a new one shows an outcome of its own is nothing new.
 	shapes   map[uint64]struct{}
 	outcomes int // in seen
@@ -25,10 +26,12 @@ const (
 	maxItems = 256
 	// maxOutcomes bounds what is remembered of outcomes by shape; at the bound all of it is forgotten.
 	maxOutcomes = 1 << 18
+	// storedShare: one turn in so many is of what earlier campaigns kept, until all of it had one.
+	storedShare = 4
 )
 
-func newQueue(rng *rand.Rand, vary func(*corpus.Scenario) *corpus.Scenario, seeds []*item) *queue {
-	return &queue{rng: rng, vary: vary, seeds: seeds, shapes: map[uint64]struct{}{}}
+func newQueue(rng *rand.Rand, vary func(*corpus.Scenario) *corpus.Scenario, seeds, stored []*item) *queue {
+	return &queue{rng: rng, vary: vary, seeds: seeds, stored: stored, shapes: map[uint64]struct{}{}}
 }
 
 // next returns an item to run; done must be told about it before next is called again.
@@ -36,6 +39,11 @@ func (q *queue) next() *item {
 	if len(q.seeds) > 0 {
 		it := q.seeds[0]
 		q.seeds = q.seeds[1:]
+		return it
+	}
+	if n := len(q.stored); n > 0 && q.rng.IntN(storedShare) == 0 {
+		it := q.stored[n-1]
+		q.stored = q.stored[:n-1]
 		return it
 	}
 	it := q.pick()

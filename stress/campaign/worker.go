@@ -66,6 +66,7 @@ func (c *campaign) work(ctx context.Context, tm *team, n int) error {
 		g = gen.NewEngine(c.Seed ^ tm.stream(n))
 	}
 	w := &worker{campaign: c, team: tm, runner: r, gen: g, rng: rand.New(rand.NewPCG(c.Seed, tm.stream(n))), cpus: r.cpus()}
+	seeds, stored := tm.share(n, c.Workers)
 	q := newQueue(w.rng, func(parent *corpus.Scenario) *corpus.Scenario {
 		switch n := w.rng.IntN(freeShare * longShare); {
 		case n == 0:
@@ -74,7 +75,7 @@ func (c *campaign) work(ctx context.Context, tm *team, n int) error {
 			return g.Free()
 		}
 		return g.Vary(parent)
-	}, tm.share(n, c.Workers))
+	}, seeds, stored)
 	for ctx.Err() == nil && err == nil {
 		it := q.next()
 		if err = w.turn(ctx, it); err != nil {
@@ -84,7 +85,9 @@ func (c *campaign) work(ctx context.Context, tm *team, n int) error {
 		w.board.covered(w.count, fresh)
 		if len(why) > 0 {
 			g.Keep(it.scenario)
-			err = errors.Join(err, c.keep(tm, it.scenario, why))
+			if !it.stored {
+				err = errors.Join(err, c.keep(tm, it.scenario, why))
+			}
 		}
 	}
 	for _, it := range q.all() {
