@@ -94,7 +94,7 @@ const (
 	SwNoTracehook
 	SwUserModeRegisters
 	// Configurations.
-	SwNoSeccompLook
+	SwNoCheckpointRestore
 	// gVisor.
 	SwAttachNoWait
 	SwAttachInExec
@@ -134,7 +134,7 @@ var switchTable = [NumSwitches]SwitchInfo{
 		Doc: "PEEKSIGINFO is unknown: EIO", Source: "ptrace(2): since Linux 3.10; gVisor: PEEKSIGINFO is unimplemented, says Task.Ptrace"},
 	SwNoSigmask: {Name: "no-sigmask", Before: Release{3, 11}, Rules: []Rule{111},
 		Doc: "GETSIGMASK and SETSIGMASK are unknown: EIO", Source: "ptrace(2): since Linux 3.11"},
-	SwNoSuspendSeccomp: {Name: "no-suspend-seccomp", Before: Release{4, 3}, GVisor: true, Probe: "ptrace-o-suspend-seccomp", Rules: []Rule{5, 20},
+	SwNoSuspendSeccomp: {Name: "no-suspend-seccomp", Before: Release{4, 3}, GVisor: true, Rules: []Rule{5, 20},
 		Doc: "the option SUSPEND_SECCOMP is unknown", Source: "ptrace(2): since Linux 4.3; gVisor: ptraceSetOptionsLocked"},
 	SwNoSeccompGetFilter: {Name: "no-seccomp-get-filter", Before: Release{4, 4}, GVisor: true, Rules: []Rule{111},
 		Doc: "SECCOMP_GET_FILTER is unknown: EIO", Source: "ptrace(2): since Linux 4.4; gVisor: Task.Ptrace"},
@@ -174,8 +174,8 @@ var switchTable = [NumSwitches]SwitchInfo{
 		Doc: "GETREGSET, SETREGSET, GET_ and SET_SYSCALL_INFO are unknown: EIO", Source: "ptrace_request: they need HAVE_ARCH_TRACEHOOK, which User Mode Linux of 6.1 has not"},
 	SwUserModeRegisters: {Name: "user-mode-registers", Probe: "ptrace-getregs-fault", Rules: []Rule{110},
 		Doc: "PEEKUSR reads 0 behind the user area, GETREGS succeeds with a bad address; SETREGS and GETFPREGS with one are not modelled", Source: "arch/um/kernel/ptrace.c and arch/x86/um/ptrace_64.c of 6.1"},
-	SwNoSeccompLook: {Name: "no-seccomp-look", Probe: "ptrace-o-suspend-seccomp", Rules: []Rule{111},
-		Doc: "SECCOMP_GET_FILTER and SECCOMP_GET_METADATA give EINVAL", Source: "include/linux/seccomp.h without CONFIG_CHECKPOINT_RESTORE, on which SUSPEND_SECCOMP depends as well"},
+	SwNoCheckpointRestore: {Name: "no-checkpoint-restore", Probe: "ptrace-o-suspend-seccomp", Rules: []Rule{5, 20, 111},
+		Doc: "SECCOMP_GET_FILTER, SECCOMP_GET_METADATA and the option SUSPEND_SECCOMP give EINVAL", Source: "include/linux/seccomp.h and check_ptrace_options without CONFIG_CHECKPOINT_RESTORE"},
 	SwAttachNoWait: {Name: "attach-no-wait", GVisor: true, Rules: []Rule{9},
 		Doc: "attach to a stopped target does not wait for its trap", Source: "gVisor: ptraceAttach, which says so"},
 	SwAttachInExec: {Name: "attach-in-exec", GVisor: true, Rules: []Rule{7},

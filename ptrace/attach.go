@@ -33,6 +33,9 @@ func checkOptions(w *engine.World, t engine.TaskID, o Option) int64 {
 	if o&^known(w) != 0 {
 		return engine.EINVAL
 	}
+	if o&OSuspendSeccomp != 0 && w.Old(engine.SwNoCheckpointRestore) {
+		return engine.EINVAL
+	}
 	if o&OSuspendSeccomp != 0 && !w.HasBug(engine.BugSuspendUnchecked) && (!w.CapableInit(t) || w.Filtered(t) || w.SeccompSuspended(t)) {
 		w.Mark(5)
 		return engine.EPERM

@@ -39,7 +39,7 @@ func TestSwitches(t *testing.T) {
 		engine.SwNoSysemu:             {request(Sysemu, 0, 0), "EIO", "0"},
 		engine.SwNoTracehook:          {request(SetSyscallInfo, 0, 0), "EIO", "EINVAL"},
 		engine.SwUserModeRegisters:    {request(Getregs, 0, 1), "0", "EFAULT"},
-		engine.SwNoSeccompLook:        {request(SeccompGetMetadata, 16, -1), "EINVAL", "EFAULT"},
+		engine.SwNoCheckpointRestore:  {request(SeccompGetMetadata, 16, -1), "EINVAL", "EFAULT"},
 		engine.SwKillResumes: {func() *build {
 			return two().ptrace("main", Seize, "child", 0, 0).ptrace("main", Kill, "child").wait("main", "child", engine.WNOHANG)
 		}, "", "child:killed-SIGKILL"},

@@ -171,31 +171,6 @@ func unknown(w *engine.World, r Request) bool {
 	return false
 }
 
-// Lacks says whether kernels of a profile have not got a request that others have.
-func Lacks(p *engine.Profile, r Request) bool {
-	if x, ok := since[r]; ok && p.Old.Has(x) {
-		return true
-	}
-	switch r {
-	case GetSyscallUserDispatch, SetSyscallUserDispatch:
-		return p.Old.Has(engine.SwNoUserDispatch) && p.Arch == engine.AMD64
-	case Getregset, Setregset, GetSyscallInfo, SetSyscallInfo:
-		return p.Old.Has(engine.SwNoTracehook)
-	}
-	return false
-}
-
-// Modelled says whether the engine knows what a call of ptrace does on kernels of a profile.
-func Modelled(p *engine.Profile, r Request, data int64) bool {
-	switch r {
-	case Setregs, Setfpregs:
-		return !p.Old.Has(engine.SwUserModeRegisters)
-	case Getfpregs:
-		return data == 0 || !p.Old.Has(engine.SwUserModeRegisters)
-	}
-	return true
-}
-
 // setoptions replaces the whole set, or nothing (R20).
 func setoptions(w *engine.World, t, target engine.TaskID, o Option, c context) int64 {
 	w.Mark(20)
@@ -232,7 +207,7 @@ func nthFilter(w *engine.World, target engine.TaskID, n int64) int64 {
 // seccompFilter is SECCOMP_GET_FILTER without a buffer (R111).
 func seccompFilter(w *engine.World, t, target engine.TaskID, n int64) int64 {
 	w.Mark(111)
-	if w.Old(engine.SwNoSeccompLook) {
+	if w.Old(engine.SwNoCheckpointRestore) {
 		return -engine.EINVAL
 	}
 	if !mayLook(w, t) {
@@ -248,7 +223,7 @@ func seccompFilter(w *engine.World, t, target engine.TaskID, n int64) int64 {
 func seccompMetadata(w *engine.World, t engine.TaskID, s *engine.CallState, size, n int64) int64 {
 	w.Mark(111)
 	switch {
-	case w.Old(engine.SwNoSeccompLook):
+	case w.Old(engine.SwNoCheckpointRestore):
 		return -engine.EINVAL
 	case !mayLook(w, t):
 		return -engine.EACCES

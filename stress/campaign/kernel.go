@@ -80,8 +80,8 @@ func unfit(s *corpus.Scenario, target string, m *stress.Machine) string {
 	return fmt.Sprintf("it is not for %s on %s", m.Release, m.Arch)
 }
 
-// unknownTo says which request that a scenario makes a kernel does not know although its release does, or the engine does not
-// know of that kernel; "" if there is none.
+// unknownTo says which request that a scenario makes a kernel answers differently although its release does not; "" if there is
+// none.
 func unknownTo(s *corpus.Scenario, m *stress.Machine) string {
 	if len(m.Lacks) == 0 {
 		return ""
@@ -91,27 +91,26 @@ func unknownTo(s *corpus.Scenario, m *stress.Machine) string {
 		return "" // whoever runs it says so
 	}
 	profile := m.Profile("")
-	if r, ok := findRequest(p, func(r ptrace.Request, data int64) bool {
-		return ptrace.Lacks(&profile, r) || r == ptrace.Singleblock && profile.Old.Has(engine.SwNoBlockstep)
-	}); ok {
+	if r, ok := findRequest(p, func(r ptrace.Request, _, _ int64) bool { return ptrace.Lacks(&profile, r) }); ok {
 		return fmt.Sprintf("it makes the request %v, which this kernel does not know", r)
 	}
-	if r, ok := unmodelled(p, &profile); ok {
-		return fmt.Sprintf("what %v does to this kernel is not modelled", r)
+	if r, ok := findRequest(p, func(r ptrace.Request, addr, data int64) bool { return ptrace.Differs(&profile, r, addr, data) }); ok {
+		return fmt.Sprintf("this kernel does something else with %v", r)
 	}
 	return ""
 }
 
 // unmodelled is a request of a program of which the engine does not know what it does on kernels of a profile.
-func unmodelled(p *engine.Program, profile *engine.Profile) (ptrace.Request, bool) {
-	return findRequest(p, func(r ptrace.Request, data int64) bool { return !ptrace.Modelled(profile, r, data) })
+func unmodelled(p *engine.Program, profile *engine.Profile) bool {
+	_, is := findRequest(p, func(r ptrace.Request, _, data int64) bool { return !ptrace.Modelled(profile, r, data) })
+	return is
 }
 
 // findRequest finds a request in a program.
-func findRequest(p *engine.Program, is func(r ptrace.Request, data int64) bool) (ptrace.Request, bool) {
+func findRequest(p *engine.Program, is func(r ptrace.Request, addr, data int64) bool) (ptrace.Request, bool) {
 	for i := range p.Actors {
 		for _, in := range p.Actors[i].Code {
-			if r := ptrace.Request(in.Args[0].N); in.Op == engine.OpCall && in.Call == engine.CallPtrace && is(r, in.Args[3].N) {
+			if r := ptrace.Request(in.Args[0].N); in.Op == engine.OpCall && in.Call == engine.CallPtrace && is(r, in.Args[2].N, in.Args[3].N) {
 				return r, true
 			}
 		}

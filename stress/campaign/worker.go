@@ -101,12 +101,10 @@ func (c *campaign) work(ctx context.Context, tm *team, n int) error {
 // turn runs an item some times.
 func (w *worker) turn(ctx context.Context, it *item) error {
 	if it.runs == 0 && w.real {
-		if profile := w.target.Profile(); !it.seed {
-			if _, is := unmodelled(it.prog, &profile); is {
-				it.dull = true
-				it.runs++
-				return nil
-			}
+		if profile := w.target.Profile(); !it.seed && unmodelled(it.prog, &profile) {
+			it.dull = true
+			it.runs++
+			return nil
 		}
 	}
 	runs, cpus := laterRuns, w.cpus

@@ -1,0 +1,46 @@
+package ptrace
+
+import "tracehammer/engine"
+
+// Lacks says whether kernels of a profile have not got a request that others have.
+func Lacks(p *engine.Profile, r Request) bool {
+	if x, ok := since[r]; ok && p.Old.Has(x) {
+		return true
+	}
+	switch r {
+	case GetSyscallUserDispatch, SetSyscallUserDispatch:
+		return p.Old.Has(engine.SwNoUserDispatch) && p.Arch == engine.AMD64
+	case Getregset, Setregset, GetSyscallInfo, SetSyscallInfo:
+		return p.Old.Has(engine.SwNoTracehook)
+	}
+	return false
+}
+
+// Differs says whether kernels of a profile do something else than others with a call that all know, by how they were configured
+// or for which architecture. addr and data are as the engine takes them.
+func Differs(p *engine.Profile, r Request, addr, data int64) bool {
+	switch r {
+	case Singleblock:
+		return p.Old.Has(engine.SwNoBlockstep)
+	case SeccompGetFilter, SeccompGetMetadata:
+		return p.Old.Has(engine.SwNoCheckpointRestore)
+	case Seize, Setoptions:
+		return Option(data)&OSuspendSeccomp != 0 && p.Old.Has(engine.SwNoCheckpointRestore)
+	case Peekusr:
+		return addr >= registerFiles[p.Arch].words && p.Old.Has(engine.SwUserModeRegisters)
+	case Getregs:
+		return data != 0 && p.Old.Has(engine.SwUserModeRegisters)
+	}
+	return !Modelled(p, r, data)
+}
+
+// Modelled says whether the engine knows what a call of ptrace does on kernels of a profile.
+func Modelled(p *engine.Profile, r Request, data int64) bool {
+	switch r {
+	case Setregs, Setfpregs:
+		return !p.Old.Has(engine.SwUserModeRegisters)
+	case Getfpregs:
+		return data == 0 || !p.Old.Has(engine.SwUserModeRegisters)
+	}
+	return true
+}
