@@ -252,7 +252,7 @@ func (k KnownBug) String() string {
 	return s
 }
 
-var signNames = [numSigns]string{"hang", "not-admitted", "console"}
+var signNames = [numSigns]string{"hang", "not-admitted", "console", "nothing"}
 
 func (s Sign) String() string {
 	if s < numSigns {

@@ -85,6 +85,7 @@ const (
 	SignHang        Sign = iota // a run gets stuck although the engine's does not for good, or in a forbidden cycle
 	SignNotAdmitted             // the engine admits no such history
 	SignConsole                 // the kernel log says so
+	SignNothing                 // kernels of that release may have it, or may not: nobody can tell from the release
 	numSigns
 )
 
