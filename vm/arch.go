@@ -2,6 +2,7 @@ package vm
 
 // arch says how QEMU boots a kernel of an architecture.
 type arch struct {
+	uname   string   // the name in targets, where it is not Go's
 	qemu    string   // the program, which has the architecture's name as QEMU spells it
 	machine []string // the board, as far as it matters
 	accel   string   // what emulates, where nothing is faster
@@ -24,7 +25,7 @@ const vport = "/dev/vport0p1"
 // arches are the architectures by Go's names.
 var arches = map[string]*arch{
 	// q35 is slower to boot than the default board and has nothing that we need. -cpu max has what a kernel may use and TCG can do.
-	"amd64": {qemu: "qemu-system-x86_64", cpu: "max", accel: "tcg,thread=multi", console: "ttyS0", memory: 512, link: vport,
+	"amd64": {uname: "x86_64", qemu: "qemu-system-x86_64", cpu: "max", accel: "tcg,thread=multi", console: "ttyS0", memory: 512, link: vport,
 		serial: "virtio-serial-pci", modules: linkModules, pkg: "cloud-amd64", deb: "amd64"},
 	// max has pointer authentication and SVE, whose emulation makes everything three times slower.
 	"arm64": {qemu: "qemu-system-aarch64", machine: []string{"-M", "virt"}, cpu: "cortex-a57", accel: "tcg,thread=multi", console: "ttyAMA0",

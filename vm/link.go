@@ -80,6 +80,7 @@ type carrier struct {
 	separate bool
 	files    []*os.File // closed when the command was started
 	monitor  *qmp       // nil if there is none
+	console  io.Writer  // gets what comes besides messages; may be nil
 }
 
 const linkFD = 3
@@ -88,6 +89,7 @@ const linkFD = 3
 func start(ctx context.Context, name string, c carrier, patience time.Duration) (*Link, error) {
 	l := &Link{name: name, cmd: c.cmd, monitor: c.monitor, over: make(chan struct{}), ended: make(chan struct{}), msgs: make(chan wire.Message, 64), heard: time.Now()}
 	l.said.init()
+	l.said.also = c.console
 	in, out, theirs, err := streams(c.separate)
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)

@@ -46,41 +46,42 @@ func ParseQEMU(arg string) (arch, kernel string, err error) {
 	return arch, kernel, nil
 }
 
-// QEMU returns the target that is an emulated machine; arg is as ParseQEMU takes it.
-func QEMU(ctx context.Context, name, arg string) (*Target, error) {
+// qemu makes a target an emulated machine; arg is as ParseQEMU takes it.
+func qemu(ctx context.Context, t *Target, arg string, say func(string)) error {
 	goarch, kernelName, err := ParseQEMU(arg)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	a := arches[goarch]
 	program, err := exec.LookPath(a.qemu)
 	if err != nil {
-		return nil, &stress.EnvError{What: "no " + a.qemu, Err: err, Hint: "apt-get install qemu-system-x86 or -arm, -misc, -ppc"}
+		return &stress.EnvError{What: "no " + a.qemu, Err: err, Hint: "apt-get install qemu-system-x86 or -arm, -misc, -ppc"}
 	}
 	if goarch != runtime.GOARCH {
-		return nil, &stress.EnvError{What: "a machine of " + goarch + " needs a stressd of that architecture", Hint: "actors exist for amd64 only"}
+		return &stress.EnvError{What: "a machine of " + goarch + " needs a stressd of that architecture", Hint: "actors exist for amd64 only"}
 	}
 	if !strings.Contains(kernelName, "/") {
-		fetched, err := Fetch(ctx, goarch, kernelName, nil)
+		fetched, err := Fetch(ctx, goarch, kernelName, say)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		kernelName = fetched.Path
 	}
 	k, err := kernelAt(kernelName)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	files := Files{}
 	if err := k.load(files, a.modules); err != nil {
-		return nil, err
+		return err
 	}
-	return open(ctx, &Target{name: name, boot: qemuBoot, hint: "is it a kernel for " + a.qemu + ", with an initial file system, /proc, and virtio-serial or modules for it?",
-		start: func() (carrier, error) { return qemu(program, a, k, files) }})
+	t.boot, t.hint = qemuBoot, "is it a kernel for "+a.qemu+", with an initial file system, /proc, and virtio-serial or modules for it?"
+	t.start = func() (carrier, error) { return machine(program, a, k, files) }
+	return nil
 }
 
-// qemu is the command that boots a machine.
-func qemu(program string, a *arch, k *kernel, files Files) (carrier, error) {
+// machine is the command that boots one.
+func machine(program string, a *arch, k *kernel, files Files) (carrier, error) {
 	image, err := initrd(files)
 	if err != nil {
 		return carrier{}, err

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"os/exec"
 	"time"
 
@@ -29,10 +31,42 @@ type Target struct {
 
 var _ stress.Kernel = (*Target)(nil)
 
-// Command returns the target that is an agent behind a command, which carries its standard input and output.
-func Command(ctx context.Context, name, command string) (*Target, error) {
-	return open(ctx, &Target{name: name, hint: "the command must run \"stressd agent\", and carry its standard input and output as they are",
-		start: func() (carrier, error) { return carrier{cmd: exec.Command("/bin/sh", "-c", command)}, nil }})
+// Options of Open.
+type Options struct {
+	Console io.Writer    // gets what the machine says besides messages, as it says it; may be nil
+	Say     func(string) // is told what takes long; may be nil
+}
+
+// Open starts the target of a name as users write it, of a kind that has an agent: exec, uml, qemu.
+func Open(ctx context.Context, name string, opt Options) (*Target, error) {
+	kind, arg, err := stress.TargetName(name)
+	if err != nil {
+		return nil, err
+	}
+	t := &Target{name: name}
+	switch kind {
+	case stress.KindExec:
+		t.hint = "the command must run \"stressd agent\", and carry its standard input and output as they are"
+		t.start = func() (carrier, error) { return carrier{cmd: exec.Command("/bin/sh", "-c", arg)}, nil }
+	case stress.KindUML:
+		err = uml(t, arg)
+	case stress.KindQEMU:
+		err = qemu(ctx, t, arg, opt.Say)
+	default:
+		err = fmt.Errorf("target %s has no agent", name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if opt.Console != nil {
+		start := t.start
+		t.start = func() (carrier, error) {
+			c, err := start()
+			c.console = opt.Console
+			return c, err
+		}
+	}
+	return open(ctx, t)
 }
 
 // open starts a target for the first time.

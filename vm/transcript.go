@@ -2,6 +2,7 @@ package vm
 
 import (
 	"bytes"
+	"io"
 	"slices"
 	"strings"
 
@@ -21,7 +22,7 @@ type transcript struct {
 	last    []byte
 	parser  *console.Parser
 	reports []console.Report
-	on      func([]byte) // hears all of it; may be nil
+	also    io.Writer // gets all of it; may be nil
 }
 
 func (t *transcript) init() {
@@ -45,8 +46,8 @@ func (t *transcript) Write(b []byte) (int, error) {
 	if len(t.last) > 2*transcriptSize { // moved once for each transcriptSize bytes
 		t.last = append(t.last[:0], t.last[len(t.last)-transcriptSize:]...)
 	}
-	if t.on != nil {
-		t.on(b)
+	if t.also != nil {
+		t.also.Write(b) //nolint:errcheck // nobody listens, then
 	}
 	return len(b), nil
 }

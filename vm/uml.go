@@ -1,7 +1,6 @@
 package vm
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -21,19 +20,20 @@ const defaultUML = "linux.uml"
 // umlBoot is how long a User Mode Linux may take until its init runs, on a machine that has other things to do.
 const umlBoot = 2 * time.Minute
 
-// UML returns the target that is a User Mode Linux: a kernel that is a process. path is the kernel; "" is the installed one.
-func UML(ctx context.Context, name, path string) (*Target, error) {
+// uml makes a target a User Mode Linux: a kernel that is a process. path is the kernel; "" is the installed one.
+func uml(t *Target, path string) error {
 	if path == "" {
 		path = defaultUML
 	}
 	kernel, err := exec.LookPath(path)
 	if err != nil {
-		return nil, &stress.EnvError{What: "no kernel " + path, Err: err, Hint: "apt-get install user-mode-linux, or name a kernel built with ARCH=um: uml:PATH"}
+		return &stress.EnvError{What: "no kernel " + path, Err: err, Hint: "apt-get install user-mode-linux, or name a kernel built with ARCH=um: uml:PATH"}
 	}
 	if runtime.GOARCH != "amd64" {
-		return nil, &stress.EnvError{What: "User Mode Linux is for amd64, this is " + runtime.GOARCH}
+		return &stress.EnvError{What: "User Mode Linux is for amd64, this is " + runtime.GOARCH}
 	}
-	return open(ctx, &Target{name: name, boot: umlBoot, hint: "is it a kernel built with ARCH=um, with an initial file system and /proc?", start: func() (carrier, error) {
+	t.boot, t.hint = umlBoot, "is it a kernel built with ARCH=um, with an initial file system and /proc?"
+	t.start = func() (carrier, error) {
 		image, err := initrd(nil)
 		if err != nil {
 			return carrier{}, err
@@ -45,7 +45,8 @@ func UML(ctx context.Context, name, path string) (*Target, error) {
 			"panic=-1")
 		c.SysProcAttr = alone()
 		return carrier{cmd: c, separate: true, files: []*os.File{image}}, nil
-	}})
+	}
+	return nil
 }
 
 // alone puts a command into a PID namespace of its own, as its init: it has children that nothing else would end with it, each

@@ -168,7 +168,7 @@ func TestLost(t *testing.T) {
 	if _, err := open(t.Context(), as(t, "mute")); !stress.IsEnv(err) {
 		t.Errorf("an agent that is none: %v", err)
 	}
-	if _, err := Command(t.Context(), "exec:x", "exec /nonexistent 2>&1"); !stress.IsEnv(err) {
+	if _, err := Open(t.Context(), "exec:exec /nonexistent 2>&1", Options{}); !stress.IsEnv(err) {
 		t.Errorf("a command that is none: %v", err)
 	}
 }

@@ -43,6 +43,7 @@ type cli struct {
 	Rules    rulesCmd    `cmd:"" help:"List the rules of ptrace: where they are implemented, what shows them, how often runs went through them."`
 	Agent    agentCmd    `cmd:"" help:"Serve another stressd on standard input and output: what --target exec:COMMAND starts."`
 	Corpus   corpusCmd   `cmd:"" help:"Convert, merge, minimize and count corpora: scenarios and what fuzzers keep."`
+	VM       vmCmd       `cmd:"" name:"vm" help:"Machines: boot them, fetch kernels for them, run programs in them."`
 	Doctor   doctorCmd   `cmd:"" help:"Say what this machine can run, and what to do about what it cannot."`
 }
 

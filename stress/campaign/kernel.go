@@ -26,12 +26,8 @@ func Open(name string) (stress.Target, error) {
 	switch kind {
 	case stress.KindHost:
 		return host.New()
-	case stress.KindExec:
-		return vm.Command(context.Background(), name, arg)
-	case stress.KindQEMU:
-		return vm.QEMU(context.Background(), name, arg)
-	case stress.KindUML:
-		return vm.UML(context.Background(), name, arg)
+	case stress.KindExec, stress.KindQEMU, stress.KindUML:
+		return vm.Open(context.Background(), name, vm.Options{})
 	}
 	o, err := stress.EngineOptions(arg)
 	if err != nil {

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"tracehammer/engine"
@@ -59,6 +61,9 @@ type Hello struct {
 	// Window is how many bytes may be on their way to the agent: a terminal loses what comes when it is full. 0: any number.
 	Window int64 `json:"window,omitempty"`
 }
+
+// Names are the names of the features of which something is known, in order.
+func (h *Hello) Names() []string { return slices.Sorted(maps.Keys(h.Features)) }
 
 // Run asks for the runs of a plan. An agent runs one plan at a time.
 type Run struct {
