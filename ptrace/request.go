@@ -204,7 +204,8 @@ func nthFilter(w *engine.World, target engine.TaskID, n int64) int64 {
 	return 0
 }
 
-// seccompFilter is SECCOMP_GET_FILTER without a buffer (R111).
+// seccompFilter is SECCOMP_GET_FILTER without a buffer (R111). EMEDIUMTYPE, of a filter that is no classic one, has no scenario: seccomp(2)
+// installs no others.
 func seccompFilter(w *engine.World, t, target engine.TaskID, n int64) int64 {
 	w.Mark(111)
 	if w.Old(engine.SwNoCheckpointRestore) {
