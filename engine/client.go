@@ -272,6 +272,12 @@ func (w *World) NotifyTracer(id TaskID, why int32) {
 	w.notifyStop(id, true, why)
 }
 
+// ReportAgain makes the stop that a thread stands in another one, with a code of its own, and tells its tracer (5.3, where stops are late).
+func (w *World) ReportAgain(id TaskID, code uint16) {
+	w.SetReport(id, code)
+	w.notifyStop(id, true, CLD_TRAPPED)
+}
+
 // GroupStopping says whether the task's group is stopped or stopping.
 func (w *World) GroupStopping(id TaskID) bool { return w.groupStopping(&w.tasks[id]) }
 
@@ -427,7 +433,10 @@ func (w *World) ReplaceCall(id TaskID, c Call) {
 
 // PokeResult overwrites the result of the call that a task is leaving.
 func (w *World) PokeResult(id TaskID, v int64) {
-	if t := &w.tasks[id]; t.frames[0].stage == stAfterExit && (t.ustate == uBegun || t.ustate == uRestart) {
+	t := &w.tasks[id]
+	f := &t.frames[0]
+	leaves := f.stage == stAfterExit || w.Old(SwLateStops) && f.m&frameCall != 0 && (f.stage == stUser || f.stage == stAfterSignal)
+	if leaves && (t.ustate == uBegun || t.ustate == uRestart) {
 		t.ret, t.tidMask = v, t.tidMask&^1
 	}
 }

@@ -230,7 +230,7 @@ func (w *World) cloneStop(id TaskID, t *task, f *frame) bool {
 		return true
 	}
 	w.mark(62)
-	return !w.enterStop(id, t)
+	return w.stopsLate(t, passClone) || !w.enterStop(id, t)
 }
 
 func (w *World) cloneVfork(_ TaskID, t *task, f *frame) bool {

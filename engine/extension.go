@@ -3,7 +3,7 @@ package engine
 // Where the R rules want more of utrace than sections 2 to 5 give, the missing mechanism is one of these, and nothing else:
 //
 //   - Early stops. CLONE, EXEC and SYSCALL_EXIT reports that return STOP suspend at once (a clone once its child runs),
-//     not at the boundary to user mode: R53, R62 and R70 show those stops inside the call.
+//     not at the boundary to user mode: R53, R62 and R70 show those stops inside the call. SwLateStops takes this back.
 //   - Inherit. Tracing of a new child must be atomic with the child's becoming visible (R60), so an engine is asked
 //     inside that section, before report_clone.
 //   - Extra events. VFORK_DONE and SECCOMP stops lie within system calls where utrace has no event (R57, R62); job control

@@ -382,6 +382,9 @@ func (w *World) finish(id TaskID, t *task, k passKind) bool {
 	if k == passExtra+passKind(ExtraSeccomp) && stop {
 		t.top().m |= frameAbort
 	}
+	if stop && w.stopsLate(t, k) {
+		r, stop = min(r, ActReport), false
+	}
 	if r < t.utrace.resume && t.utrace.n != 0 {
 		w.request(t, r)
 	}
@@ -389,6 +392,18 @@ func (w *World) finish(id TaskID, t *task, k passKind) bool {
 		return true
 	}
 	return !w.stopNow(id, t)
+}
+
+// stopsLate says that a stop that a report decided on is left to the report on the way to user mode, as 2.6 has it. A vfork's parent
+// stops before it waits for the child.
+func (w *World) stopsLate(t *task, k passKind) bool {
+	switch k {
+	case passClone:
+		return w.Old(SwLateStops) && t.args[0]&CLONE_VFORK == 0
+	case passExec, passSysExit, passExtra + passKind(ExtraVforkDone):
+		return w.Old(SwLateStops)
+	}
+	return false
 }
 
 // stopNow enters the stop that a pass decided on, or makes entering it a step of its own.

@@ -87,6 +87,7 @@ const (
 	// The ptrace of 2009 over utrace.
 	SwSetoptionsPartial
 	SwTraceeHidden
+	SwLateStops
 	// Architectures.
 	SwNoBlockstep
 	SwNoSinglestep
@@ -164,6 +165,9 @@ var switchTable = [NumSwitches]SwitchInfo{
 		Doc: "SETOPTIONS applies the known bits, and then fails for the unknown ones", Source: "section 5.2 of the specification"},
 	SwTraceeHidden: {Name: "tracee-hidden", Utrace: true, Rules: []Rule{92},
 		Doc: "a real parent's wait sees neither stops nor continuations of a child that somebody else traces", Source: "H7 of the specification (5.4)"},
+	SwLateStops: {Name: "late-stops", Utrace: true, Rules: []Rule{33, 53, 62, 70},
+		Doc:    "stops of fork, clone, exec, a vfork's end and the exit of a call lie on the way to user mode: SYSCALL makes such an event's stop, as it is, that of the exit",
+		Source: "sections 2.6 and 5.3 of the specification"},
 	SwNoBlockstep: {Name: "no-blockstep", Arch: []Arch{ARM64, RISCV64}, GVisor: true, Probe: "ptrace-singleblock", Rules: []Rule{17},
 		Doc: "the processor has no block step: SINGLEBLOCK gives EIO", Source: "arch_has_block_step; gVisor: Task.Ptrace"},
 	SwNoSinglestep: {Name: "no-singlestep", Arch: []Arch{RISCV64}, Rules: []Rule{17, 58},

@@ -126,7 +126,7 @@ func checkCall(before, w *engine.World, t engine.TaskID) {
 				"%v of a zombie fails with %d", r, -ret))
 	case ret >= 0 && r != Kill && r != Interrupt:
 		holds(!before.Listening(target) || w.Broken(45, target, "%v reaches a listening tracee", r))
-		if had && st.event() != 0 && restarts(r) {
+		if had && st.event() != 0 && restarts(r) && !(w.Old(engine.SwLateStops) && st.lateEvent() && steps(r)) {
 			holds(before.PendingMask(target) == w.PendingMask(target) && !w.FatalPending(target) ||
 				w.Broken(40, target, "the signal that %v passes to an event stop is pending", r))
 		}
@@ -143,6 +143,9 @@ func checkCall(before, w *engine.World, t engine.TaskID) {
 		holds(before.SameTracee(w, target) || w.Broken(33, target, "%v failed and changed the tracee", r))
 	}
 }
+
+// steps says whether a request has its tracee step.
+func steps(r Request) bool { return r == Singlestep || r == Singleblock || r == SysemuSinglestep }
 
 // restarts says whether a request ends a stop.
 func restarts(r Request) bool {

@@ -109,7 +109,11 @@ func (client) NotifyJctl(w *engine.World, t engine.TaskID) bool {
 
 // Unlinked takes the engine off: options, modes and pending stops vanish with it (R100).
 func (client) Unlinked(w *engine.World, t engine.TaskID) {
-	if _, e, ok := of(w, t); ok && !w.HasBug(engine.BugDetachKeepsEngine) {
+	c, e, ok := of(w, t)
+	if ok && w.Old(engine.SwLateStops) && !w.Traced(t) && c.stopped() && !c.stop(stopSignal) {
+		*w.SigInfo(t) = engine.SigInfo{} // of a stop that does not come any more
+	}
+	if ok && !w.HasBug(engine.BugDetachKeepsEngine) {
 		w.Control(t, e, engine.ActDetach, false)
 	}
 	w.SuspendSeccomp(t, false)

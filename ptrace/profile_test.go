@@ -80,6 +80,11 @@ func TestSwitches(t *testing.T) {
 				wait("tracer", "child", 0).barrier("main", "tracer")
 			return b.wait("main", "child", engine.WUNTRACED|engine.WNOHANG)
 		}, "", "child:stopped-SIGSTOP"},
+		engine.SwLateStops: {func() *build {
+			b := program("main", "child", "grand").victim("grand").create("main", "child", forkFlags)
+			b.ptrace("main", Seize, "child", 0, int(OTracefork|OTracesysgood)).barrier("main", "child").clone("child", "grand", forkFlags)
+			return b.wait("main", "child", 0).ptrace("main", Syscall, "child").wait("main", "child", engine.WNOHANG)
+		}, "", "none"},
 		engine.SwAttachInExec: {func() *build {
 			b := program("main", "child", "t").victim("child").victim("t").create("main", "child", forkFlags).create("child", "t", threadFlags)
 			b.barrier("main", "t").ptrace("main", Seize, "t", 0, int(OTraceexit)).barrier("main", "child").do("child", engine.CallExecve, 0)

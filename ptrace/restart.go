@@ -47,6 +47,17 @@ func resume(w *engine.World, target engine.TaskID, r Request, data int64, c cont
 	if !c.stop(stopSignal) && data != 0 {
 		w.Mark(33)
 	}
+	if w.Old(engine.SwLateStops) {
+		if data = late(w, target, data, c); c.lateEvent() && r == Syscall {
+			c.syscallStop(w, target, MessageSyscallExit)
+			w.ReportAgain(target, c.code())
+			return 0
+		}
+		if c.lateEvent() && action != engine.ActResume {
+			w.SendKernel(target, uint8(SIGTRAP))
+			action = engine.ActResume
+		}
+	}
 	if w.HasBug(engine.BugEventStopInjects) && c.event() != 0 && data != 0 {
 		w.SendKernel(target, uint8(data))
 	}
@@ -68,9 +79,33 @@ func detach(w *engine.World, t, target engine.TaskID, data int64) int64 {
 	if !w.HasBug(engine.BugStepAfterDetach) {
 		w.ClearStep(target)
 	}
+	if c, _, ok := of(w, target); ok && w.Old(engine.SwLateStops) {
+		data = late(w, target, data, c)
+	}
 	w.SetResumeSignal(target, uint8(data))
 	w.Detach(t, target)
 	return 0
+}
+
+// late is what is left for a stop to go on with where stops are late: the call that would have sent a syscall stop's signal is over by
+// then, so it is sent at once (5.2).
+func late(w *engine.World, target engine.TaskID, data int64, c context) int64 {
+	if c.stop(stopSignal) {
+		return data
+	}
+	if data != 0 && c.code()&^0x80 == uint16(SIGTRAP) {
+		w.SendKernel(target, uint8(data))
+	}
+	return 0
+}
+
+// lateEvent says that a stop was an event's whose call is over (5.3).
+func (c context) lateEvent() bool {
+	switch c.event() {
+	case EventFork, EventClone, EventExec, EventVforkDone:
+		return true
+	}
+	return false
 }
 
 // interrupt is PTRACE_INTERRUPT (R48).

@@ -19,9 +19,13 @@ func (c context) eventStop(w *engine.World, t engine.TaskID, e Event, message in
 	return c.notify(w, t, uint8(SIGTRAP), uint16(e)<<8|uint16(SIGTRAP), 0, message)
 }
 
-// ReportQuiesce keeps a stop sticky across other engines' reports.
-func (client) ReportQuiesce(w *engine.World, t engine.TaskID, e engine.EngineID, _ engine.Events) engine.Action {
-	if at(w, t, e).stopped() {
+// ReportQuiesce keeps a stop sticky across other engines' reports. One that was to come late does not if the thread exits.
+func (client) ReportQuiesce(w *engine.World, t engine.TaskID, e engine.EngineID, event engine.Events) engine.Action {
+	switch c := at(w, t, e); {
+	case !c.stopped():
+	case event == engine.EvExit && w.Old(engine.SwLateStops):
+		c.d[wordStop], *w.SigInfo(t) = 0, engine.SigInfo{}
+	default:
 		return engine.ActStop
 	}
 	return engine.ActResume
@@ -141,7 +145,11 @@ func (client) ReportSyscallEntry(w *engine.World, t engine.TaskID, e engine.Engi
 
 // ReportSyscallExit stops after the call.
 func (client) ReportSyscallExit(w *engine.World, t engine.TaskID, e engine.EngineID) engine.Action {
-	return at(w, t, e).syscallStop(w, t, MessageSyscallExit)
+	c := at(w, t, e)
+	if c.stopped() && w.Old(engine.SwLateStops) {
+		return engine.ActStop // an event that is still to be told of
+	}
+	return c.syscallStop(w, t, MessageSyscallExit)
 }
 
 // ReportExit is EVENT_EXIT (R75).

@@ -113,6 +113,25 @@ func TestSeedsKeepInvariants(t *testing.T) {
 	}
 }
 
+// TestSeedsKeepInvariantsLate does so where stops are late, and as the kernel that they were late in, for some states of each.
+func TestSeedsKeepInvariantsLate(t *testing.T) {
+	utrace, err := engine.ParseProfile("utrace-2009")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range corpus.Seeds() {
+		p, err := corpus.Lower(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, profile := range []engine.Profile{utrace, {Old: engine.SwLateStops.Set()}} {
+			if _, err := Run(context.Background(), p, engine.Options{Check: true, Profile: profile}, Options{Limit: 2_000, Livelocks: true}); err != nil {
+				t.Errorf("%s, %v: %v", s.Name, profile.Old.List(), err)
+			}
+		}
+	}
+}
+
 // crowd is a scenario with a million states: nobody waits for anybody, so that everything can happen in any order.
 const crowd = `scenario crowd
 proc main
