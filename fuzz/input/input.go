@@ -8,6 +8,7 @@ package input
 import (
 	"bytes"
 	"fmt"
+	"hash/crc32"
 	"strings"
 
 	"tracehammer/corpus"
@@ -71,8 +72,27 @@ var mark = []byte{0x80, 0}
 // Decode returns the input that any bytes mean.
 func Decode(data []byte) Input { return decode(data, corpus.Decode) }
 
-// DecodeRun is Decode but for what makes no difference to a run of the scenario on the engine; see corpus.Decoder.
-func DecodeRun(d *corpus.Decoder, data []byte) Input { return decode(data, d.DecodeRun) }
+// Drawn is how many decisions an input that is run has at least.
+const Drawn = 64
+
+// DecodeRun returns what a fuzz target runs: Decode, but for what makes no difference to a run of the scenario on the engine (see
+// corpus.Decoder), and with decisions drawn by a hash of all bytes behind those of a stream of less than Drawn. So each mutation of an
+// input is another schedule as well: a bug that shows in one schedule of fifty of one seed is found when the fuzzer comes by that
+// seed, and need not wait until it has built the schedule byte by byte.
+func DecodeRun(d *corpus.Decoder, data []byte) Input {
+	in := decode(data, d.DecodeRun)
+	if n := len(in.Stream); n < Drawn {
+		in.Stream = append(make(schedule.Stream, 0, Drawn), in.Stream...)
+		x := uint64(crc32.ChecksumIEEE(data))
+		for range Drawn - n {
+			x += 0x9e3779b97f4a7c15 // splitmix64
+			z := (x ^ x>>30) * 0xbf58476d1ce4e5b9
+			z = (z ^ z>>27) * 0x94d049bb133111eb
+			in.Stream = append(in.Stream, byte(z>>56))
+		}
+	}
+	return in
+}
 
 func decode(data []byte, scenario func([]byte) *corpus.Scenario) Input {
 	var in Input

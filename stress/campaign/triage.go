@@ -169,12 +169,9 @@ func (t *triage) file(f input.File, res *Triaged) error {
 		res.Verdict = TriageForeign
 		return nil
 	default:
-		in = input.Decode(f.Data)
+		in = input.DecodeRun(new(corpus.Decoder), f.Data)
 		input.Bound(in.Scenario)
 		in.Scenario.Name = "triaged"
-		if in.Stream == nil {
-			in.Stream = schedule.Stream{} // all of the run is the fair schedule's
-		}
 	}
 	p, err := corpus.Lower(in.Scenario)
 	if err != nil {
