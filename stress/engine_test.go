@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"tracehammer/corpus"
+	"tracehammer/corpus/corpustest"
 	"tracehammer/engine"
 	"tracehammer/stress"
 	"tracehammer/stress/history"
@@ -57,20 +58,13 @@ func TestScheduleShowsRunAgain(t *testing.T) {
 
 // TestBrokenRunHasSchedule: a run that breaks an invariant leaves the stream that breaks it again.
 func TestBrokenRunHasSchedule(t *testing.T) {
-	s, err := corpus.Parse("test", []byte(`scenario wakeup
+	p := corpustest.Program(t, `scenario wakeup
 proc main
 proc child of main
 main: ptrace SEIZE child
 main: kill child SIGKILL
 main: wait4 child __WALL
-`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := corpus.Lower(s)
-	if err != nil {
-		t.Fatal(err)
-	}
+`)
 	o := engine.Options{Check: true, Bugs: engine.BugLostChldWakeup.Set()}
 	target := stress.NewEngineTarget(o)
 	more := func(*history.History) bool { return true }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"tracehammer/corpus"
+	"tracehammer/corpus/corpustest"
 	"tracehammer/engine"
 	"tracehammer/stress"
 	"tracehammer/stress/history"
@@ -85,17 +86,11 @@ func as(t *testing.T, role string) *Target {
 
 func seed(t *testing.T, name string) *engine.Program {
 	t.Helper()
-	for _, s := range corpus.Seeds() {
-		if s.Name == name {
-			p, err := corpus.Lower(s)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return p
-		}
+	p, err := corpus.Lower(corpustest.Seed(t, name))
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatalf("no seed %s", name)
-	return nil
+	return p
 }
 
 func needsHost(t *testing.T) {

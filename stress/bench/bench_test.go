@@ -16,7 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"tracehammer/corpus"
+	"tracehammer/corpus/corpustest"
 	"tracehammer/engine"
 	"tracehammer/stress"
 	"tracehammer/stress/history"
@@ -46,19 +46,6 @@ main: wait4 child __WALL
 main: ptrace DETACH child
 main: }
 `, cycles)
-
-func lower(tb testing.TB, text string) *engine.Program {
-	tb.Helper()
-	s, err := corpus.Parse("bench", []byte(text))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	p, err := corpus.Lower(s)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return p
-}
 
 // compile builds a baseline with the compiler that its name in the report promises: gcc -O2, glibc, dynamic.
 func compile(b *testing.B, name string) string {
@@ -172,7 +159,7 @@ func compare(b *testing.B, ours, theirs func() float64) {
 func BenchmarkScenarioAgainstC(b *testing.B) {
 	c := compile(b, "forkwait")
 	pin(b, 0)
-	t, p := open(b), lower(b, oneChild)
+	t, p := open(b), corpustest.Program(b, oneChild)
 	compare(b, func() float64 { return rounds(b, t, p, 2000, 0) }, func() float64 { return baseline(b, c, 2000, 0) })
 }
 
@@ -180,14 +167,14 @@ func BenchmarkScenarioAgainstC(b *testing.B) {
 func BenchmarkCyclesAgainstC(b *testing.B) {
 	c := compile(b, "attach")
 	pin(b, 0)
-	t, p := open(b), lower(b, attachCycles)
+	t, p := open(b), corpustest.Program(b, attachCycles)
 	compare(b, func() float64 { return rounds(b, t, p, 25, 0) / cycles }, func() float64 { return baseline(b, c, 25*cycles, 0) })
 }
 
 // BenchmarkChecker: histories of the one-child scenario from this kernel, judged on one core. The rate is by processor time, however
 // many share the core.
 func BenchmarkChecker(b *testing.B) {
-	t, p := open(b), lower(b, oneChild)
+	t, p := open(b), corpustest.Program(b, oneChild)
 	var hs []*history.History
 	err := t.Run(context.Background(), p, stress.Plan{Seed: 1, Repeat: 64}, func(h *history.History) bool {
 		hs = append(hs, h.Clone())

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"tracehammer/corpus/corpustest"
 	"tracehammer/engine"
 	"tracehammer/stress/explore"
 )
@@ -123,7 +124,7 @@ func search(b *testing.B, p *engine.Program, o explore.Options) searched {
 // BenchmarkSpin compares the exhaustive search of the engine with Spin's of a hand-written model of the same protocol, in
 // interleaved pairs, by processor time: first both without partial order reduction, then each with its own.
 func BenchmarkSpin(b *testing.B) {
-	p := lower(b, protocol)
+	p := corpustest.Program(b, protocol)
 	for _, v := range []struct {
 		name  string
 		flags []string

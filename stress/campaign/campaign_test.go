@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"tracehammer/corpus"
+	"tracehammer/corpus/corpustest"
 	"tracehammer/crashers"
 	"tracehammer/engine"
 	"tracehammer/stress"
@@ -40,17 +41,6 @@ func (e *events) found() (fs []Found) {
 	return fs
 }
 
-func seed(t *testing.T, name string) *corpus.Scenario {
-	t.Helper()
-	for _, s := range corpus.Seeds() {
-		if s.Name == name {
-			return s
-		}
-	}
-	t.Fatalf("no seed %q", name)
-	return nil
-}
-
 // buggy opens engines with planted bugs in place of a kernel.
 func buggy(bugs engine.BugSet) Opener {
 	return func(string) (stress.Target, error) { return stress.NewEngineTarget(engine.Options{Bugs: bugs}), nil }
@@ -74,7 +64,7 @@ func campaignOn(t *testing.T, state string, open Opener, scenarios ...*corpus.Sc
 func TestCampaignFilesPlantedBug(t *testing.T) {
 	state := t.TempDir()
 	open := buggy(engine.BugListenError.Set())
-	e, sum := campaignOn(t, state, open, seed(t, "listen-errors"))
+	e, sum := campaignOn(t, state, open, corpustest.Seed(t, "listen-errors"))
 	fs := e.found()
 	if len(fs) != 1 {
 		t.Fatalf("%d findings, expected 1", len(fs))
@@ -91,14 +81,14 @@ func TestCampaignFilesPlantedBug(t *testing.T) {
 	}
 
 	// Another campaign sees it again: it is not new, and a regression once somebody has closed it.
-	again, sum := campaignOn(t, state, open, seed(t, "listen-errors"))
+	again, sum := campaignOn(t, state, open, corpustest.Seed(t, "listen-errors"))
 	if fs := again.found(); len(fs) != 1 || fs[0].New || fs[0].ID != f.ID || sum.NewFindings != 0 {
 		t.Errorf("seen again: %+v, summary %+v", fs, sum)
 	}
 	if err := os.WriteFile(filepath.Join(f.Dir, closedFile), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	closed, sum := campaignOn(t, state, open, seed(t, "listen-errors"))
+	closed, sum := campaignOn(t, state, open, corpustest.Seed(t, "listen-errors"))
 	if fs := closed.found(); len(fs) != 1 || !fs[0].Regression || sum.Regressions != 1 {
 		t.Errorf("seen again after it was closed: %+v, summary %+v", fs, sum)
 	}
@@ -120,7 +110,7 @@ func TestCampaignFilesPlantedBug(t *testing.T) {
 // The engine without bugs does not show what the buggy one did.
 func TestReproTellsKernelsApart(t *testing.T) {
 	state := t.TempDir()
-	e, _ := campaignOn(t, state, buggy(engine.BugListenError.Set()), seed(t, "listen-errors"))
+	e, _ := campaignOn(t, state, buggy(engine.BugListenError.Set()), corpustest.Seed(t, "listen-errors"))
 	res, err := Repro(t.Context(), state, e.found()[0].ID, "engine", 20)
 	if err != nil {
 		t.Fatal(err)

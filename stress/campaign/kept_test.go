@@ -9,20 +9,14 @@ import (
 	"time"
 
 	"tracehammer/corpus"
+	"tracehammer/corpus/corpustest"
 	"tracehammer/crashers"
 	"tracehammer/stress/coverage"
 )
 
 func lowered(t *testing.T, text string) *item {
 	t.Helper()
-	s, err := corpus.Parse("test", []byte("scenario test\nproc main\nproc child of main\n"+text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := corpus.Lower(s)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s, p := corpustest.Lower(t, "scenario test\nproc main\nproc child of main\n"+text)
 	return newItem(s, p)
 }
 

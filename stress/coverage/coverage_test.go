@@ -7,21 +7,14 @@ import (
 	"testing"
 
 	"tracehammer/corpus"
+	"tracehammer/corpus/corpustest"
 	"tracehammer/engine"
 	"tracehammer/stress/coverage"
 )
 
 func parse(t *testing.T, text string) *engine.Program {
 	t.Helper()
-	s, err := corpus.Parse("test", []byte("scenario test\nproc main\nproc child of main\n"+text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := corpus.Lower(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return corpustest.Program(t, "scenario test\nproc main\nproc child of main\n"+text)
 }
 
 func texts(s *coverage.Set, k coverage.Kind) (all []string) {

@@ -10,21 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"tracehammer/corpus"
+	"tracehammer/corpus/corpustest"
 	"tracehammer/engine"
 )
-
-func lower(tb testing.TB, text string) *engine.Program {
-	tb.Helper()
-	s, err := corpus.Parse("test", []byte(text))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	p, err := corpus.Lower(s)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return p
-}
 
 // TestSeen compares the set with a map over values that come twice, and bounds what an entry costs once there are many.
 func TestSeen(t *testing.T) {
@@ -159,7 +147,7 @@ func cpuTime() float64 {
 
 // BenchmarkSearch is an exhaustive search without reduction. Rates are by processor time: one core, however many share it.
 func BenchmarkSearch(b *testing.B) {
-	p := lower(b, crowd)
+	p := corpustest.Program(b, crowd)
 	for b.Loop() {
 		start := cpuTime()
 		r, err := Run(context.Background(), p, engine.Options{}, Options{Limit: 2_000_000, NoReduction: true})

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"tracehammer/corpus"
+	"tracehammer/corpus/corpustest"
 	"tracehammer/engine"
 )
 
@@ -23,7 +24,7 @@ main: gettid
 // TestLivelock: a bug that leaves no state in which nothing can happen any more, and breaks no invariant of states, is found by the
 // walk, with reduction and without, and only by it.
 func TestLivelock(t *testing.T) {
-	p := lower(t, blocked)
+	p := corpustest.Program(t, blocked)
 	o := engine.Options{Bugs: engine.BugBlockedPending.Set()}
 	for _, whole := range []bool{false, true} {
 		_, err := Run(context.Background(), p, o, Options{Limit: 10_000, NoReduction: whole, Livelocks: true})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"tracehammer/corpus/corpustest"
 	"tracehammer/engine"
 	"tracehammer/ptrace"
 	"tracehammer/stress/history"
@@ -115,7 +116,7 @@ b: wait4 k WNOHANG|__WNOTHREAD
 `},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := lower(t, c.text)
+			p := corpustest.Program(t, c.text)
 			r, err := Run(context.Background(), p, engine.Options{}, Options{Limit: 3_000_000, NoSymmetry: true})
 			if err != nil || !r.Complete {
 				t.Fatal(r.States, err)
@@ -214,7 +215,7 @@ func TestAlikeButNotTheSame(t *testing.T) {
 			"b: ptrace ATTACH d\nb: ptrace ATTACH c\nc: gettid\nd: gettid\n", 1},
 	} {
 		order := 1
-		if y := ptrace.NewMachine(lower(t, head+c.text), engine.Options{}).Symmetry(); y != nil {
+		if y := ptrace.NewMachine(corpustest.Program(t, head+c.text), engine.Options{}).Symmetry(); y != nil {
 			order = y.Order()
 		}
 		if order != c.order {

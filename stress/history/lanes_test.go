@@ -7,20 +7,14 @@ import (
 	"unicode/utf8"
 
 	"tracehammer/corpus"
+	"tracehammer/corpus/corpustest"
 	"tracehammer/engine"
 )
 
 // program lowers a scenario; at finds its calls by actor and text.
 func program(t *testing.T, text string) (*engine.Program, func(actor, call string) int32) {
 	t.Helper()
-	s, err := corpus.Parse("test.scn", []byte(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := corpus.Lower(s)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s, p := corpustest.Lower(t, text)
 	return p, func(actor, call string) int32 {
 		t.Helper()
 		a := s.Actor(actor)

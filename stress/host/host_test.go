@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"tracehammer/corpus"
+	"tracehammer/corpus/corpustest"
 	"tracehammer/engine"
 	"tracehammer/stress"
 	"tracehammer/stress/actor"
@@ -47,15 +48,7 @@ func open(t *testing.T) *Target {
 
 func lower(t *testing.T, text string) *engine.Program {
 	t.Helper()
-	s, err := corpus.Parse(t.Name(), []byte("scenario test\n"+text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := corpus.Lower(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return corpustest.Program(t, "scenario test\n"+text)
 }
 
 // each runs p and calls f for every history.

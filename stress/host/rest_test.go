@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"tracehammer/corpus"
+	"tracehammer/corpus/corpustest"
 	"tracehammer/stress"
 	"tracehammer/stress/history"
 )
@@ -25,17 +25,10 @@ func TestRest(t *testing.T) {
 		{"busy", "main: repeat 1000 {\nmain: repeat 40 {\nmain: getpid\nmain: }\nmain: }\nchild: repeat 1000 {\nchild: repeat 40 {\nchild: sched_yield\nchild: }\nchild: }", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s, err := corpus.Parse("rest.scn", []byte("scenario rest\nproc main\nproc child of main\n"+c.body+"\n"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			p, err := corpus.Lower(s)
-			if err != nil {
-				t.Fatal(err)
-			}
+			p := corpustest.Program(t, "scenario rest\nproc main\nproc child of main\n"+c.body+"\n")
 			// A deadline that is far beyond what the test may take: only rest ends a run that stands still.
 			plan := stress.Plan{Repeat: 3, Deadline: 10 * time.Minute, Rest: 15 * time.Millisecond}
-			err = target.Run(context.Background(), p, plan, func(h *history.History) bool {
+			err := target.Run(context.Background(), p, plan, func(h *history.History) bool {
 				if stuck := h.Outcome == history.Stuck; stuck != c.stuck {
 					t.Errorf("run %d: stuck %v, want %v", h.Run, stuck, c.stuck)
 				}

@@ -9,6 +9,7 @@ import (
 	"github.com/sourcegraph/conc"
 
 	"tracehammer/corpus"
+	"tracehammer/corpus/corpustest"
 	"tracehammer/engine"
 	"tracehammer/ptrace"
 	"tracehammer/stress"
@@ -94,7 +95,7 @@ func TestClose(t *testing.T) {
 // TestFindings: on a kernel with a planted bug every kind of finding comes out of the target as it must.
 func TestFindings(t *testing.T) {
 	run := func(bug engine.Bug, seed string) (stuck bool, err error) {
-		p, lerr := corpus.Lower(seedNamed(t, seed))
+		p, lerr := corpus.Lower(corpustest.Seed(t, seed))
 		if lerr != nil {
 			t.Fatal(lerr)
 		}
@@ -133,15 +134,4 @@ func TestCancelled(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-}
-
-func seedNamed(t *testing.T, name string) *corpus.Scenario {
-	t.Helper()
-	for _, s := range corpus.Seeds() {
-		if s.Name == name {
-			return s
-		}
-	}
-	t.Fatalf("no seed %s", name)
-	return nil
 }

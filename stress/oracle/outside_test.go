@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"tracehammer/corpus"
+	"tracehammer/corpus/corpustest"
 	"tracehammer/engine"
 	"tracehammer/stress/history"
 	"tracehammer/stress/oracle"
@@ -13,14 +13,7 @@ import (
 
 // TestOutside: what needs no engine is seen whatever else the history says.
 func TestOutside(t *testing.T) {
-	s, err := corpus.Parse("outside", []byte("scenario outside\nproc main\nproc child of main\nmain: wait4 child\nmain: pause\n"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := corpus.Lower(s)
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := corpustest.Program(t, "scenario outside\nproc main\nproc child of main\nmain: wait4 child\nmain: pause\n")
 	var wait, pause int32
 	for i, in := range p.Actors[0].Code {
 		switch in.Call {

@@ -243,7 +243,7 @@ var execs = regexp.MustCompile(`execs: (\d+)`)
 func native(t *testing.T, b engine.Bug, seeded bool) found {
 	dir := t.TempDir()
 	c := exec.Command(nativeBinary(t), "-test.run=^$", "-test.fuzz=^"+target+"$", "-test.parallel=1", "-test.fuzzcachedir="+dir,
-		"-test.fuzzminimizetime=1x", "-seeds="+strconv.FormatBool(seeded))
+		"-seeds="+strconv.FormatBool(seeded))
 	c.Dir, c.Env = dir, append(os.Environ(), "TRACEHAMMER_BUG="+b.String())
 	out, seconds := limited(t, c)
 	f := found{Found: strings.Contains(out, "--- FAIL: "+target), Seconds: seconds}

@@ -10,23 +10,11 @@ import (
 	"pgregory.net/rapid"
 
 	"tracehammer/corpus"
+	"tracehammer/corpus/corpustest"
 	"tracehammer/engine"
 )
 
 var update = flag.Bool("update", false, "write golden files")
-
-func lower(t testing.TB, text string) (*corpus.Scenario, *engine.Program) {
-	t.Helper()
-	s, err := corpus.Parse("test.scn", []byte(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := corpus.Lower(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s, p
-}
 
 const race = `scenario race
 proc main
@@ -84,7 +72,7 @@ func TestReplays(t *testing.T) {
 
 // TestSparse: no run comes twice, none preempts more often than it departs, and all are there where the limit allows.
 func TestSparse(t *testing.T) {
-	_, p := lower(t, race)
+	_, p := corpustest.Lower(t, race)
 	r := New(engine.Options{})
 	seen := map[string]bool{}
 	levels := map[int]int{}
@@ -120,7 +108,7 @@ func TestSparse(t *testing.T) {
 
 // TestFollowSkips: what is no more is skipped, and who was where keeps its place.
 func TestFollowSkips(t *testing.T) {
-	full, p := lower(t, race)
+	full, p := corpustest.Lower(t, race)
 	small := full.Clone()
 	small.RemoveActor(small.Actor("other"))
 	small.RemoveOp(1) // getpid
@@ -159,7 +147,7 @@ func TestFollowSkips(t *testing.T) {
 
 // TestCalm: the run that it returns shows what it is asked for, and preempts nobody without need.
 func TestCalm(t *testing.T) {
-	_, p := lower(t, race)
+	_, p := corpustest.Lower(t, race)
 	r := New(engine.Options{})
 	calmed, before := 0, 0
 	r.Random(context.Background(), p, 50, 3, func(run Run) bool {
@@ -182,7 +170,7 @@ func TestCalm(t *testing.T) {
 
 // TestWords compares what is said of a run with two preemptions, a handler and a death with a golden file.
 func TestWords(t *testing.T) {
-	_, p := lower(t, `scenario words
+	_, p := corpustest.Lower(t, `scenario words
 proc main
 proc child of main
 
@@ -222,7 +210,7 @@ main:  wait4 child
 
 // TestDiesWithTheEngine: a run in which the engine panics is what it did until then, and the next one is like the first.
 func TestDiesWithTheEngine(t *testing.T) {
-	_, p := lower(t, race)
+	_, p := corpustest.Lower(t, race)
 	r := New(engine.Options{})
 	first := r.lead(p, onward)
 	n := 0
