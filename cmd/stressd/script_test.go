@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -22,6 +23,7 @@ import (
 	"tracehammer/fuzz/input"
 	"tracehammer/stress/campaign"
 	"tracehammer/stress/schedule"
+	"tracehammer/vm"
 )
 
 // The scripts run this test binary as stressd, and as the programs that take something away from it first.
@@ -45,6 +47,10 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("XDG_STATE_HOME", filepath.Join(e.WorkDir, "xdg"))
 			e.Setenv("TERM", "dumb")
+			if cache, err := os.UserCacheDir(); err == nil { // kernels are in it
+				e.Setenv("XDG_CACHE_HOME", cache)
+				e.Setenv("GOCACHE", filepath.Join(cache, "go-build"))
+			}
 			return os.Chmod(e.WorkDir, 0o755) // for scripts that become another user
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -55,6 +61,7 @@ func TestScripts(t *testing.T) {
 			"guest":     cmdGuest,
 			"fuzzed":    cmdFuzzed,
 			"static":    cmdStatic,
+			"orphans":   cmdOrphans,
 		},
 		Condition: func(cond string) (bool, error) {
 			switch cond {
@@ -63,6 +70,10 @@ func TestScripts(t *testing.T) {
 			case "uml":
 				_, err := exec.LookPath("linux.uml")
 				return err == nil, nil
+			case "qemu":
+				l, err := vm.List()
+				return err == nil && slices.ContainsFunc(l.Machines, func(m vm.Machine) bool { return m.Target == "qemu:x86_64" && m.Missing == "" }) &&
+					slices.ContainsFunc(l.Kernels, func(k vm.Kernel) bool { return k.Arch == "amd64" }), nil
 			case "root":
 				return os.Geteuid() == 0, nil
 			case "host":
@@ -89,6 +100,43 @@ func cmdStatic(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("build stressd: %v\n%s", err, out)
 	}
 	ts.Setenv("STATIC", file)
+}
+
+// orphans PROGRAM ARGS: kills the program with SIGKILL as soon as it has a child, which must end then.
+func cmdOrphans(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: orphans program args...")
+	}
+	c := exec.Command(args[0], args[1:]...)
+	c.Dir, c.Env = ts.Getenv("WORK"), append(os.Environ(), "XDG_STATE_HOME="+ts.Getenv("XDG_STATE_HOME"))
+	ts.Check(c.Start())
+	var child int
+	for deadline := time.Now().Add(time.Minute); child == 0; time.Sleep(5 * time.Millisecond) {
+		eachProcess(func(p int, stat []string) {
+			if len(stat) > 1 && stat[1] == strconv.Itoa(c.Process.Pid) {
+				child = p
+			}
+		})
+		if time.Now().After(deadline) {
+			ts.Fatalf("%v has no child", args)
+		}
+	}
+	ts.Check(c.Process.Kill())
+	c.Wait() //nolint:errcheck // it was killed
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+		state := ""
+		eachProcess(func(p int, stat []string) {
+			if p == child {
+				state = stat[0]
+			}
+		})
+		if state == "" || state == "Z" {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("the child is in state %s", state)
+		}
+	}
 }
 
 // exits CODE PROGRAM ARGS: the program must exit with this code.
