@@ -87,6 +87,38 @@ const linkFD = 3
 
 // start starts a carrier and waits for the agent's Hello; patience is how long that may take.
 func start(ctx context.Context, name string, c carrier, patience time.Duration) (*Link, error) {
+	l, err := launch(name, c)
+	if err != nil {
+		return nil, err
+	}
+	m, err := l.next(ctx, patience)
+	hello, ok := m.(*wire.Hello)
+	if err == nil && !ok {
+		err = fmt.Errorf("%s began with %v, expected hello", name, m.Type())
+	}
+	if err != nil {
+		l.bury(err)
+		return nil, err
+	}
+	l.Hello, l.patience = hello, quietTime
+	l.Slowdown = max(1, float64(hello.Work)/float64(ownWork()))
+	l.begin()
+	return l, nil
+}
+
+// begin is the end of a machine's start.
+func (l *Link) begin() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.Hello.Window > 0 {
+		l.window = wire.NewWindow(l.in, l.Hello.Window, l.quiet())
+		l.w = wire.NewWriter(l.window)
+	}
+	l.said.begin()
+}
+
+// launch starts a carrier, and to listen to it.
+func launch(name string, c carrier) (*Link, error) {
 	l := &Link{name: name, cmd: c.cmd, monitor: c.monitor, over: make(chan struct{}), ended: make(chan struct{}), msgs: make(chan wire.Message, 64), heard: time.Now()}
 	l.said.init()
 	l.said.also = c.console
@@ -105,7 +137,7 @@ func start(ctx context.Context, name string, c carrier, patience time.Duration) 
 		c.cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
 	c.cmd.SysProcAttr.Setpgid, c.cmd.SysProcAttr.Pdeathsig = true, syscall.SIGKILL
-	err = l.launch()
+	err = l.execute()
 	for _, f := range append(theirs, c.files...) {
 		f.Close() //nolint:errcheck // the command's
 	}
@@ -116,25 +148,6 @@ func start(ctx context.Context, name string, c carrier, patience time.Duration) 
 	}
 	l.w = wire.NewWriter(l.in)
 	l.wg.Go(func() { l.read(wire.NewReader(out)) })
-	m, err := l.next(ctx, patience)
-	hello, ok := m.(*wire.Hello)
-	if err == nil && !ok {
-		err = fmt.Errorf("%s began with %v, expected hello", name, m.Type())
-	}
-	if err != nil {
-		l.bury(err)
-		return nil, err
-	}
-	l.Hello = hello
-	l.patience = quietTime
-	l.Slowdown = max(1, float64(hello.Work)/float64(ownWork()))
-	l.mu.Lock()
-	if hello.Window > 0 {
-		l.window = wire.NewWindow(l.in, hello.Window, l.quiet())
-		l.w = wire.NewWriter(l.window)
-	}
-	l.said.begin()
-	l.mu.Unlock()
 	return l, nil
 }
 
@@ -163,8 +176,8 @@ type writeHalf struct{ *net.UnixConn }
 
 func (h writeHalf) Close() error { return h.CloseWrite() }
 
-// launch starts the command on a thread that lives as long as the command: its death is what Pdeathsig waits for.
-func (l *Link) launch() error {
+// execute starts the command on a thread that lives as long as the command: its death is what Pdeathsig waits for.
+func (l *Link) execute() error {
 	started := make(chan error)
 	go func() {
 		runtime.LockOSThread()

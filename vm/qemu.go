@@ -2,6 +2,7 @@ package vm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -26,6 +27,7 @@ const qemuBoot = 5 * time.Minute
 const (
 	initrdFD = linkFD + 1 + iota
 	monitorFD
+	snapshotFD
 )
 
 // ParseQEMU splits the argument of a target qemu:ARCH[@KERNEL]. arch is Go's name.
@@ -76,12 +78,13 @@ func qemu(ctx context.Context, t *Target, arg string, say func(string)) error {
 		return err
 	}
 	t.boot, t.hint = qemuBoot, "is it a kernel for "+a.qemu+", with an initial file system, /proc, and virtio-serial or modules for it?"
-	t.start = func() (carrier, error) { return machine(program, a, k, files) }
+	t.start = func() (carrier, error) { return machine(program, a, k, files, nil) }
+	t.resume = func(s *snapshot) (carrier, error) { return machine(program, a, k, files, s) }
 	return nil
 }
 
-// machine is the command that boots one.
-func machine(program string, a *arch, k *kernel, files Files) (carrier, error) {
+// machine is the command that boots one, or has one go on.
+func machine(program string, a *arch, k *kernel, files Files, from *snapshot) (carrier, error) {
 	image, err := initrd(files)
 	if err != nil {
 		return carrier{}, err
@@ -101,7 +104,16 @@ func machine(program string, a *arch, k *kernel, files Files) (carrier, error) {
 		"-kernel", k.image, "-initrd", fmt.Sprintf("/proc/self/fd/%d", initrdFD),
 		"-append", fmt.Sprintf("console=%s panic=-1 %s=%s", a.console, agent.LinkParam, a.link),
 	})
-	return carrier{cmd: exec.Command(program, args...), separate: true, files: []*os.File{image, theirs}, monitor: newQMP(monitor)}, nil
+	c := carrier{separate: true, files: []*os.File{image, theirs}, monitor: newQMP(monitor)}
+	if from != nil {
+		state, err := from.file()
+		if err != nil {
+			return carrier{}, errors.Join(fmt.Errorf("open a snapshot: %w", err), image.Close(), theirs.Close(), monitor.Close())
+		}
+		c.files, args = append(c.files, state), append(args, "-incoming", fmt.Sprintf("fd:%d", snapshotFD))
+	}
+	c.cmd = exec.Command(program, args...)
+	return c, nil
 }
 
 // socketpair makes a connection: our end, and a file for a command.

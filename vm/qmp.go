@@ -12,7 +12,7 @@ import (
 // qmp is QEMU's control connection (QEMU Machine Protocol: JSON objects, one answer to each command, events in between). One
 // goroutine at a time commands; its lock is a leaf.
 type qmp struct {
-	conn    net.Conn
+	conn    *net.UnixConn
 	answers chan qmpAnswer // closed at the end of the connection
 	tell    sync.Mutex     // held while a command waits for its answer
 
@@ -33,10 +33,18 @@ type qmpAnswer struct {
 	} `json:"data"`
 }
 
-// newQMP starts to listen. It ends with the connection.
-func newQMP(conn net.Conn) *qmp {
+// newQMP starts to listen. It ends with the connection. QEMU takes commands and tells events once it was greeted; it finds that
+// in the socket when it begins to read.
+func newQMP(conn *net.UnixConn) *qmp {
 	q := &qmp{conn: conn, answers: make(chan qmpAnswer, 1)}
+	q.tell.Lock()
 	go q.read()
+	go func() {
+		defer q.tell.Unlock()
+		if _, err := conn.Write([]byte(`{"execute":"qmp_capabilities"}` + "\n")); err == nil {
+			<-q.answers // or the end
+		}
+	}()
 	return q
 }
 
@@ -66,28 +74,36 @@ func (q *qmp) read() {
 var errMonitor = errors.New("QEMU's monitor is gone")
 
 // do executes a command and stores its result, if result is not nil.
-func (q *qmp) do(ctx context.Context, command string, args, result any) error {
+func (q *qmp) do(ctx context.Context, name string, args, result any) error {
+	return q.command(ctx, name, args, result, func(text []byte) error {
+		_, err := q.conn.Write(text)
+		return err
+	})
+}
+
+// command is do with a way to send of its own.
+func (q *qmp) command(ctx context.Context, name string, args, result any, send func([]byte) error) error {
 	q.tell.Lock()
 	defer q.tell.Unlock()
 	text, err := json.Marshal(struct {
 		Execute   string `json:"execute"`
 		Arguments any    `json:"arguments,omitempty"`
-	}{command, args})
+	}{name, args})
 	if err == nil {
-		_, err = q.conn.Write(append(text, '\n'))
+		err = send(append(text, '\n'))
 	}
 	if err != nil {
-		return fmt.Errorf("QEMU: %s: %w", command, err)
+		return fmt.Errorf("QEMU: %s: %w", name, err)
 	}
 	select {
 	case <-ctx.Done():
-		return fmt.Errorf("QEMU: %s: %w", command, context.Cause(ctx))
+		return fmt.Errorf("QEMU: %s: %w", name, context.Cause(ctx))
 	case a, ok := <-q.answers:
 		switch {
 		case !ok:
-			return fmt.Errorf("QEMU: %s: %w", command, errMonitor)
+			return fmt.Errorf("QEMU: %s: %w", name, errMonitor)
 		case a.Error != nil:
-			return fmt.Errorf("QEMU: %s: %s", command, a.Error.Desc)
+			return fmt.Errorf("QEMU: %s: %s", name, a.Error.Desc)
 		case result != nil:
 			return json.Unmarshal(a.Return, result)
 		}

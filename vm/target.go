@@ -19,7 +19,11 @@ import (
 type Target struct {
 	name  string
 	start func() (carrier, error)
-	boot  time.Duration // what the start of the machine may take, besides the agent's
+	// resume is start for a machine that begins with a snapshot; nil if there are none of such machines.
+	resume   func(*snapshot) (carrier, error)
+	snapshot *snapshot     // nil if there is none
+	unsaved  error         // why there will be none
+	boot     time.Duration // what the start of the machine may take, besides the agent's
 	// patience is how long an agent that is as fast as this machine may be silent; 0 is quietTime.
 	patience time.Duration
 	stopping time.Duration // likewise, how long it may take to end a plan; 0 is stopTime
@@ -82,6 +86,12 @@ func open(ctx context.Context, t *Target) (*Target, error) {
 }
 
 func (t *Target) connect(ctx context.Context) error {
+	if t.snapshot != nil {
+		if t.back(ctx) == nil {
+			return nil
+		}
+		t.forget() // it may be at fault: boot
+	}
 	c, err := t.start()
 	if err != nil {
 		return err
@@ -90,9 +100,40 @@ func (t *Target) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	t.connected(l)
+	return nil
+}
+
+func (t *Target) connected(l *Link) {
 	l.patience, l.stopping = cmp.Or(t.patience, quietTime), cmp.Or(t.stopping, stopTime)
 	t.link, t.machine = l, l.Hello.Machine
+}
+
+// back starts the machine from its snapshot.
+func (t *Target) back(ctx context.Context) error {
+	c, err := t.resume(t.snapshot)
+	if err != nil {
+		return err
+	}
+	l, err := launch(t.name, c)
+	if err != nil {
+		return err
+	}
+	if err := l.restore(ctx, t.snapshot); err != nil {
+		l.Kill()
+		return err
+	}
+	l.begin()
+	t.connected(l)
 	return nil
+}
+
+// forget drops the snapshot.
+func (t *Target) forget() {
+	if t.snapshot != nil {
+		t.snapshot.state.Close() //nolint:errcheck // memory
+		t.snapshot = nil
+	}
 }
 
 // Name implements stress.Target.
@@ -110,6 +151,9 @@ func (t *Target) Run(ctx context.Context, p *engine.Program, plan stress.Plan, y
 		if err := t.connect(ctx); err != nil {
 			return err
 		}
+	}
+	if t.resume != nil && t.snapshot == nil && t.unsaved == nil {
+		t.snapshot, t.unsaved = t.link.save(ctx)
 	}
 	if plan.Deadline <= 0 {
 		plan.Deadline = stress.DefaultDeadline
@@ -134,6 +178,7 @@ func (t *Target) Run(ctx context.Context, p *engine.Program, plan stress.Plan, y
 
 // Close implements stress.Target.
 func (t *Target) Close() error {
+	t.forget()
 	if t.link == nil {
 		return nil
 	}

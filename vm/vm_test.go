@@ -27,11 +27,20 @@ import (
 const roleEnv = "TRACEHAMMER_TEST_ROLE"
 
 func TestMain(m *testing.M) {
-	switch os.Getenv(roleEnv) {
+	if agent.IsInit() {
+		agent.Init()
+	}
+	role := os.Getenv(roleEnv)
+	if agent.UnderInit() && role == "" {
+		role = "agent"
+	}
+	switch role {
 	case "":
 		os.Exit(m.Run())
+	case "panics":
+		os.WriteFile("/proc/sysrq-trigger", []byte("c"), 0) //nolint:errcheck // the machine is gone, or the test finds that it is not
 	case "agent":
-		if err := agent.Serve(context.Background(), os.Stdin, os.Stdout, agent.Options{Build: "test"}); err != nil {
+		if err := agent.Serve(context.Background(), os.Stdin, os.Stdout, agent.Options{Build: "test", Init: agent.UnderInit()}); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
