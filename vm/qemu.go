@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -78,13 +79,20 @@ func qemu(ctx context.Context, t *Target, arg string, say func(string)) error {
 		return err
 	}
 	t.boot, t.hint = qemuBoot, "is it a kernel for "+a.qemu+", with an initial file system, /proc, and virtio-serial or modules for it?"
-	t.start = func() (carrier, error) { return machine(program, a, k, files, nil) }
-	t.resume = func(s *snapshot) (carrier, error) { return machine(program, a, k, files, s) }
+	accel, cpu := a.accel, a.cpu
+	if cache, err := CacheDir(); err == nil && goarch == runtime.GOARCH {
+		kvm := acceleration{device: "/dev/kvm", dir: filepath.Dir(cache)}
+		if kvm.faster(ctx, t.name, func() (carrier, error) { return machine(program, a, "kvm", "host", k, files, nil) }) {
+			accel, cpu = "kvm", "host"
+		}
+	}
+	t.start = func() (carrier, error) { return machine(program, a, accel, cpu, k, files, nil) }
+	t.resume = func(s *snapshot) (carrier, error) { return machine(program, a, accel, cpu, k, files, s) }
 	return nil
 }
 
 // machine is the command that boots one, or has one go on.
-func machine(program string, a *arch, k *kernel, files Files, from *snapshot) (carrier, error) {
+func machine(program string, a *arch, accel, cpu string, k *kernel, files Files, from *snapshot) (carrier, error) {
 	image, err := initrd(files)
 	if err != nil {
 		return carrier{}, err
@@ -96,7 +104,7 @@ func machine(program string, a *arch, k *kernel, files Files, from *snapshot) (c
 	}
 	args := slices.Concat(a.machine, []string{
 		"-nodefaults", "-no-user-config", "-display", "none",
-		"-accel", a.accel, "-cpu", a.cpu, "-m", strconv.Itoa(a.memory), "-smp", strconv.Itoa(min(max(runtime.NumCPU(), 1), 4)),
+		"-accel", accel, "-cpu", cpu, "-m", strconv.Itoa(a.memory), "-smp", strconv.Itoa(min(max(runtime.NumCPU(), 1), 4)),
 		"-no-reboot", // a panic ends it
 		"-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
 		"-chardev", fmt.Sprintf("socket,id=link,fd=%d", linkFD), "-device", a.serial, "-device", "virtserialport,chardev=link,nr=1,name=" + agent.LinkParam,

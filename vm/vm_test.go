@@ -48,6 +48,16 @@ func TestMain(m *testing.M) {
 		hello()
 		wire.NewReader(os.Stdin).Next() //nolint:errcheck // whatever comes
 		fmt.Println("Kernel panic - not syncing: \x1b[31mtest")
+	case "oopses": // on a console that floods
+		fmt.Fprintln(os.Stderr, "Kernel panic - not syncing: at its boot")
+		hello()
+		wire.NewReader(os.Stdin).Next() //nolint:errcheck // whatever comes
+		noise := strings.Repeat("noise\n", 10_000)
+		for range 200 {
+			fmt.Fprint(os.Stderr, noise)
+		}
+		fmt.Fprintln(os.Stderr, "Kernel panic - not syncing: test\nCPU: 0 PID: 1 Comm: x\n---[ end Kernel panic - not syncing: test ]---")
+		os.Exit(1)
 	case "silent":
 		hello()
 		time.Sleep(time.Hour)
@@ -151,6 +161,7 @@ func TestRun(t *testing.T) {
 func TestLost(t *testing.T) {
 	p := seed(t, "attach-detach")
 	for role, want := range map[string]string{
+		"oopses": "its stream ended, exit status 1; it said last: ",
 		"dies":   "its stream ended; it said last: Kernel panic - not syncing: ",
 		"silent": "it was silent for",
 		"liar":   "it sent a malformed history",
@@ -166,6 +177,12 @@ func TestLost(t *testing.T) {
 			}
 			if tg.link != nil {
 				t.Error("the link is still there")
+			}
+			if lost != nil && (lost.Report != nil) != (role == "oopses" || role == "dies") {
+				t.Errorf("report: %+v", lost.Report)
+			}
+			if lost != nil && role == "oopses" && (lost.Report.Title != "panic: test" || len(lost.Console) < 10 || len(lost.Console) > transcriptSize/6+1) {
+				t.Errorf("report: %+v among %d lines", lost.Report, len(lost.Console))
 			}
 		})
 	}

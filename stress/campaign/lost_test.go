@@ -1,0 +1,99 @@
+package campaign
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"tracehammer/engine"
+	"tracehammer/stress"
+	"tracehammer/stress/history"
+	"tracehammer/stress/host"
+	"tracehammer/vm"
+	"tracehammer/vm/console"
+	"tracehammer/vm/wire"
+)
+
+// TestLostVerdict: what the loss of a machine says about its kernel, and when it says nothing.
+func TestLostVerdict(t *testing.T) {
+	report := &console.Report{Title: "panic: test"}
+	for want, losses := range map[string][]vm.LostError{
+		"console: panic: test":                            {{Machine: true, Report: report}, {Report: report}, {Machine: true, Killed: true, Report: report}},
+		"invariant: the kernel died without a word":       {{Machine: true, Died: true}},
+		"invariant: the machine does not answer any more": {{Machine: true, Loss: vm.Silent}},
+		"invariant: the machine does not end a plan":      {{Machine: true, Loss: vm.Endless}},
+		"": {{Machine: true}, {Machine: true, Killed: true, Loss: vm.Silent}, {Machine: true, Loss: vm.Garbled}, {Loss: vm.Silent}, {Died: true}},
+	} {
+		for _, l := range losses {
+			if v, is := lostVerdict(&l); v.Title != want && is || is != (want != "") || is && !v.Kind.Finding() {
+				t.Errorf("%+v: %q, %v", l, v.Title, is)
+			}
+		}
+	}
+}
+
+// loser is a kernel on which each run ends with the next error.
+type loser struct {
+	stress.Target
+	errs *[]error
+}
+
+func (l loser) Name() string            { return "host" }
+func (l loser) Machine() stress.Machine { return host.Kernel() }
+func (l loser) Close() error            { return nil }
+func (l loser) Run(_ context.Context, p *engine.Program, _ stress.Plan, _ func(*history.History) bool) error {
+	err := (*l.errs)[0]
+	*l.errs = append((*l.errs)[1:], err)
+	return err
+}
+
+// TestLostMachines: a campaign goes on when machines are lost. What is a finding is filed, the rest is counted; and a machine that
+// is always lost ends it.
+func TestLostMachines(t *testing.T) {
+	scenarios, err := Load(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	panicked := &vm.LostError{Name: "x", Machine: true, Report: &console.Report{Title: "panic: test"}}
+	killed := &vm.LostError{Name: "x", Machine: true, Killed: true, How: "killed"}
+	unkillable := (&wire.Fault{Kind: wire.FaultUnkillable, Text: "somebody survives"}).Err("x")
+	var events strings.Builder
+	run := func(errs ...error) (Summary, error) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		turns := 0
+		events.Reset()
+		return Run(ctx, Config{Targets: []string{"host"}, Scenarios: scenarios[:3], Workers: 1, State: t.TempDir(), Reporter: JSON{&events},
+			Open: func(string) (stress.Target, error) {
+				return stopping{loser{stress.NewEngineTarget(engine.Options{}), &errs}, &turns, cancel}, nil
+			}})
+	}
+	sum, err := run(panicked, killed, unkillable, killed)
+	if err != nil || sum.Findings != 2 || sum.PerTarget[0].Lost == 0 || !strings.Contains(events.String(), `"event":"lost"`) {
+		t.Errorf("%+v, %v\n%s", sum, err, events.String())
+	}
+	for _, title := range []string{"console: panic: test", "invariant: SIGKILL does not end an actor"} {
+		if !strings.Contains(events.String(), title) {
+			t.Errorf("%s is not filed\n%s", title, events.String())
+		}
+	}
+	var lost *vm.LostError
+	if _, err := run(killed); !errors.As(err, &lost) {
+		t.Errorf("a machine that is always lost: %v", err)
+	}
+}
+
+// stopping ends a campaign after some turns.
+type stopping struct {
+	loser
+	turns  *int
+	cancel func()
+}
+
+func (s stopping) Run(ctx context.Context, p *engine.Program, plan stress.Plan, yield func(*history.History) bool) error {
+	if *s.turns++; *s.turns > 40 {
+		s.cancel()
+	}
+	return s.loser.Run(ctx, p, plan, yield)
+}
