@@ -99,7 +99,8 @@ func (w *World) localUser(id TaskID, t *task) bool {
 			return t.filter == 0 && w.localClone(id, t) && w.copiesAlone(id, t)
 		}
 	case uEnded, uMmap:
-		return (in.Dst < 0 || w.m.private[in.Dst]) && (in.DstOut < 0 || w.m.private[in.DstOut]) && w.outOfReach(me)
+		// Until an attach has returned, others may find the mutex that it took taken: guardBusy.
+		return !w.m.attaches(in) && (in.Dst < 0 || w.m.private[in.Dst]) && (in.DstOut < 0 || w.m.private[in.DstOut]) && w.outOfReach(me)
 	case uFreed:
 		return w.localBarrier(in.Barrier)
 	case uPark, uParked:
@@ -282,6 +283,12 @@ func (m *Machine) reaches(in *Instr) uint16 {
 		return 0
 	}
 	return everybody
+}
+
+// attaches says that an instruction may make somebody else a tracee.
+func (m *Machine) attaches(in *Instr) bool {
+	h, ok := m.hooks.(Attacher)
+	return in.Call == CallPtrace && (!ok || h.Attaches(in))
 }
 
 // target are the actors that a pid or tid may lead to. An exec may take over its leader's tid, but then the leader's actor

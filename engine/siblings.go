@@ -173,8 +173,7 @@ func (m *Machine) releaseSeen(x ActorID) bool {
 		return self || children || in.Call == CallClone && in.Args[0].N&CLONE_PTRACE != 0
 	}
 	attaches := func(in *Instr) bool {
-		h, ok := m.hooks.(Attacher)
-		return in.Call == CallPtrace && (!ok || h.Attaches(in)) && (in.Args[1].Kind != ArgTid || in.Args[1].N == int64(x))
+		return m.attaches(in) && (in.Args[1].Kind != ArgTid || in.Args[1].N == int64(x))
 	}
 	tracers := 0
 	for a := range m.prog.Actors {

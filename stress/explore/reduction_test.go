@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"tracehammer/corpus"
+	"tracehammer/corpus/corpustest"
 	"tracehammer/engine"
 	"tracehammer/fuzz/gen"
 )
@@ -64,6 +65,37 @@ func TestReductionAgrees(t *testing.T) {
 	t.Logf("%d of %d states", states, all)
 	if states >= all*3/4 {
 		t.Errorf("the reduction leaves %d of %d states", states, all)
+	}
+}
+
+// TestReductionKeepsTheEndOfAnAttach: until an attach has returned, another one for the same tracee may find its cred_guard_mutex
+// taken and, with a signal pending, give up.
+func TestReductionKeepsTheEndOfAnAttach(t *testing.T) {
+	p := corpustest.Program(t, `scenario attaches
+proc main
+proc child of main victim
+proc other of main
+proc goal of main victim
+child: ptrace TRACEME
+child: tkill child SIGSTOP
+main: wait4 child
+main: ptrace SETOPTIONS child TRACESYSGOOD
+main: ptrace SYSCALL child
+main: wait4 child
+main: kill child SIGWINCH
+barrier up main other
+race 0..20us x100 {
+main: ptrace SEIZE goal TRACEVFORK|TRACESECCOMP
+main: ptrace SYSCALL child
+other: ptrace SEIZE goal
+}
+child: ptrace SEIZE goal
+main: wait4 child
+main: ptrace GET_SYSCALL_INFO child
+main: kill child SIGKILL
+`)
+	if _, _, full := agree(t, "attaches", p, engine.Options{}, 300_000); !full {
+		t.Error("too many states")
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"tracehammer/corpus"
+	"tracehammer/corpus/corpustest"
 	"tracehammer/engine"
 	"tracehammer/fuzz/gen"
 	"tracehammer/ptrace"
@@ -283,7 +284,7 @@ func TestCrowds(t *testing.T) {
 	b.WriteString("| X does | actors | ways | outcomes | states without | states | ratio | time without | time |\n|---|---|---|---|---|---|---|---|---|\n")
 	for i := range crowds {
 		for n := 2; n <= 3; n++ {
-			p := lower(t, crowded(i, n))
+			p := corpustest.Program(t, crowded(i, n))
 			const limit = 200_000
 			var r [2]Result
 			var seconds [2]float64
@@ -319,7 +320,7 @@ func TestCrowdsShowPlantedBugs(t *testing.T) {
 		if crowds[i].name == "own tracee" { // many states, and no more bugs
 			continue
 		}
-		p := lower(t, crowded(i, 2))
+		p := corpustest.Program(t, crowded(i, 2))
 		clean, _, _ := alike(t, crowds[i].name, p, engine.Options{Check: true}, 10_000)
 		for b := range engine.NumBugs {
 			if (int(b)+i)%2 != 0 || testing.Short() && b%8 != 0 {
@@ -341,7 +342,7 @@ func TestCrowdsShowPlantedBugs(t *testing.T) {
 
 // TestSymmetryKeepsLivelocks: two tasks that run for ever, and one of them while the other ends.
 func TestSymmetryKeepsLivelocks(t *testing.T) {
-	p := lower(t, `scenario blocked
+	p := corpustest.Program(t, `scenario blocked
 proc main
 proc a of main victim
 proc b of main victim
