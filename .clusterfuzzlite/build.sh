@@ -7,4 +7,5 @@ for target in $(sed -n 's/^func \(Fuzz[A-Za-z]*\)(.* \[\]byte) int.*/\1/p' fuzz/
 	.ci/fuzz-engine seeds "$target" "$seeds"
 	(cd "$seeds" && zip -q -r "$OUT/${target}_seed_corpus.zip" .)
 	rm -r "$seeds"
+	printf '[libfuzzer]\nentropic = 0\nmax_len = 4096\n' >"$OUT/$target.options" # see .ci/fuzz-engine
 done
