@@ -26,7 +26,8 @@ Exit codes:
   repro: 0 not shown   1 shown   125 cannot tell
 
 Findings go to the state directory: --state, else $XDG_STATE_HOME/tracehammer or
-~/.local/state/tracehammer. Nothing is written elsewhere.`
+~/.local/state/tracehammer. Kernels for machines are kept in $XDG_CACHE_HOME/tracehammer or
+~/.cache/tracehammer. Nothing is written elsewhere.`
 
 type cli struct {
 	Version kong.VersionFlag `help:"Print the version and leave."`

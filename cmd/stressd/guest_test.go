@@ -12,19 +12,33 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"tracehammer/vm"
 )
 
-// What cannot be shown on the machine that tests run on is shown in one that QEMU emulates. guestKernel names a kernel for it;
-// there is none that comes with every distribution.
+// What cannot be shown on the machine that tests run on is shown in one that QEMU emulates. guestKernel names a kernel for it; else
+// it is the one in the cache.
 const (
 	guestKernel = "TRACEHAMMER_GUEST_KERNEL"
 	guestTime   = 5 * time.Minute
 	qemu        = "qemu-system-x86_64"
 )
 
-func haveGuest() bool {
-	_, err := exec.LookPath(qemu)
-	return err == nil && os.Getenv(guestKernel) != ""
+// kernelForGuest is the kernel's file, "" if there is none or no QEMU.
+func kernelForGuest() string {
+	if _, err := exec.LookPath(qemu); err != nil {
+		return ""
+	}
+	if k := os.Getenv(guestKernel); k != "" {
+		return k
+	}
+	kernels, _ := vm.Cached() // without a cache there is none
+	for _, k := range kernels {
+		if k.Arch == "amd64" {
+			return k.Path
+		}
+	}
+	return ""
 }
 
 // guest PARAMETER ARGS: boots a machine with one more kernel parameter that runs stressd with these arguments. Its console is
@@ -40,7 +54,7 @@ func cmdGuest(ts *testscript.TestScript, neg bool, args []string) {
 	ctx, cancel := context.WithTimeout(context.Background(), guestTime)
 	defer cancel()
 	console, err := exec.CommandContext(ctx, qemu, "-accel", "tcg,thread=multi", "-cpu", "max", "-m", "512", "-smp", "2", "-nographic", "-nodefaults",
-		"-serial", "stdio", "-no-reboot", "-kernel", os.Getenv(guestKernel), "-initrd", initrd,
+		"-serial", "stdio", "-no-reboot", "-kernel", kernelForGuest(), "-initrd", initrd,
 		"-append", "console=ttyS0 panic=-1 quiet "+args[0]+" -- "+strings.Join(args[1:], " ")).CombinedOutput()
 	ts.Check(os.WriteFile(ts.MkAbs("console"), bytes.ReplaceAll(console, []byte("\r"), nil), 0o644))
 	ts.Check(err)

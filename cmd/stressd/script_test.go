@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -23,7 +22,6 @@ import (
 	"tracehammer/fuzz/input"
 	"tracehammer/stress/campaign"
 	"tracehammer/stress/schedule"
-	"tracehammer/vm"
 )
 
 // The scripts run this test binary as stressd, and as the programs that take something away from it first.
@@ -66,14 +64,12 @@ func TestScripts(t *testing.T) {
 		Condition: func(cond string) (bool, error) {
 			switch cond {
 			case "guest":
-				return haveGuest(), nil
+				return kernelForGuest() != "", nil
 			case "uml":
 				_, err := exec.LookPath("linux.uml")
 				return err == nil, nil
 			case "qemu":
-				l, err := vm.List()
-				return err == nil && slices.ContainsFunc(l.Machines, func(m vm.Machine) bool { return m.Target == "qemu:x86_64" && m.Missing == "" }) &&
-					slices.ContainsFunc(l.Kernels, func(k vm.Kernel) bool { return k.Arch == "amd64" }), nil
+				return os.Getenv(guestKernel) == "" && kernelForGuest() != "", nil
 			case "root":
 				return os.Geteuid() == 0, nil
 			case "host":
