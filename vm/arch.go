@@ -11,6 +11,7 @@ type arch struct {
 	memory  int    // MiB
 	link    string // the device of the messages
 	serial  string // the device model of virtio-serial, on the board's bus
+	second  string // the board's second serial line, for kernels of which nobody knows whether they have virtio; "" if it has none
 	modules []string
 	pkg     string // the Debian kernel package's name ends like this
 	deb     string // Debian's name of the architecture
@@ -26,7 +27,7 @@ const vport = "/dev/vport0p1"
 var arches = map[string]*arch{
 	// q35 is slower to boot than the default board and has nothing that we need. -cpu max has what a kernel may use and TCG can do.
 	"amd64": {uname: "x86_64", qemu: "qemu-system-x86_64", cpu: "max", accel: "tcg,thread=multi", console: "ttyS0", memory: 512, link: vport,
-		serial: "virtio-serial-pci", modules: linkModules, pkg: "cloud-amd64", deb: "amd64"},
+		serial: "virtio-serial-pci", second: "/dev/ttyS1", modules: linkModules, pkg: "cloud-amd64", deb: "amd64"},
 	// max has pointer authentication and SVE, whose emulation makes everything three times slower.
 	"arm64": {qemu: "qemu-system-aarch64", machine: []string{"-M", "virt"}, cpu: "cortex-a57", accel: "tcg,thread=multi", console: "ttyAMA0",
 		memory: 512, link: vport, serial: "virtio-serial-pci", modules: linkModules, pkg: "cloud-arm64", deb: "arm64"},

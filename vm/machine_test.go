@@ -105,3 +105,31 @@ func TestParseQEMU(t *testing.T) {
 		}
 	}
 }
+
+// TestStaticSerial: of a kernel without modules nobody knows whether it has virtio; its agent talks over a serial line.
+func TestStaticSerial(t *testing.T) {
+	if os.Getenv(staticEnv) == "" {
+		t.Skip("run by TestMachines")
+	}
+	k, err := Fetch(t.Context(), "amd64", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	image, err := os.ReadFile(k.Path)
+	alone := filepath.Join(t.TempDir(), "bzImage")
+	if err == nil {
+		err = os.WriteFile(alone, image, 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	tg, err := Open(t.Context(), "qemu:x86_64@"+alone, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tg.Close()
+	if tg.Hello().Window == 0 {
+		t.Error("the agent asks for no window")
+	}
+	run(t, tg, oracle.New(tg.Profile()), seed(t, "attach-detach"))
+}

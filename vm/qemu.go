@@ -102,16 +102,21 @@ func machine(program string, a *arch, accel, cpu string, k *kernel, files Files,
 		image.Close() //nolint:errcheck // the first error counts
 		return carrier{}, err
 	}
+	// A kernel without modules may have virtio built in, or not at all: a serial line is slow, but every kernel that has a console has it.
+	link, device := a.link, []string{"-device", a.serial, "-device", "virtserialport,chardev=link,nr=1,name=" + agent.LinkParam}
+	if k.modules == "" && a.second != "" {
+		link, device = a.second, []string{"-serial", "chardev:link"}
+	}
 	args := slices.Concat(a.machine, []string{
 		"-nodefaults", "-no-user-config", "-display", "none",
 		"-accel", accel, "-cpu", cpu, "-m", strconv.Itoa(a.memory), "-smp", strconv.Itoa(min(max(runtime.NumCPU(), 1), 4)),
 		"-no-reboot", // a panic ends it
 		"-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
-		"-chardev", fmt.Sprintf("socket,id=link,fd=%d", linkFD), "-device", a.serial, "-device", "virtserialport,chardev=link,nr=1,name=" + agent.LinkParam,
+		"-chardev", fmt.Sprintf("socket,id=link,fd=%d", linkFD),
 		"-chardev", fmt.Sprintf("socket,id=monitor,fd=%d", monitorFD), "-mon", "chardev=monitor,mode=control",
 		"-kernel", k.image, "-initrd", fmt.Sprintf("/proc/self/fd/%d", initrdFD),
-		"-append", fmt.Sprintf("console=%s panic=-1 %s=%s", a.console, agent.LinkParam, a.link),
-	})
+		"-append", fmt.Sprintf("console=%s panic=-1 %s=%s", a.console, agent.LinkParam, link),
+	}, device)
 	c := carrier{separate: true, files: []*os.File{image, theirs}, monitor: newQMP(monitor)}
 	if from != nil {
 		state, err := from.file()

@@ -40,7 +40,7 @@ func TestMain(m *testing.M) {
 	case "panics":
 		os.WriteFile("/proc/sysrq-trigger", []byte("c"), 0) //nolint:errcheck // the machine is gone, or the test finds that it is not
 	case "agent":
-		if err := agent.Serve(context.Background(), os.Stdin, os.Stdout, agent.Options{Build: "test", Init: agent.UnderInit()}); err != nil {
+		if err := agent.Serve(context.Background(), os.Stdin, os.Stdout, agent.Options{Build: "test", Init: agent.UnderInit(), Window: agent.Window()}); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
