@@ -27,6 +27,7 @@ import (
 	"tracehammer/engine"
 	"tracehammer/stress"
 	"tracehammer/stress/host"
+	"tracehammer/vm"
 )
 
 // Config says what a campaign runs.
@@ -61,6 +62,7 @@ type campaign struct {
 	board     *board
 	sights    *sights
 	teams     []*team
+	probed    []*team // and those that have nothing to run
 	sightings chan *sighting
 }
 
@@ -71,6 +73,18 @@ type team struct {
 	seeds  []seedScenario
 	stored []seedScenario // what earlier campaigns kept
 	count  *Count         // guarded by board.mu
+	ready  stress.Target  // for the first worker, which closes it; nil for one that it opens
+}
+
+// open opens the target for worker n.
+func (t *team) open(c *campaign, n int) Opener {
+	return func(name string) (stress.Target, error) {
+		if r := t.ready; n == 0 && r != nil {
+			t.ready = nil
+			return r, nil
+		}
+		return c.Open(name)
+	}
 }
 
 // seedScenario is a scenario to begin with, and what it is marked to show on the team's target.
@@ -123,6 +137,13 @@ func Run(ctx context.Context, cfg Config) (Summary, error) {
 	}
 	c := &campaign{Config: cfg, out: &serial{r: cfg.Reporter}, store: store, sightings: make(chan *sighting, 1024)}
 	c.board, c.sights = newBoard(), newSights()
+	defer func() {
+		for _, tm := range c.probed {
+			if tm.ready != nil {
+				tm.ready.Close() //nolint:errcheck // it never ran anything
+			}
+		}
+	}()
 	if err := c.assemble(); err != nil {
 		return Summary{}, err
 	}
@@ -148,9 +169,14 @@ func (c *campaign) assemble() error {
 	for n, name := range c.Targets {
 		t, err := c.Open(name)
 		var m stress.Machine
+		var ready stress.Target
 		if err == nil {
 			m = machineOf(t)
-			err = t.Close()
+			if _, is := t.(*vm.Target); is {
+				ready = t // it took long to boot, and depends on no thread: the first worker has it
+			} else {
+				err = t.Close()
+			}
 		}
 		if err != nil {
 			if !stress.IsEnv(err) {
@@ -160,7 +186,8 @@ func (c *campaign) assemble() error {
 			c.skip(Skip{Target: name, Reason: err.Error()})
 			continue
 		}
-		tm := &team{name: name, index: uint64(n), count: c.board.team(name)}
+		tm := &team{name: name, index: uint64(n), count: c.board.team(name), ready: ready}
+		c.probed = append(c.probed, tm)
 		for _, s := range c.Scenarios {
 			if s.EngineOnly() && !c.Named && !stress.Simulated(name) {
 				continue // seeds for the engine are nothing that a kernel lacks

@@ -51,7 +51,7 @@ type worker struct {
 
 // work is the life of worker n of a team, until ctx is done.
 func (c *campaign) work(ctx context.Context, tm *team, n int) error {
-	r, err := newRunner(c.Open, tm.name)
+	r, err := newRunner(tm.open(c, n), tm.name)
 	if err != nil {
 		return err
 	}
