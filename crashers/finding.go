@@ -86,8 +86,10 @@ func (f *Finding) SameAs(g *Finding) bool {
 	return f.Kind == g.Kind && normalTitle(f.Title) == normalTitle(g.Title) && told(f.KnownBug) == told(g.KnownBug)
 }
 
-// Told says whether a row of the list of known bugs is told by a planted bug (oracle.Attribute), and not by titles.
-func Told(row int) bool { return engine.BugsOfRow(row) != (engine.BugSet{}) }
+// Told says whether a row of the list of known bugs is told by the model (oracle.Attribute, Verdict.Row), and not by titles.
+func Told(row int) bool {
+	return row == engine.RowInRules || engine.BugsOfRow(row) != (engine.BugSet{})
+}
 
 // told is the row, 0 if it is not told.
 func told(row int) int {

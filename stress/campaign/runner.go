@@ -128,6 +128,8 @@ func (r *runner) judge(p *engine.Program, h *history.History) (v verdict) {
 		v.Kind = oracle.HangPredicted // the engine is the reference: what it may run into is no finding about it
 	case v.Kind == oracle.Hang && starved(h):
 		v.Kind = oracle.Unknown
+	case r.real && v.Kind == oracle.Hang && v.Predicted:
+		v.row = v.Row
 	case r.real && (v.Kind == oracle.NotAdmitted || v.Kind == oracle.Hang && !v.Predicted):
 		if died := crashed(func() { v.row = r.oracle.Attribute(p, h, r.live) }); died != nil {
 			r.oracle = oracle.New(r.target.Profile())

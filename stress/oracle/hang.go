@@ -2,6 +2,7 @@ package oracle
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -60,9 +61,19 @@ func (s *search) judgeHang(v Verdict) Verdict {
 	v.Kind, v.Predicted = Hang, true
 	v.Title = "hang: " + cycleTitle(cycle)
 	v.Rules = hangRules(cycle)
+	if deadlock(cycle) {
+		v.Row = engine.RowInRules
+	}
 	v.Explanation = "tasks wait for each other, and not only for peers that the interface lets them wait for\n" + v.Explanation
 	v.Actor, v.Instr = s.blockedCall(cycle)
 	return v
+}
+
+// deadlock says that a cycle is that of row 54: an attach waits for cred_guard_mutex, and its holder in de_thread, whoever else there is
+// between them.
+func deadlock(cycle []engine.Wait) bool {
+	attaches := slices.ContainsFunc(cycle, func(w engine.Wait) bool { return w.Kind == engine.WaitCredGuard && w.Call != engine.CallExecve })
+	return attaches && slices.ContainsFunc(cycle, func(w engine.Wait) bool { return w.Kind == engine.WaitDeThread })
 }
 
 // unadmittedHang describes a run whose every result is admitted but whose end is not: in the engine something could still

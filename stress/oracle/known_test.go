@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"tracehammer/corpus"
+	"tracehammer/corpus/corpustest"
 	"tracehammer/engine"
 	"tracehammer/stress"
 	"tracehammer/stress/history"
@@ -116,4 +117,38 @@ func scenario(t *testing.T, text string) *corpus.Scenario {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// TestDeadlockThroughOthers: the deadlock of row 54 is that row, also where the exec waits for a thread whose tracer is stopped by another one.
+func TestDeadlockThroughOthers(t *testing.T) {
+	p := corpustest.Program(t, `scenario through-others
+proc main
+thread t of main victim
+proc p1 of main victim
+proc p2 of main victim
+p2:   ptrace SEIZE t
+p1:   ptrace SEIZE p2
+barrier b main t p1 p2
+t:    exit
+p1:   ptrace INTERRUPT p2
+p1:   wait4 p2
+p1:   ptrace ATTACH main
+main: execve
+`)
+	o := oracle.New(engine.Profile{})
+	seen := map[string]int{}
+	err := stress.NewEngineTarget(engine.Options{}).Run(context.Background(), p, stress.Plan{Seed: 1, Repeat: 300}, func(h *history.History) bool {
+		if v := o.Judge(p, h); v.Kind.Finding() {
+			if seen[v.Title]++; v.Row != engine.RowInRules {
+				t.Errorf("schedule %d: %s: row %d, expected %d", h.Run, v.Title, v.Row, engine.RowInRules)
+			}
+		}
+		return true
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if seen["hang: ptrace_stop <-> ptrace_attach <-> begin_new_exec"] == 0 {
+		t.Errorf("it never showed, but %v", seen)
+	}
 }

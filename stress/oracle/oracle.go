@@ -49,6 +49,8 @@ type Verdict struct {
 	// Predicted says of a Hang that the engine, too, has an execution that stands still like this: it is a bug that the rules
 	// describe, not one that the target has beyond them.
 	Predicted bool
+	// Row is the row of the list of known bugs that a predicted hang is, 0 for none: of others see Attribute.
+	Row int
 	// States is the number of engine states that the search visited, each as often as it came there.
 	States int
 	// Late says that the search visited more than DueStates.
