@@ -5,6 +5,8 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -18,7 +20,7 @@ import (
 const defaultUML = "linux.uml"
 
 // umlBoot is how long a User Mode Linux may take until its init runs, on a machine that has other things to do.
-const umlBoot = 2 * time.Minute
+const umlBoot = 5 * time.Minute
 
 // uml makes a target a User Mode Linux: a kernel that is a process. path is the kernel; "" is the installed one.
 func uml(t *Target, path string) error {
@@ -43,6 +45,11 @@ func uml(t *Target, path string) error {
 			fmt.Sprintf("ssl0=fd:%d,fd:%d", linkFD, linkFD), agent.LinkParam+"=/dev/ttyS0", // to a serial line of their own
 			"uml_dir=/dev/null/", // nowhere: it would leave a directory with a control socket that nobody uses
 			"panic=-1")
+		// Its memory is a file, which it makes in memory unless the environment names another place: a disk would be written to
+		// all the time.
+		c.Env = slices.DeleteFunc(os.Environ(), func(v string) bool {
+			return strings.HasPrefix(v, "TMPDIR=") || strings.HasPrefix(v, "TMP=") || strings.HasPrefix(v, "TEMP=")
+		})
 		c.SysProcAttr = alone()
 		return carrier{cmd: c, separate: true, files: []*os.File{image}}, nil
 	}
