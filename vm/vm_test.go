@@ -169,7 +169,9 @@ func TestLost(t *testing.T) {
 	} {
 		t.Run(role, func(t *testing.T) {
 			tg := as(t, role)
-			tg.patience, tg.stopping = 2*time.Second, time.Second // twice the beat of an agent
+			if role == "silent" || role == "busy" {
+				tg.patience, tg.stopping = 2*time.Second, time.Second // twice the beat of an agent
+			}
 			err := tg.Run(t.Context(), p, stress.Plan{Repeat: 1}, func(*history.History) bool { return false })
 			var lost *LostError
 			if !errors.As(err, &lost) || !strings.Contains(err.Error(), want) || strings.ContainsRune(err.Error(), '\x1b') {
