@@ -7,7 +7,7 @@ FOR ?= 60s
 FUZZTIME ?= 30s
 READERTIME ?= 10m
 
-.PHONY: run test test-all setup lint bench fuzz fuzz-readers gofuzz libfuzzer clean help bin/stressd
+.PHONY: run test test-all setup lint bench fuzz fuzz-readers gofuzz libfuzzer clean help bin/stressd bin/stressd-arm64
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,6 +15,11 @@ help: ## this list
 bin/stressd:
 	@mkdir -p bin
 	CGO_ENABLED=0 $(GO) build -o $@ ./cmd/stressd
+
+# What a machine of another architecture runs: bin/stressd finds it beside itself.
+bin/stressd-arm64: bin/stressd-%:
+	@mkdir -p bin
+	CGO_ENABLED=0 GOARCH=$* $(GO) build -o $@ ./cmd/stressd
 
 # stressd exits with 2 when it found something new. So does a Go panic: only the summary line tells them apart.
 run: bin/stressd ## race ptrace on the engine and on this machine's kernel for FOR (60s); findings go to STATE (state/)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
+	"runtime"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -11,14 +13,10 @@ import (
 	"tracehammer/stress"
 )
 
-// initrd returns a file in memory with an initial file system whose /init is this program, with more files besides.
-func initrd(more Files) (*os.File, error) {
-	self, err := ownProgram()
-	if err != nil {
-		return nil, err
-	}
+// initrd returns a file in memory with an initial file system whose /init is a program, with more files besides.
+func initrd(init []byte, more Files) (*os.File, error) {
 	files := Files{
-		"/init":        {Mode: 0o755, Data: self},
+		"/init":        {Mode: 0o755, Data: init},
 		"/dev/console": {Mode: 0o600 | os.ModeDevice | os.ModeCharDevice, Dev: [2]uint32{5, 1}},
 	}
 	maps.Copy(files, more)
@@ -45,3 +43,24 @@ var ownProgram = sync.OnceValues(func() ([]byte, error) {
 	}
 	return self, nil
 })
+
+// programFor is the program of a machine: this one, or the same one built for another architecture, which lies beside it.
+func programFor(goarch string) ([]byte, error) {
+	if goarch == runtime.GOARCH {
+		return ownProgram()
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find the stressd of another architecture: %w", err)
+	}
+	name := "stressd-" + goarch
+	file, err := os.ReadFile(filepath.Join(filepath.Dir(self), name))
+	if err != nil {
+		return nil, &stress.EnvError{What: "a machine of " + goarch + " needs a stressd of that architecture", Err: err,
+			Hint: fmt.Sprintf("make bin/%s, which is CGO_ENABLED=0 GOARCH=%s go build -o bin/%[1]s ./cmd/stressd", name, goarch)}
+	}
+	if err := fits(file, goarch); err != nil {
+		return nil, &stress.EnvError{What: name + " beside this stressd cannot run in a machine of " + goarch, Err: err, Hint: "make bin/" + name}
+	}
+	return file, nil
+}

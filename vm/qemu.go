@@ -60,8 +60,9 @@ func qemu(ctx context.Context, t *Target, arg string, say func(string)) error {
 	if err != nil {
 		return &stress.EnvError{What: "no " + a.qemu, Err: err, Hint: "apt-get install qemu-system-x86 or -arm, -misc, -ppc"}
 	}
-	if goarch != runtime.GOARCH {
-		return &stress.EnvError{What: "a machine of " + goarch + " needs a stressd of that architecture", Hint: "actors exist for amd64 only"}
+	init, err := programFor(goarch)
+	if err != nil {
+		return err
 	}
 	if !strings.Contains(kernelName, "/") {
 		fetched, err := Fetch(ctx, goarch, kernelName, say)
@@ -82,18 +83,18 @@ func qemu(ctx context.Context, t *Target, arg string, say func(string)) error {
 	accel, cpu := a.accel, a.cpu
 	if cache, err := CacheDir(); err == nil && goarch == runtime.GOARCH {
 		kvm := acceleration{device: "/dev/kvm", dir: filepath.Dir(cache)}
-		if kvm.faster(ctx, t.name, func() (carrier, error) { return machine(program, a, "kvm", "host", k, files, nil) }) {
+		if kvm.faster(ctx, t.name, func() (carrier, error) { return machine(program, init, a, "kvm", "host", k, files, nil) }) {
 			accel, cpu = "kvm", "host"
 		}
 	}
-	t.start = func() (carrier, error) { return machine(program, a, accel, cpu, k, files, nil) }
-	t.resume = func(s *snapshot) (carrier, error) { return machine(program, a, accel, cpu, k, files, s) }
+	t.start = func() (carrier, error) { return machine(program, init, a, accel, cpu, k, files, nil) }
+	t.resume = func(s *snapshot) (carrier, error) { return machine(program, init, a, accel, cpu, k, files, s) }
 	return nil
 }
 
-// machine is the command that boots one, or has one go on.
-func machine(program string, a *arch, accel, cpu string, k *kernel, files Files, from *snapshot) (carrier, error) {
-	image, err := initrd(files)
+// machine is the command that boots one, or has one go on. init is the program that it runs.
+func machine(program string, init []byte, a *arch, accel, cpu string, k *kernel, files Files, from *snapshot) (carrier, error) {
+	image, err := initrd(init, files)
 	if err != nil {
 		return carrier{}, err
 	}

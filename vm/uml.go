@@ -34,9 +34,13 @@ func uml(t *Target, path string) error {
 	if runtime.GOARCH != "amd64" {
 		return &stress.EnvError{What: "User Mode Linux is for amd64, this is " + runtime.GOARCH}
 	}
+	init, err := ownProgram()
+	if err != nil {
+		return err
+	}
 	t.boot, t.hint = umlBoot, "is it a kernel built with ARCH=um, with an initial file system and /proc?"
 	t.start = func() (carrier, error) {
-		image, err := initrd(nil)
+		image, err := initrd(init, nil)
 		if err != nil {
 			return carrier{}, err
 		}

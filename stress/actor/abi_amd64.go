@@ -9,8 +9,8 @@ import (
 	"tracehammer/engine"
 )
 
-// Supported says whether there is an interpreter for this architecture.
-const Supported = true
+// Missing says what actors lack on this machine; "" if they can run.
+func Missing() string { return "" }
 
 const (
 	elfMachine = elf.EM_X86_64
@@ -87,6 +87,9 @@ func xstateSize() uint32
 
 // cloneArgs is the argument order of clone(2): flags, stack, where the child's tid goes for the parent.
 func cloneArgs(flags, stack, tid operand) []operand { return []operand{flags, stack, tid} }
+
+// pauseArgs are the arguments of pause(2): none.
+func pauseArgs() []operand { return nil }
 
 // A kernel sigaction is handler, flags, restorer, mask.
 func sigactionWords(handler, flags uint64) []uint64 {

@@ -1,17 +1,14 @@
-//go:build !amd64
+//go:build !amd64 && !arm64
 
 package actor
 
 import (
 	"debug/elf"
 	"encoding/binary"
+	"runtime"
 
 	"tracehammer/engine"
 )
-
-// Supported says whether there is an interpreter for this architecture. Without one the package compiles, and nothing of
-// it may be used.
-const Supported = false
 
 const (
 	elfMachine       = elf.EM_NONE
@@ -32,9 +29,13 @@ var (
 	sysno     [engine.NumCalls]uint32
 )
 
+// Missing says that there is no interpreter for this architecture: the package compiles, and nothing of it may be used.
+func Missing() string { return "there is no interpreter for " + runtime.GOARCH }
+
 func interpreterText() *byte                        { return nil }
 func xstateSize() uint32                            { return 0 }
 func cloneArgs(flags, stack, tid operand) []operand { return nil }
+func pauseArgs() []operand                          { return nil }
 func sigactionWords(handler, flags uint64) []uint64 { return nil }
 
 // Cycles has no counter to read.

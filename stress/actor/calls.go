@@ -119,6 +119,8 @@ func (b *builder) operands() encoded {
 		return encoded{args: []operand{buffer(0), imm(sigsetSize)}, outs: []output{int64At(0)}}
 	case engine.CallSigsuspend:
 		return encoded{args: []operand{set(0), imm(sigsetSize)}}
+	case engine.CallPause:
+		return encoded{args: pauseArgs()}
 	case engine.CallNanosleep:
 		ns := uint64(b.constArg(0))
 		return encoded{args: []operand{address(b.code.constant(ns/1e9, ns%1e9)), imm(0)}}

@@ -81,10 +81,10 @@ func (t *Target) probeTrace() error {
 	return err
 }
 
-// supported says whether actors exist for this architecture.
+// supported says whether actors can run on this machine's processor.
 func supported() error {
-	if !actor.Supported {
-		return &stress.EnvError{What: "no actors for " + runtime.GOARCH, Hint: "run on amd64"}
+	if missing := actor.Missing(); missing != "" {
+		return &stress.EnvError{What: "no actors on " + runtime.GOARCH, Err: errors.New(missing), Hint: "run on amd64, or on arm64 from Armv8.1 on"}
 	}
 	return nil
 }
