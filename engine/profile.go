@@ -94,6 +94,7 @@ const (
 	SwNoSysemu
 	SwNoTracehook
 	SwUserModeRegisters
+	SwEmulatedArgument
 	// Configurations.
 	SwNoCheckpointRestore
 	// gVisor.
@@ -178,6 +179,8 @@ var switchTable = [NumSwitches]SwitchInfo{
 		Doc: "GETREGSET, SETREGSET, GET_ and SET_SYSCALL_INFO are unknown: EIO", Source: "ptrace_request: they need HAVE_ARCH_TRACEHOOK, which User Mode Linux of 6.1 has not"},
 	SwUserModeRegisters: {Name: "user-mode-registers", Probe: "ptrace-getregs-fault", Rules: []Rule{110},
 		Doc: "PEEKUSR reads 0 behind the user area, GETREGS succeeds with a bad address; SETREGS and GETFPREGS with one are not modelled", Source: "arch/um/kernel/ptrace.c and arch/x86/um/ptrace_64.c of 6.1"},
+	SwEmulatedArgument: {Name: "emulated-argument", Arch: []Arch{ARM64}, Rules: []Rule{54},
+		Doc: "a call that SYSEMU skips returns its first argument; known is what that is if it is a number", Source: "el0_svc_common in arch/arm64/kernel/syscall.c sets no result; seen on 6.1"},
 	SwNoCheckpointRestore: {Name: "no-checkpoint-restore", Probe: "ptrace-o-suspend-seccomp", Rules: []Rule{5, 20, 111},
 		Doc: "SECCOMP_GET_FILTER, SECCOMP_GET_METADATA and the option SUSPEND_SECCOMP give EINVAL", Source: "include/linux/seccomp.h and check_ptrace_options without CONFIG_CHECKPOINT_RESTORE"},
 	SwAttachNoWait: {Name: "attach-no-wait", GVisor: true, Rules: []Rule{9},

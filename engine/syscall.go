@@ -53,11 +53,15 @@ func (w *World) sysAfterEntry(id TaskID, t *task, f *frame) bool {
 		return w.begin(id, t, passEntry, 1)
 	case f.m&(frameAbort|frameSkip) != 0:
 		w.mark(54)
+		skipped := f.m&frameSkip != 0
 		f.m &^= frameAbort | frameSkip
 		if t.ustate != uBegun && t.ustate != uRestart {
 			f.m |= frameUnmade
 			f.stage = stExit
 			return true
+		}
+		if !skipped && w.Old(SwEmulatedArgument) {
+			return w.sysRet(t, f, t.args[0])
 		}
 		return w.sysRet(t, f, -int64(cmp.Or(f.code, ENOSYS)))
 	}

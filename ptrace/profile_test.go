@@ -40,6 +40,12 @@ func TestSwitches(t *testing.T) {
 		engine.SwNoTracehook:          {request(SetSyscallInfo, 0, 0), "EIO", "EINVAL"},
 		engine.SwUserModeRegisters:    {request(Getregs, 0, 1), "0", "EFAULT"},
 		engine.SwNoCheckpointRestore:  {request(SeccompGetMetadata, 16, -1), "EINVAL", "EFAULT"},
+		engine.SwEmulatedArgument: {func() *build {
+			b := program("main", "child").create("main", "child", forkFlags).ptrace("child", Traceme, "child").kill("child", "child", SIGSTOP)
+			b.do("child", engine.CallGetppid).wait("main", "child", 0).ptrace("main", Sysemu, "child").wait("main", "child", 0)
+			b.ptrace("main", Setoptions, "child", 0, int(OTracesysgood)).ptrace("main", Syscall, "child").wait("main", "child", 0)
+			return b.ptrace("main", GetSyscallInfo, "child", 88)
+		}, "33,0x2,0x0,0x0", "33,0x2,-0x26,0x0"},
 		engine.SwKillResumes: {func() *build {
 			return two().ptrace("main", Seize, "child", 0, 0).ptrace("main", Kill, "child").wait("main", "child", engine.WNOHANG)
 		}, "", "child:killed-SIGKILL"},

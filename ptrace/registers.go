@@ -3,7 +3,7 @@ package ptrace
 import "tracehammer/engine"
 
 // Register files (R110): what an architecture shows of a stopped tracee as sets (GETREGSET) and, where it has a struct user, by
-// word (PEEKUSR). Values are abstract: only the first few registers of the general set are kept, those that no actor uses.
+// word (PEEKUSR). Values are abstract: only the first few registers of the general set are kept, where no actor uses those.
 
 // Note types of register sets.
 const (
@@ -27,6 +27,7 @@ type regset struct {
 // debug registers, all others read as 0 and cannot be written. words is 0 where there is no PEEKUSR.
 type registerFile struct {
 	sets                  []regset
+	kept                  bool // the first registers of the general set are the actors' to spare: not x0, nor pc
 	words, general, debug int64
 }
 
@@ -40,7 +41,7 @@ var registerFiles = [...]registerFile{
 			{note: ntPrstatus, size: 8, n: 27}, {note: ntPrfpreg, size: 8, n: 64}, {note: ntXstate, size: 8, n: xstateSeen / 8},
 			{note: ntIoperm, size: 8, n: 1024, err: engine.ENXIO, readOnly: true}, {note: ntShstk, size: 8, n: 1, err: engine.ENODEV},
 		},
-		words: 928 / 8, general: 27, debug: 848 / 8,
+		kept: true, words: 928 / 8, general: 27, debug: 848 / 8,
 	},
 	engine.ARM64: {sets: []regset{
 		{note: ntPrstatus, size: 8, n: 34}, {note: ntPrfpreg, size: 4, n: 132}, {note: ntArmTLS, size: 8, n: 2}, {note: ntArmSystemCall, size: 4, n: 1},
@@ -69,7 +70,7 @@ func (f *registerFile) regset(w *engine.World, s *engine.CallState, r Request, n
 	case r == Setregset && set.err != 0:
 		return -set.err
 	case r == Setregset:
-		if note == ntPrstatus {
+		if note == ntPrstatus && f.kept {
 			*w.Reg(s.Target, 0) = data
 		}
 		return 0
@@ -83,7 +84,7 @@ func (f *registerFile) regset(w *engine.World, s *engine.CallState, r Request, n
 		length = min(length, data)
 		s.Out[2] = length // what the iovec says afterwards
 	}
-	if note == ntPrstatus {
+	if note == ntPrstatus && f.kept {
 		for k := range min(2, length/set.size) {
 			s.Out[k] = *w.Reg(s.Target, k)
 		}

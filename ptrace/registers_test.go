@@ -53,7 +53,11 @@ func TestRegisterFiles(t *testing.T) {
 			}
 		}
 		round := attached().ptrace("main", Setregset, "child", ntPrstatus, 9).ptrace("main", Getregset, "child", ntPrstatus, 0)
-		if got, want := last(round), result(0, 0); got != strings.Replace(want, "0x0", "0x9", 1) {
+		want := "0"
+		if registerFiles[arch].kept {
+			want = strings.Replace(result(0, 0), "0x0", "0x9", 1)
+		}
+		if got := last(round); got != want {
 			t.Errorf("%v: what was written comes back as %s", arch, got)
 		}
 		if got := last(attached().ptrace("main", Getregset, "child", ntPrstatus, -1)); got != "EFAULT" {

@@ -31,6 +31,7 @@ const (
 	unusedRegister   = 21 // fs_base
 	userRegs         = 27
 	fpregsSize       = 512
+	longestSet       = 512 // so much of NT_X86_XSTATE is modelled
 )
 
 var byteOrder = binary.LittleEndian

@@ -39,6 +39,7 @@ const (
 	unusedRegister   = 0
 	userRegs         = 0
 	fpregsSize       = 528 // struct user_fpsimd_state
+	longestSet       = fpregsSize
 )
 
 var byteOrder = binary.LittleEndian

@@ -22,6 +22,7 @@ const (
 	unusedRegister   = 0
 	userRegs         = 0
 	fpregsSize       = 0
+	longestSet       = 512
 )
 
 var (

@@ -172,7 +172,7 @@ const (
 )
 
 // bufferSize is the room for what calls read and write: registers, siginfo, and so on.
-const bufferSize = 544
+const bufferSize = blockAt + longestSet
 
 // slot is the head of an actor's slot. Only the actor itself writes it during a run; signal handlers of the actor only
 // append to the log, by one instruction on logn.

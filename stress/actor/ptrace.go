@@ -87,7 +87,7 @@ func (b *builder) ptrace() encoded {
 		if b.constArg(3) != 0 {
 			e.outs, e.keep = []output{emptyAt, emptyAt, int64At(iovAt + 8)}, true
 		}
-		if b.constArg(2) == ntPrstatus {
+		if b.constArg(2) == ntPrstatus && scratchRegisters > 0 {
 			b.store(buffer(blockAt), imm(0))
 			b.store(buffer(blockAt+8), imm(0))
 			e.outs = append(registers[:2:2], e.outs[min(2, len(e.outs)):]...)
@@ -100,8 +100,12 @@ func (b *builder) ptrace() encoded {
 		case ntXstate:
 			b.iovec(b.zeros(), int64(xstateSize()))
 		default:
+			length := int64(8)
+			if scratchRegisters == 0 { // the first register is one that the tracee needs: all of the request but the change
+				length = 0
+			}
 			b.store(buffer(blockAt), arg(3))
-			b.iovec(buffer(blockAt), 8)
+			b.iovec(buffer(blockAt), length)
 		}
 	case ptrace.Geteventmsg, ptrace.Getsigmask:
 		into(buffer(0), int64At(0))

@@ -99,7 +99,22 @@ func unknownTo(s *corpus.Scenario, m *stress.Machine) string {
 // unmodelled is a request of a program of which the engine does not know what it does on kernels of a profile.
 func unmodelled(p *engine.Program, profile *engine.Profile) bool {
 	_, is := findRequest(p, func(r ptrace.Request, _, data int64) bool { return !ptrace.Modelled(profile, r, data) })
-	return is
+	return is || profile.Old.Has(engine.SwEmulatedArgument) && emulatesUnknown(p)
+}
+
+// emulatesUnknown says whether a program has a tracer that skips calls, and a call that then returns what the engine does not know.
+func emulatesUnknown(p *engine.Program) bool {
+	if _, is := findRequest(p, func(r ptrace.Request, _, _ int64) bool { return r == ptrace.Sysemu || r == ptrace.SysemuSinglestep }); !is {
+		return false
+	}
+	for i := range p.Actors {
+		if slices.ContainsFunc(p.Actors[i].Code, func(in engine.Instr) bool {
+			return in.Op == engine.OpCall && !in.Harness && !ptrace.EmulatedKnown(&in)
+		}) {
+			return true
+		}
+	}
+	return false
 }
 
 // findRequest finds a request in a program.
