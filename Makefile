@@ -27,8 +27,8 @@ run: bin/stressd ## race ptrace on the engine and on this machine's kernel for F
 	bin/stressd run --for $(FOR) --target engine --target host --state $(STATE) | tee "$$out"; code=$$?; \
 	if [ $$code -eq 2 ] && grep -q '^summary: ' "$$out"; then exit 0; fi; exit $$code
 
-test: setup lint bin/stressd ## formatting, vet, staticcheck, all tests (also under the race detector), every scenario on engine and host
-	bin/stressd vm fetch x86_64 || echo "no kernel for qemu:x86_64: its tests are skipped"
+test: setup lint bin/stressd bin/stressd-arm64 ## formatting, vet, staticcheck, all tests (also under the race detector), every scenario on engine and host
+	@for a in x86_64 arm64; do bin/stressd vm fetch $$a || echo "no kernel for qemu:$$a: its tests are skipped"; done
 	$(GO) test ./...
 	$(GO) test -race -short ./engine/... ./ptrace/... ./stress/...
 	bin/stressd check --target engine --target host corpus/seeds/*/*.scn
@@ -39,6 +39,7 @@ setup:
 lint:
 	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "not gofmt'ed:"; echo "$$out"; exit 1; fi
 	$(GO) vet ./...
+	CGO_ENABLED=0 GOARCH=arm64 $(GO) vet ./...
 	$(GO) tool staticcheck ./...
 
 test-all: test ## the slower things too: all under the race detector, tests three times in random order, fuzz-readers (100 minutes)

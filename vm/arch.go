@@ -29,7 +29,7 @@ var arches = map[string]*arch{
 	"amd64": {uname: "x86_64", qemu: "qemu-system-x86_64", cpu: "max", accel: "tcg,thread=multi", console: "ttyS0", memory: 512, link: vport,
 		serial: "virtio-serial-pci", second: "/dev/ttyS1", modules: linkModules, pkg: "cloud-amd64", deb: "amd64"},
 	// max has pointer authentication and SVE, whose emulation makes everything three times slower; a57 lacks the LSE atomics that
-	// actors need.
+	// actors need. Neither has MTE, so that PEEKMTETAGS, which has SINGLEBLOCK's number, is EIO.
 	"arm64": {qemu: "qemu-system-aarch64", machine: []string{"-M", "virt"}, cpu: "cortex-a76", accel: "tcg,thread=multi", console: "ttyAMA0",
 		memory: 512, link: vport, serial: "virtio-serial-pci", modules: linkModules, pkg: "cloud-arm64", deb: "arm64"},
 }

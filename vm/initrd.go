@@ -53,8 +53,12 @@ func programFor(goarch string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the stressd of another architecture: %w", err)
 	}
+	return programBeside(filepath.Dir(self), goarch)
+}
+
+func programBeside(dir, goarch string) ([]byte, error) {
 	name := "stressd-" + goarch
-	file, err := os.ReadFile(filepath.Join(filepath.Dir(self), name))
+	file, err := os.ReadFile(filepath.Join(dir, name))
 	if err != nil {
 		return nil, &stress.EnvError{What: "a machine of " + goarch + " needs a stressd of that architecture", Err: err,
 			Hint: fmt.Sprintf("make bin/%s, which is CGO_ENABLED=0 GOARCH=%s go build -o bin/%[1]s ./cmd/stressd", name, goarch)}

@@ -1,10 +1,14 @@
 package vm
 
 import (
+	"bytes"
+	"debug/elf"
+	"encoding/binary"
 	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -23,24 +27,86 @@ func TestMachines(t *testing.T) {
 	if os.Getenv(staticEnv) != "" {
 		t.Skip("this is the other build")
 	}
+	needMachine(t, "amd64", "qemu:x86_64")
+	dir := t.TempDir()
+	program := filepath.Join(dir, "vm.test")
+	for _, c := range []struct {
+		goarch  string
+		command []string
+	}{
+		{runtime.GOARCH, []string{"go", "test", "-c", "-o", program, "."}},
+		{"arm64", []string{"go", "test", "-c", "-o", filepath.Join(dir, "stressd-arm64"), "."}},
+		{runtime.GOARCH, []string{program, "-test.run=^TestStatic", "-test.v"}},
+	} {
+		cmd := exec.Command(c.command[0], c.command[1:]...)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOARCH="+c.goarch, staticEnv+"=1")
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %v\n%s", c.command, err, out)
+		}
+		t.Logf("%s", out)
+	}
+}
+
+// needMachine skips a test where a machine cannot be booted with a kernel of the cache.
+func needMachine(t *testing.T, goarch, target string) {
+	t.Helper()
 	l, err := List()
 	if err != nil {
 		t.Fatal(err)
 	}
-	kernel := slices.ContainsFunc(l.Kernels, func(k Kernel) bool { return k.Arch == "amd64" })
-	if !kernel || slices.ContainsFunc(l.Machines, func(m Machine) bool { return m.Target == "qemu:x86_64" && m.Missing != "" }) {
-		t.Skip("SKIPPED, not passed: no qemu-system-x86_64, or no kernel in the cache (stressd vm fetch x86_64)")
+	kernel := slices.ContainsFunc(l.Kernels, func(k Kernel) bool { return k.Arch == goarch })
+	if !kernel || slices.ContainsFunc(l.Machines, func(m Machine) bool { return m.Target == target && m.Missing != "" }) {
+		t.Skipf("SKIPPED, not passed: no QEMU for %s, or no kernel in the cache (stressd vm fetch %s)", target, goarch)
 	}
-	program := filepath.Join(t.TempDir(), "vm.test")
-	for _, c := range [][]string{{"go", "test", "-c", "-o", program, "."}, {program, "-test.run=^TestStatic", "-test.v"}} {
-		cmd := exec.Command(c[0], c[1:]...)
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", staticEnv+"=1")
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Fatalf("%v: %v\n%s", c, err, out)
+}
+
+// TestStaticOther: a machine of another architecture runs the same program, built for it.
+func TestStaticOther(t *testing.T) {
+	if os.Getenv(staticEnv) == "" {
+		t.Skip("run by TestMachines")
+	}
+	needMachine(t, "arm64", "qemu:arm64")
+	tg, err := Open(t.Context(), "qemu:arm64", Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tg.Close()
+	if m := tg.Machine(); m.Arch != "arm64" {
+		t.Errorf("a machine of %s", m.Arch)
+	}
+	for _, name := range []string{"attach-detach", "singlestep", "sysemu-argument"} {
+		run(t, tg, oracle.New(tg.Profile()), seed(t, name))
+	}
+}
+
+// TestProgramBeside: a stressd of another architecture that is missing, or is for another one, is named with what makes it.
+func TestProgramBeside(t *testing.T) {
+	dir := t.TempDir()
+	want := func(what string) {
+		t.Helper()
+		_, err := programBeside(dir, "arm64")
+		var env *stress.EnvError
+		if !errors.As(err, &env) || !strings.Contains(err.Error(), what) || !strings.Contains(env.Hint, "make bin/stressd-arm64") {
+			t.Errorf("error %v, want %q", err, what)
 		}
-		t.Logf("%s", out)
 	}
+	want("no such file")
+	path := filepath.Join(dir, "stressd-arm64")
+	if err := os.WriteFile(path, []byte("#!/bin/sh\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	want("bad magic number")
+	var b bytes.Buffer
+	head := elf.Header64{Type: uint16(elf.ET_EXEC), Machine: uint16(elf.EM_S390), Version: uint32(elf.EV_CURRENT), Ehsize: uint16(binary.Size(elf.Header64{}))}
+	copy(head.Ident[:], elf.ELFMAG+"\x02\x01\x01")
+	if err := binary.Write(&b, binary.LittleEndian, head); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, b.Bytes(), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	want("it is for EM_S390")
 }
 
 // TestStaticCrash: a machine whose kernel panics is lost with the kernel's report, and the next run finds it as it was after its
