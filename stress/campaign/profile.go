@@ -1,6 +1,7 @@
 package campaign
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -16,14 +17,16 @@ func isEngine(target string) bool {
 	return target == "engine" || strings.HasPrefix(target, "engine:")
 }
 
-// unfitFor says why a scenario is not for a target of the engine: with the newest profile, and with those that are no
-// Linux, every scenario is.
+// newest is the kernel that the zero profile is.
+const newest = "linux-6.18"
+
+// unfitFor says why a scenario is not for a target of the engine: with a profile that is no Linux, every scenario is.
 func unfitFor(s *corpus.Scenario, target string) string {
 	o, err := stress.EngineOptions(strings.TrimPrefix(strings.TrimPrefix(target, stress.KindEngine), ":"))
 	if err != nil {
 		return err.Error()
 	}
-	version, linux := strings.CutPrefix(o.Profile.Name, "linux-")
+	version, linux := strings.CutPrefix(cmp.Or(o.Profile.Name, newest), "linux-")
 	if !linux {
 		return ""
 	}
