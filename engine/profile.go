@@ -94,6 +94,7 @@ const (
 	SwNoSysemu
 	SwNoTracehook
 	SwUserModeRegisters
+	SwNoGenericEntry
 	SwEmulatedArgument
 	// Configurations.
 	SwNoCheckpointRestore
@@ -154,8 +155,8 @@ var switchTable = [NumSwitches]SwitchInfo{
 		Doc: "signals are not dropped by a group that is exiting: a thread-directed SIGKILL ends even an EVENT_EXIT stop", Source: "commit 9a95f78eab70, 6.1 (row 47); gVisor: killLocked ends any stop"},
 	SwLeaderExitCode: {Name: "leader-exit-code", Before: Release{6, 1}, GVisor: true, Rules: []Rule{78},
 		Doc: "a process whose threads exit one by one is reported with its leader's code", Source: "commit d80f7d7b2c75 (synchronize_group_exit), in 6.1; gVisor: ThreadGroup.ExitStatus"},
-	SwNoUserDispatch: {Name: "no-user-dispatch", Before: Release{6, 4}, Arch: []Arch{ARM64, RISCV64}, GVisor: true, Rules: []Rule{111},
-		Doc: "GET_ and SET_SYSCALL_USER_DISPATCH give EIO, or EINVAL on architectures without the generic entry", Source: "commit 3f67987cdc09, 6.4; kernel/entry/syscall_user_dispatch.c; gVisor: Task.Ptrace"},
+	SwNoUserDispatch: {Name: "no-user-dispatch", Before: Release{6, 4}, GVisor: true, Rules: []Rule{111},
+		Doc: "GET_ and SET_SYSCALL_USER_DISPATCH are unknown: EIO", Source: "commit 3f67987cdc09, 6.4; gVisor: Task.Ptrace"},
 	SwNoPidfdThread: {Name: "no-pidfd-thread", Before: Release{6, 9}, Rules: []Rule{21},
 		Doc: "PIDFD_THREAD and the flags of pidfd_send_signal are unknown: EINVAL", Source: "pidfd_open(2): since Linux 6.9"},
 	SwPidfdThreadEINVAL: {Name: "pidfd-thread-einval", Before: Release{6, 16}, Rules: []Rule{21},
@@ -179,6 +180,8 @@ var switchTable = [NumSwitches]SwitchInfo{
 		Doc: "GETREGSET, SETREGSET, GET_ and SET_SYSCALL_INFO are unknown: EIO", Source: "ptrace_request: they need HAVE_ARCH_TRACEHOOK, which User Mode Linux of 6.1 has not"},
 	SwUserModeRegisters: {Name: "user-mode-registers", Probe: "ptrace-getregs-fault", Rules: []Rule{110},
 		Doc: "PEEKUSR reads 0 behind the user area, GETREGS succeeds with a bad address; SETREGS and GETFPREGS with one are not modelled", Source: "arch/um/kernel/ptrace.c and arch/x86/um/ptrace_64.c of 6.1"},
+	SwNoGenericEntry: {Name: "no-generic-entry", Arch: []Arch{ARM64, RISCV64}, Rules: []Rule{111},
+		Doc: "GET_ and SET_SYSCALL_USER_DISPATCH give EINVAL where they are known", Source: "include/linux/syscall_user_dispatch.h without CONFIG_GENERIC_ENTRY"},
 	SwEmulatedArgument: {Name: "emulated-argument", Arch: []Arch{ARM64}, Rules: []Rule{54},
 		Doc: "a call that SYSEMU skips returns its first argument; known is what that is if it is a number", Source: "el0_svc_common in arch/arm64/kernel/syscall.c sets no result; seen on 6.1"},
 	SwNoCheckpointRestore: {Name: "no-checkpoint-restore", Probe: "ptrace-o-suspend-seccomp", Rules: []Rule{5, 20, 111},

@@ -8,8 +8,6 @@ func Lacks(p *engine.Profile, r Request) bool {
 		return true
 	}
 	switch r {
-	case GetSyscallUserDispatch, SetSyscallUserDispatch:
-		return p.Old.Has(engine.SwNoUserDispatch) && p.Arch == engine.AMD64
 	case Getregset, Setregset, GetSyscallInfo, SetSyscallInfo:
 		return p.Old.Has(engine.SwNoTracehook)
 	}

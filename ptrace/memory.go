@@ -120,7 +120,7 @@ const sudSize = 32
 func userDispatch(w *engine.World, s *engine.CallState, r Request, size, data int64) int64 {
 	w.Mark(111)
 	switch {
-	case size != sudSize, w.Old(engine.SwNoUserDispatch):
+	case size != sudSize, w.Old(engine.SwNoGenericEntry):
 		return -engine.EINVAL
 	case r == GetSyscallUserDispatch && data != 0, r == SetSyscallUserDispatch && data < 0:
 		return -engine.EFAULT

@@ -155,6 +155,7 @@ var since = map[Request]engine.Switch{
 	Seize: engine.SwNoSeize, Interrupt: engine.SwNoSeize, Listen: engine.SwNoSeize, Peeksiginfo: engine.SwNoPeeksiginfo,
 	Getsigmask: engine.SwNoSigmask, Setsigmask: engine.SwNoSigmask, SeccompGetFilter: engine.SwNoSeccompGetFilter,
 	SeccompGetMetadata: engine.SwNoSeccompGetMetadata, GetSyscallInfo: engine.SwNoSyscallInfo, SetSyscallInfo: engine.SwNoSetSyscallInfo,
+	GetSyscallUserDispatch: engine.SwNoUserDispatch, SetSyscallUserDispatch: engine.SwNoUserDispatch,
 	GetRseqConfiguration: engine.SwNoRseqConfiguration, Sysemu: engine.SwNoSysemu, SysemuSinglestep: engine.SwNoSysemu,
 }
 

@@ -102,12 +102,19 @@ func unmodelled(p *engine.Program, profile *engine.Profile) bool {
 	return is || profile.Old.Has(engine.SwEmulatedArgument) && emulatesUnknown(p)
 }
 
-// emulatesUnknown says whether a program has a tracer that skips calls, and a call that then returns what the engine does not know.
+// emulatesUnknown says whether a program has a tracer that skips calls, and a call that then returns what the engine does not know. If
+// there is one such tracer, its own calls are not skipped.
 func emulatesUnknown(p *engine.Program) bool {
-	if _, is := findRequest(p, func(r ptrace.Request, _, _ int64) bool { return r == ptrace.Sysemu || r == ptrace.SysemuSinglestep }); !is {
-		return false
+	tracers := map[int]bool{}
+	for i := range p.Actors {
+		if _, is := requestOf(&p.Actors[i], func(r ptrace.Request, _, _ int64) bool { return r == ptrace.Sysemu || r == ptrace.SysemuSinglestep }); is {
+			tracers[i] = true
+		}
 	}
 	for i := range p.Actors {
+		if len(tracers) == 0 || len(tracers) == 1 && tracers[i] {
+			continue
+		}
 		if slices.ContainsFunc(p.Actors[i].Code, func(in engine.Instr) bool {
 			return in.Op == engine.OpCall && !in.Harness && !ptrace.EmulatedKnown(&in)
 		}) {
@@ -120,10 +127,18 @@ func emulatesUnknown(p *engine.Program) bool {
 // findRequest finds a request in a program.
 func findRequest(p *engine.Program, is func(r ptrace.Request, addr, data int64) bool) (ptrace.Request, bool) {
 	for i := range p.Actors {
-		for _, in := range p.Actors[i].Code {
-			if r := ptrace.Request(in.Args[0].N); in.Op == engine.OpCall && in.Call == engine.CallPtrace && is(r, in.Args[2].N, in.Args[3].N) {
-				return r, true
-			}
+		if r, found := requestOf(&p.Actors[i], is); found {
+			return r, true
+		}
+	}
+	return 0, false
+}
+
+// requestOf finds a request in an actor's code.
+func requestOf(a *engine.Actor, is func(r ptrace.Request, addr, data int64) bool) (ptrace.Request, bool) {
+	for _, in := range a.Code {
+		if r := ptrace.Request(in.Args[0].N); in.Op == engine.OpCall && in.Call == engine.CallPtrace && is(r, in.Args[2].N, in.Args[3].N) {
+			return r, true
 		}
 	}
 	return 0, false
