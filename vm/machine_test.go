@@ -93,7 +93,7 @@ func TestProgramBeside(t *testing.T) {
 	}
 	want("no such file")
 	path := filepath.Join(dir, "stressd-arm64")
-	if err := os.WriteFile(path, []byte("#!/bin/sh\n"), 0o755); err != nil {
+	if err := os.WriteFile(path, []byte("#!/bin/sh\nexec /nowhere/stressd\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	want("bad magic number")
