@@ -25,6 +25,9 @@ func (w *World) checkOrder(before *World) {
 		last, fresh := -1, false
 		for _, e := range t.utrace.on() {
 			at := b.utrace.index(e)
+			if at >= 0 && !before.engine(id, e).live() && w.engine(id, e).live() {
+				at = -1 // a newcomer that got the number of one that was detached
+			}
 			holds(at < 0 || at > last && !fresh || w.broken(6, id, "engine %d has another's place in the order of attaching", e))
 			if last = max(last, at); at < 0 {
 				fresh = true

@@ -61,7 +61,7 @@ func TestSmallScenariosComplete(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("| scenario | outcomes | states | all states | time | memory | complete |\n|---|---|---|---|---|---|---|\n")
 	n := 0
-	for _, s := range corpus.Seeds() {
+	for _, s := range seeds() {
 		if !small(s) {
 			continue
 		}
@@ -158,5 +158,22 @@ func BenchmarkSearch(b *testing.B) {
 		b.ReportMetric(float64(r.States)/(cpuTime()-start), "states/s")
 		b.ReportMetric(float64(r.Transitions)/(cpuTime()-start), "transitions/s")
 		b.ReportMetric(float64(r.Bytes)/float64(r.States), "bytes/state")
+	}
+}
+
+// TestNumbersGivenAgain: an engine that takes the number of one that was detached comes last like any newcomer (invariant 6).
+func TestNumbersGivenAgain(t *testing.T) {
+	p := corpustest.Program(t, `scenario again
+proc main
+proc p1 of main
+p1:   ptrace SEIZE main
+main: ptrace SEIZE p1
+barrier b1 main p1
+main: tkill main SIGKILL
+p1:   utrace ATTACH p1 runner EXIT|DEATH|SYSCALL_ENTRY
+p1:   utrace ATTACH p1 changer 0 SIGSEGV
+`)
+	if r, err := Run(context.Background(), p, engine.Options{Check: true}, Options{Limit: 100_000}); err != nil || !r.Complete {
+		t.Errorf("%d states, complete %v: %v", r.States, r.Complete, err)
 	}
 }

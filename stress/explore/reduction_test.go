@@ -3,6 +3,7 @@ package explore
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 
 	"tracehammer/corpus"
@@ -48,10 +49,17 @@ func agree(t *testing.T, name string, p *engine.Program, o engine.Options, limit
 	return reduced, whole, true
 }
 
+// seeds are those for the kernel that the zero profile is: what others are about has no end there.
+func seeds() []*corpus.Scenario {
+	return slices.DeleteFunc(slices.Clone(corpus.Seeds()), func(s *corpus.Scenario) bool {
+		return !s.RunsOn(corpus.Machine{Release: "6.18", Arch: engine.AMD64.String(), Root: true})
+	})
+}
+
 // TestReductionAgrees compares the walks with and without reduction on every seed scenario.
 func TestReductionAgrees(t *testing.T) {
 	states, all := 0, 0
-	for _, s := range corpus.Seeds() {
+	for _, s := range seeds() {
 		p, err := corpus.Lower(s)
 		if err != nil {
 			t.Fatal(err)
