@@ -94,6 +94,18 @@ func (f *Fingerprint) changeWords(place uint64, from, to []uint64) {
 	}
 }
 
+// changeParts replaces parts of a kind, of which those in the sets are in use. Most steps change none: one look tells.
+func changeParts[T any](f *Fingerprint, place uint64, was, is uint16, from, to *[maxTasks]T) {
+	all := was | is
+	if n := bits.Len16(all); was == is && sameWords(allWords(from[:n]), allWords(to[:n])) {
+		return
+	}
+	for ; all != 0; all &= all - 1 {
+		i := bits.TrailingZeros16(all)
+		f.changeWords(place+uint64(i)*placeStride, wordsIf(was&(1<<i) != 0, &from[i]), wordsIf(is&(1<<i) != 0, &to[i]))
+	}
+}
+
 func sameWords(a, b []uint64) bool {
 	n := len(a) * 8
 	return unsafe.String((*byte)(unsafe.Pointer(&a[0])), n) == unsafe.String((*byte)(unsafe.Pointer(&b[0])), n)
@@ -101,6 +113,10 @@ func sameWords(a, b []uint64) bool {
 
 func words[T any](v *T) []uint64 {
 	return unsafe.Slice((*uint64)(unsafe.Pointer(v)), unsafe.Sizeof(*v)/8)
+}
+
+func allWords[T any](v []T) []uint64 {
+	return unsafe.Slice((*uint64)(unsafe.Pointer(&v[0])), uintptr(len(v))*unsafe.Sizeof(v[0])/8)
 }
 
 // wordsIf are the words of a part if it is in use.
@@ -156,13 +172,9 @@ func (w *World) After(before *World, f Fingerprint) Fingerprint {
 			f.changeWords(placeClients+uint64(i)*placeStride, words(&before.clients[i]), words(&w.clients[i]))
 		}
 	}
-	for s := before.groups | w.groups; s != 0; s &= s - 1 {
-		i := bits.TrailingZeros16(s)
-		from, to, at := before.groups&(1<<i) != 0, w.groups&(1<<i) != 0, uint64(i)*placeStride
-		f.changeWords(placeProcs+at, wordsIf(from, &before.procs[i]), wordsIf(to, &w.procs[i]))
-		f.changeWords(placeSighands+at, wordsIf(from, &before.sighands[i]), wordsIf(to, &w.sighands[i]))
-		f.changeWords(placeMMs+at, wordsIf(from, &before.mms[i]), wordsIf(to, &w.mms[i]))
-	}
+	changeParts(&f, placeProcs, before.groups, w.groups, &before.procs, &w.procs)
+	changeParts(&f, placeSighands, before.groups, w.groups, &before.sighands, &w.sighands)
+	changeParts(&f, placeMMs, before.groups, w.groups, &before.mms, &w.mms)
 	return f
 }
 

@@ -76,7 +76,6 @@ const (
 type list struct {
 	n  int8
 	at [maxTasks]TaskID
-	_  [2]int8
 }
 
 func (l *list) add(t TaskID) { l.at[l.n] = t; l.n++ }
@@ -199,7 +198,7 @@ type task struct {
 	fs        int8  // fs_struct, by its first user; -1 none
 	files     int8  // table of descriptors, likewise
 	elevated  uint8 // 1: a set-user-id image made the effective and the saved user id 0; uid is the real one
-	_         [6]uint8
+	_         [2]uint8
 
 	hand [maxHandlers]sigframe // only the first nhand are used
 }
@@ -242,8 +241,7 @@ type proc struct {
 	guard     TaskID // holder of cred_guard_mutex
 	birth     uint8  // order of creation
 	joined    uint8  // order of joining the process group
-	_         [6]uint8
-	yama      int8 // who PR_SET_PTRACER named: a tid, 0 nobody, -1 any
+	yama      int8   // who PR_SET_PTRACER named: a tid, 0 nobody, -1 any
 }
 
 // sighand is a table of signal dispositions; a bit a signal.

@@ -218,10 +218,10 @@ func (w *World) CopyFrom(src *World) {
 	if several {
 		copy(w.clients[:len(w.m.ops)], src.clients[:len(w.m.ops)])
 	}
-	for s := src.groups; s != 0; s &= s - 1 {
-		i := bits.TrailingZeros16(s)
-		w.procs[i], w.sighands[i], w.mms[i] = src.procs[i], src.sighands[i], src.mms[i]
-	}
+	n := bits.Len16(src.groups)
+	copy(w.procs[:n], src.procs[:n])
+	copy(w.sighands[:n], src.sighands[:n])
+	copy(w.mms[:n], src.mms[:n])
 }
 
 // Done says whether every actor that is no victim has parked or is dead. An actor never created counts as dead once
