@@ -34,6 +34,7 @@ type cli struct {
 
 	Run      runCmd      `cmd:"" help:"Race scenarios and their variations on targets; file what is found."`
 	Check    checkCmd    `cmd:"" help:"Validate scenario files: parse, explore on the engine, compare with what they expect."`
+	Matrix   matrixCmd   `cmd:"" help:"Run scenarios on several targets, and say where they differ and why."`
 	Explore  exploreCmd  `cmd:"" help:"List all outcomes of a scenario on the engine."`
 	Repro    reproCmd    `cmd:"" help:"Run a filed finding again; exit 1 shown, 0 not shown, 125 cannot tell."`
 	Minimize minimizeCmd `cmd:"" help:"Go on making a filed finding's scenario smaller."`
@@ -107,6 +108,26 @@ Examples:
 
     stressd check corpus/seeds/*/*.scn
     stressd check --target host my.scn`
+}
+
+type matrixCmd struct {
+	jsonFlag
+	stateFlag
+	Target    []string `sep:"none" placeholder:"TARGET" help:"Columns: engine, live, host, uml, qemu:ARCH, exec:COMMAND. Repeat it (default: engine, host and all machines of stressd vm list)."`
+	Reference string   `default:"linux-6.18" placeholder:"PROFILE" help:"Kernel that every target is compared with (default: ${default})."`
+	Markdown  string   `type:"path" placeholder:"FILE" help:"Write the table there, as Markdown."`
+	HTML      string   `name:"html" type:"path" placeholder:"FILE" help:"Write the table there, as a page."`
+	Strict    bool     `help:"Exit with 4 when a target cannot run here."`
+	Files     []string `arg:"" optional:"" help:"Scenario files (default: the built-in seeds)."`
+}
+
+func (matrixCmd) Help() string {
+	return `Every scenario is checked on every target as stressd check does. What a target shows and the reference kernel would not is a difference: it is explained by those behaviours of the target's profile (stressd rules --profile) without which its own kernel would not show it either. A difference that nothing explains is filed as a finding, and the exit code is 2.
+
+Examples:
+
+    stressd matrix --target host --target uml --target qemu:arm64 corpus/seeds/attach/*.scn
+    stressd matrix --target engine,engine:linux-5.10,engine:gvisor --html matrix.html`
 }
 
 type exploreCmd struct {

@@ -14,6 +14,7 @@ import (
 	"tracehammer/stress"
 	"tracehammer/stress/campaign"
 	"tracehammer/stress/explore"
+	"tracehammer/vm"
 	"tracehammer/vm/agent"
 )
 
@@ -118,6 +119,80 @@ func (c *checkCmd) Run(a *app) error {
 	}
 	if sum.Failed > 0 {
 		return status(exitError)
+	}
+	return nil
+}
+
+// Run implements kong's command.
+func (m *matrixCmd) Run(a *app) error {
+	machines, err := vm.List()
+	if err != nil {
+		return err
+	}
+	all := []string{stress.KindEngine, stress.KindHost}
+	for _, v := range machines.Machines {
+		all = append(all, v.Target)
+	}
+	cfg := campaign.MatrixConfig{Reporter: a.reporter(m.JSON, campaign.MatrixText{Out: a.out})}
+	if cfg.Targets, err = targets(m.Target, all...); err != nil {
+		return err
+	}
+	if cfg.Reference, err = engine.ParseProfile(m.Reference); err != nil {
+		return err
+	}
+	if cfg.Scenarios, err = campaign.Load(m.Files); err != nil {
+		return err
+	}
+	if cfg.State, err = m.dir(); err != nil {
+		return err
+	}
+	// Files that cannot be written are better known before than after half an hour.
+	markdown, err := output(m.Markdown)
+	if err != nil {
+		return err
+	}
+	page, err := output(m.HTML)
+	if err != nil {
+		return err
+	}
+	table, err := campaign.CompareTargets(a.ctx, cfg)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(markdown.fill(table.Markdown), page.fill(table.HTML)); err != nil {
+		return err
+	}
+	switch {
+	case table.Unexplained > 0:
+		return status(exitFindings)
+	case table.Ran() == 0:
+		return status(exitEnv)
+	case table.Ran() < len(table.Targets) && m.Strict:
+		return status(exitSkipped)
+	}
+	return nil
+}
+
+// outputFile is a file that a command writes at its end; nil if the user wants none. Until then it keeps what it has.
+type outputFile struct{ *os.File }
+
+func output(path string) (*outputFile, error) {
+	if path == "" {
+		return nil, nil
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	return &outputFile{f}, nil
+}
+
+func (f *outputFile) fill(write func(io.Writer) error) error {
+	if f == nil {
+		return nil
+	}
+	if err := errors.Join(f.Truncate(0), write(f), f.Close()); err != nil {
+		return fmt.Errorf("write %s: %w", f.Name(), err)
 	}
 	return nil
 }

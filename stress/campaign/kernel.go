@@ -58,13 +58,11 @@ func scenarioMachine(m *stress.Machine) corpus.Machine {
 
 // unfit says why a scenario is not for a target on a machine; "" if it is.
 func unfit(s *corpus.Scenario, target string, m *stress.Machine) string {
-	if isEngine(target) {
+	if stress.Simulated(target) {
 		return unfitFor(s, target)
 	}
 	on := scenarioMachine(m)
 	switch {
-	case stress.Simulated(target):
-		return ""
 	case s.EngineOnly():
 		return "it uses utrace, which no kernel has"
 	case s.RunsOn(on):

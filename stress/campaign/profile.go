@@ -3,6 +3,7 @@ package campaign
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"tracehammer/corpus"
@@ -12,28 +13,28 @@ import (
 
 // Profiles of kernels that the engine simulates: targets "engine" and "engine:PROFILE".
 
-// isEngine says whether a target is the engine.
-func isEngine(target string) bool {
-	return target == "engine" || strings.HasPrefix(target, "engine:")
-}
-
 // newest is the kernel that the zero profile is.
 const newest = "linux-6.18"
 
-// unfitFor says why a scenario is not for a target of the engine: with a profile that is no Linux, every scenario is.
+// unfitFor says why a scenario is not for a simulated target: with a profile that is no Linux, every scenario for its architecture is.
 func unfitFor(s *corpus.Scenario, target string) string {
-	o, err := stress.EngineOptions(strings.TrimPrefix(strings.TrimPrefix(target, stress.KindEngine), ":"))
+	_, arg, err := stress.TargetName(target)
 	if err != nil {
 		return err.Error()
 	}
+	o, err := stress.EngineOptions(arg)
+	if err != nil {
+		return err.Error()
+	}
+	arch := o.Profile.Arch.String()
 	version, linux := strings.CutPrefix(cmp.Or(o.Profile.Name, newest), "linux-")
 	if !linux {
+		if len(s.On) > 0 && !slices.ContainsFunc(s.On, func(c corpus.Condition) bool { return len(c.Arch) == 0 || slices.Contains(c.Arch, arch) }) {
+			return "it is not for " + arch
+		}
 		return ""
 	}
-	version, arch, _ := strings.Cut(version, "/")
-	if arch == "" {
-		arch = engine.AMD64.String()
-	}
+	version, _, _ = strings.Cut(version, "/")
 	if s.RunsOn(corpus.Machine{Release: version, Arch: arch, Root: true}) {
 		return ""
 	}
