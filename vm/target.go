@@ -41,8 +41,17 @@ type Options struct {
 	Say     func(string) // is told what takes long; may be nil
 }
 
-// Open starts the target of a name as users write it, of a kind that has an agent: exec, uml, qemu.
+// Open starts the target of a name as users write it, of a kind that has an agent: exec, uml, qemu. When ctx ends before it has
+// started, nothing is left of it, and the error is ctx's cause.
 func Open(ctx context.Context, name string, opt Options) (*Target, error) {
+	t, err := openNamed(ctx, name, opt)
+	if err != nil && ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	return t, err
+}
+
+func openNamed(ctx context.Context, name string, opt Options) (*Target, error) {
 	kind, arg, err := stress.TargetName(name)
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -73,7 +74,7 @@ func TestScripts(t *testing.T) {
 			case "root":
 				return os.Geteuid() == 0, nil
 			case "host":
-				t, err := campaign.Open("host")
+				t, err := campaign.Open(context.Background(), "host")
 				if err != nil {
 					return false, nil
 				}

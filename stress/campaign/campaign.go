@@ -73,17 +73,18 @@ type team struct {
 	seeds  []seedScenario
 	stored []seedScenario // what earlier campaigns kept
 	count  *Count         // guarded by board.mu
+	where  stress.Machine // that the target was on when it was probed
 	ready  stress.Target  // for the first worker, which closes it; nil for one that it opens
 }
 
 // open opens the target for worker n.
 func (t *team) open(c *campaign, n int) Opener {
-	return func(name string) (stress.Target, error) {
+	return func(ctx context.Context, name string) (stress.Target, error) {
 		if r := t.ready; n == 0 && r != nil {
 			t.ready = nil
 			return r, nil
 		}
-		return c.Open(name)
+		return c.Open(ctx, name)
 	}
 }
 
@@ -144,7 +145,7 @@ func Run(ctx context.Context, cfg Config) (Summary, error) {
 			}
 		}
 	}()
-	if err := c.assemble(); err != nil {
+	if err := c.assemble(ctx); err != nil {
 		return Summary{}, err
 	}
 	m := host.Kernel()
@@ -164,10 +165,10 @@ func Run(ctx context.Context, cfg Config) (Summary, error) {
 }
 
 // assemble probes the targets and fills their queues. It fails when no target can run.
-func (c *campaign) assemble() error {
+func (c *campaign) assemble(ctx context.Context) error {
 	var unusable error
 	for n, name := range c.Targets {
-		t, err := c.Open(name)
+		t, err := c.Open(ctx, name)
 		var m stress.Machine
 		var ready stress.Target
 		if err == nil {
@@ -186,7 +187,7 @@ func (c *campaign) assemble() error {
 			c.skip(Skip{Target: name, Reason: err.Error()})
 			continue
 		}
-		tm := &team{name: name, index: uint64(n), count: c.board.team(name), ready: ready}
+		tm := &team{name: name, index: uint64(n), count: c.board.team(name), where: m, ready: ready}
 		c.probed = append(c.probed, tm)
 		for _, s := range c.Scenarios {
 			if s.EngineOnly() && !c.Named && !stress.Simulated(name) {

@@ -43,7 +43,9 @@ func (e *events) found() (fs []Found) {
 
 // buggy opens engines with planted bugs in place of a kernel.
 func buggy(bugs engine.BugSet) Opener {
-	return func(string) (stress.Target, error) { return stress.NewEngineTarget(engine.Options{Bugs: bugs}), nil }
+	return func(context.Context, string) (stress.Target, error) {
+		return stress.NewEngineTarget(engine.Options{Bugs: bugs}), nil
+	}
 }
 
 func campaignOn(t *testing.T, state string, open Opener, scenarios ...*corpus.Scenario) (*events, Summary) {

@@ -64,7 +64,7 @@ func Check(ctx context.Context, scenarios []*corpus.Scenario, targets []string, 
 	sum := CheckSummary{Scenarios: len(scenarios), Rules: map[string]rules.Counts{}}
 	failed := map[string]bool{}
 	for _, target := range targets {
-		r, err := newRunner(Open, target)
+		r, err := newRunner(ctx, Open, target)
 		if err != nil {
 			return sum, err
 		}

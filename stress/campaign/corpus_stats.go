@@ -189,7 +189,7 @@ const statsRuns = 20
 
 // onTarget runs the inputs' scenarios on a target. Rules are those of the executions of the engine that explain the runs.
 func (cfg *StatsConfig) onTarget(ctx context.Context, target string, all []*collection.Entry, covers [][]coverage.Feature, known []rules.Rule, anywhere *coverage.Set) (rc RuleCoverage, err error) {
-	r, err := newRunner(Open, target)
+	r, err := newRunner(ctx, Open, target)
 	if err != nil {
 		return rc, err
 	}

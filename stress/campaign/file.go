@@ -44,12 +44,17 @@ func (c *campaign) file(ctx context.Context) (err error) {
 		r := runners[s.target]
 		if r == nil {
 			var oerr error
-			if r, oerr = newRunner(c.Open, s.target); oerr != nil {
+			r, oerr = newRunner(ctx, c.Open, s.target)
+			switch {
+			case oerr == nil:
+				runners[s.target] = r
+			case ctx.Err() != nil:
+				r = c.unopened(s.target) // it is filed as it was seen
+			default:
 				err = errors.Join(err, oerr)
 				c.board.settled()
 				continue
 			}
-			runners[s.target] = r
 		}
 		if ferr := c.fileOne(ctx, r, s); ferr != nil {
 			err = errors.Join(err, fmt.Errorf("file finding %q: %w", s.finding.Title, ferr))
@@ -65,6 +70,26 @@ func (c *campaign) file(ctx context.Context) (err error) {
 		err = errors.Join(err, r.close())
 	}
 	return err
+}
+
+// unopened is a runner for a target for whose start there was no time any more. It runs nothing.
+func (c *campaign) unopened(name string) *runner {
+	r := &runner{target: unopened(name)}
+	for _, tm := range c.teams {
+		if tm.name == name {
+			r.machine = tm.where
+		}
+	}
+	return r
+}
+
+type unopened string
+
+func (u unopened) Name() string          { return string(u) }
+func (unopened) Profile() engine.Profile { return engine.Profile{} }
+func (unopened) Close() error            { return nil }
+func (unopened) Run(ctx context.Context, _ *engine.Program, _ stress.Plan, _ func(*history.History) bool) error {
+	return ctx.Err()
 }
 
 // fileOne files one first sighting. What an earlier campaign filed is counted there.
@@ -162,7 +187,7 @@ type exactChecker struct {
 }
 
 func newExactChecker(o engine.Options, name string) exactChecker {
-	open := func(string) (stress.Target, error) { return stress.NewEngineTarget(o), nil }
+	open := func(context.Context, string) (stress.Target, error) { return stress.NewEngineTarget(o), nil }
 	r := &runner{open: open, target: stress.NewEngineTarget(o), oracle: oracle.New(o.Profile)}
 	return exactChecker{checker{r}, o, name}
 }
@@ -254,7 +279,7 @@ func Minimize(ctx context.Context, state, id string, limit time.Duration, out Re
 	if err != nil {
 		return err
 	}
-	r, err := newRunner(Open, cr.Target)
+	r, err := newRunner(ctx, Open, cr.Target)
 	if err != nil {
 		return err
 	}

@@ -87,7 +87,7 @@ func TestCampaignRestores(t *testing.T) {
 			}
 			return nil
 		})}}
-	if err := c.assemble(); err != nil {
+	if err := c.assemble(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if err := store.Close(); err != nil {

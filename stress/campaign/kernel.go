@@ -14,11 +14,11 @@ import (
 	"tracehammer/vm"
 )
 
-// Opener opens a target by the name that users write.
-type Opener func(name string) (stress.Target, error)
+// Opener opens a target by the name that users write. A boot, which may take long, ends with ctx.
+type Opener func(ctx context.Context, name string) (stress.Target, error)
 
 // Open opens the targets of this program.
-func Open(name string) (stress.Target, error) {
+func Open(ctx context.Context, name string) (stress.Target, error) {
 	kind, arg, err := stress.TargetName(name)
 	if err != nil {
 		return nil, err
@@ -27,7 +27,7 @@ func Open(name string) (stress.Target, error) {
 	case stress.KindHost:
 		return host.New()
 	case stress.KindExec, stress.KindQEMU, stress.KindUML:
-		return vm.Open(context.Background(), name, vm.Options{})
+		return vm.Open(ctx, name, vm.Options{})
 	}
 	o, err := stress.EngineOptions(arg)
 	if err != nil {

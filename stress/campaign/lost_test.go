@@ -65,7 +65,7 @@ func TestLostMachines(t *testing.T) {
 		turns := 0
 		events.Reset()
 		return Run(ctx, Config{Targets: []string{"host"}, Scenarios: scenarios[:3], Workers: 1, State: t.TempDir(), Reporter: JSON{&events},
-			Open: func(string) (stress.Target, error) {
+			Open: func(context.Context, string) (stress.Target, error) {
 				return stopping{loser{stress.NewEngineTarget(engine.Options{}), &errs}, &turns, cancel}, nil
 			}})
 	}

@@ -43,7 +43,7 @@ func Repro(ctx context.Context, state, id, target string, times int) (*Reproduce
 	if target == "" {
 		target = c.Target
 	}
-	r, err := newRunner(Open, target)
+	r, err := newRunner(ctx, Open, target)
 	if err != nil {
 		return nil, err
 	}

@@ -33,9 +33,9 @@ type runner struct {
 
 // newRunner opens a target for the calling goroutine, which keeps its thread from now on: actors die with the thread that
 // started them.
-func newRunner(open Opener, name string) (*runner, error) {
+func newRunner(ctx context.Context, open Opener, name string) (*runner, error) {
 	runtime.LockOSThread()
-	t, err := open(name)
+	t, err := open(ctx, name)
 	if err != nil {
 		return nil, fmt.Errorf("open target %s: %w", name, err)
 	}
@@ -89,7 +89,7 @@ func (r *runner) run(ctx context.Context, p *engine.Program, plan stress.Plan, s
 	if died != nil {
 		died.schedule = last
 		see(nil, died)
-		return r.reopen()
+		return r.reopen(ctx)
 	}
 	var broken *engine.InvariantError
 	var livelock *stress.LivelockError
@@ -108,7 +108,7 @@ func (r *runner) run(ctx context.Context, p *engine.Program, plan stress.Plan, s
 		if v, is = lostVerdict(lost); !is {
 			return err
 		}
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
 		return nil
 	default:
 		return err
@@ -146,11 +146,11 @@ func starved(h *history.History) bool {
 }
 
 // reopen replaces the target, whose state nobody knows after a crash.
-func (r *runner) reopen() error {
+func (r *runner) reopen(ctx context.Context) error {
 	name := r.target.Name()
 	err := r.target.Close()
 	if err == nil {
-		r.target, err = r.open(name)
+		r.target, err = r.open(ctx, name)
 	}
 	if err != nil {
 		return fmt.Errorf("open target %s again: %w", name, err)

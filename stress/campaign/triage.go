@@ -181,7 +181,7 @@ func (t *triage) file(f input.File, res *Triaged) error {
 	res.Target = stress.EngineName(engine.Options{Profile: in.Profile.Engine(), Bugs: t.Bugs})
 	r := t.runners[res.Target]
 	if r == nil {
-		if r, err = newRunner(Open, res.Target); err != nil {
+		if r, err = newRunner(t.ctx, Open, res.Target); err != nil {
 			return err
 		}
 		t.runners[res.Target] = r
