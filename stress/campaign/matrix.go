@@ -145,7 +145,7 @@ func compareTargets(ctx context.Context, cfg *MatrixConfig, store *crashers.Stor
 
 func (m *Matrix) column(ctx context.Context, cfg *MatrixConfig, store *crashers.Store, name string) (MatrixTarget, error) {
 	col := MatrixTarget{Name: name}
-	r, err := newRunner(cfg.Open, name)
+	r, err := newRunner(ctx, cfg.Open, name)
 	var env *stress.EnvError
 	switch {
 	case errors.As(err, &env):
