@@ -31,6 +31,8 @@ type Target struct {
 	link     *Link         // nil if it must be started
 	machine  stress.Machine
 	plans    uint32
+	boots    int
+	restores int
 }
 
 var _ stress.Kernel = (*Target)(nil)
@@ -105,6 +107,7 @@ func (t *Target) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	t.boots++
 	l, err := start(ctx, t.name, c, t.boot+helloTime)
 	if err != nil {
 		return err
@@ -133,9 +136,13 @@ func (t *Target) back(ctx context.Context) error {
 		return err
 	}
 	l.begin()
+	t.restores++
 	t.connected(l)
 	return nil
 }
+
+// Starts are how often the agent was started, its machine booted, and how often it began with a snapshot.
+func (t *Target) Starts() (boots, restores int) { return t.boots, t.restores }
 
 // forget drops the snapshot.
 func (t *Target) forget() {

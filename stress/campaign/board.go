@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"tracehammer/engine"
+	"tracehammer/stress"
 	"tracehammer/stress/coverage"
 	"tracehammer/stress/rules"
 )
@@ -28,6 +29,37 @@ func newBoard() *board { return &board{start: time.Now(), filed: map[string]bool
 func (b *board) team(name string) *Count {
 	b.counts = append(b.counts, &Count{Target: name, covered: &coverage.Set{}})
 	return b.counts[len(b.counts)-1]
+}
+
+// machine is a target that has to be booted.
+type machine interface {
+	// Starts are how often it was booted, and how often it began with a snapshot.
+	Starts() (boots, restores int)
+}
+
+// ended counts the boots of a target that is done with.
+func (b *board) ended(name string, t stress.Target) {
+	m, ok := t.(machine)
+	if !ok {
+		return
+	}
+	boots, restores := m.Starts()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if c := b.count(name); c != nil {
+		c.Boots += boots
+		c.Restores += restores
+	}
+}
+
+// count is that of a target; nil if it is none of the campaign's.
+func (b *board) count(name string) *Count {
+	for _, c := range b.counts {
+		if c.Target == name {
+			return c
+		}
+	}
+	return nil
 }
 
 func (b *board) skipped() { b.skips++ }
@@ -110,6 +142,9 @@ func (b *board) found(f *Found) (first bool) {
 		return false
 	}
 	b.filed[f.ID] = f.New
+	if c := b.count(f.Target); c != nil {
+		c.Findings++
+	}
 	if f.Regression {
 		b.regress++
 	}

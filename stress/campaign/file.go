@@ -66,7 +66,8 @@ func (c *campaign) file(ctx context.Context) (err error) {
 			err = errors.Join(err, c.store.Seen(id, n, time.Now()))
 		}
 	}
-	for _, r := range runners {
+	for name, r := range runners {
+		c.board.ended(name, r.target)
 		err = errors.Join(err, r.close())
 	}
 	return err

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"text/tabwriter"
 	"time"
 
 	"tracehammer/stress/history"
@@ -145,9 +146,24 @@ func foundText(f Found) string {
 func summaryText(s Summary) string {
 	var b strings.Builder
 	b.WriteString("\n")
+	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "target\tscenarios\toperations\truns\truns/s\tadmitted\tnot admitted\tunknown\thangs\twaits\tviolations\tboots\tfindings\t")
 	for _, c := range s.PerTarget {
-		fmt.Fprintf(&b, "%s: %d runs of %d scenarios, %d operations, %s runs/s: %d admitted, %d not admitted, %d unknown (%s), %d hangs, %d waits for good as the engine predicts, %d late verdicts, %d other violations\n",
-			c.Target, c.Runs, c.Programs, c.Operations, short(c.RunsPerSecond), c.Admitted, c.NotAdmitted, c.Unknown, share(c.Unknown, c.Runs), c.Hangs, c.HangsPredicted, c.Late, c.Violations)
+		boots := "-"
+		if c.Boots > 0 {
+			boots = fmt.Sprint(c.Boots)
+		}
+		if c.Restores > 0 {
+			boots += fmt.Sprintf("+%d", c.Restores)
+		}
+		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%s\t%d\t\n", c.Target, c.Programs, c.Operations, c.Runs,
+			short(c.RunsPerSecond), c.Admitted, c.NotAdmitted, c.Unknown, c.Hangs, c.HangsPredicted, c.Violations, boots, c.Findings)
+	}
+	t.Flush() //nolint:errcheck // memory takes everything
+	for _, c := range s.PerTarget {
+		if c.Late > 0 {
+			fmt.Fprintf(&b, "%s: %d verdicts took more states than they should\n", c.Target, c.Late)
+		}
 		if c.Lost > 0 {
 			fmt.Fprintf(&b, "%s: was lost %d times (see above)\n", c.Target, c.Lost)
 		}

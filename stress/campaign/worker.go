@@ -98,6 +98,7 @@ func (c *campaign) work(ctx context.Context, tm *team, n int) error {
 			c.out.report(Ran{Scenario: it.scenario.Name, Target: tm.name, Verdicts: it.verdicts, First: it.first})
 		}
 	}
+	w.board.ended(tm.name, r.target)
 	return errors.Join(err, r.target.Close())
 }
 
