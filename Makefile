@@ -6,8 +6,11 @@ STATE ?= state
 FOR ?= 60s
 FUZZTIME ?= 30s
 READERTIME ?= 10m
+# Other architectures with actors: the machines that test boots, if there is a kernel for them, run a stressd built for them.
+ARCHS := arm64 riscv64
+OTHERS := $(ARCHS:%=bin/stressd-%)
 
-.PHONY: run test test-all setup lint bench fuzz fuzz-readers gofuzz libfuzzer clean help bin/stressd bin/stressd-arm64
+.PHONY: run test test-all setup lint bench fuzz fuzz-readers gofuzz libfuzzer clean help bin/stressd $(OTHERS)
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,7 +20,7 @@ bin/stressd:
 	CGO_ENABLED=0 $(GO) build -o $@ ./cmd/stressd
 
 # What a machine of another architecture runs: bin/stressd finds it beside itself.
-bin/stressd-arm64: bin/stressd-%:
+$(OTHERS): bin/stressd-%:
 	@mkdir -p bin
 	CGO_ENABLED=0 GOARCH=$* $(GO) build -o $@ ./cmd/stressd
 
@@ -27,8 +30,8 @@ run: bin/stressd ## race ptrace on the engine and on this machine's kernel for F
 	bin/stressd run --for $(FOR) --target engine --target host --state $(STATE) | tee "$$out"; code=$$?; \
 	if [ $$code -eq 2 ] && grep -q '^summary: ' "$$out"; then exit 0; fi; exit $$code
 
-test: setup lint bin/stressd bin/stressd-arm64 ## formatting, vet, staticcheck, all tests (also under the race detector), every scenario on engine and host
-	@for a in x86_64 arm64; do bin/stressd vm fetch $$a || echo "no kernel for qemu:$$a: its tests are skipped"; done
+test: setup lint bin/stressd $(OTHERS) ## formatting, vet, staticcheck, all tests (also under the race detector), every scenario on engine and host
+	@for a in x86_64 $(ARCHS); do bin/stressd vm fetch $$a || echo "no kernel for qemu:$$a: its tests are skipped"; done
 	$(GO) test ./...
 	$(GO) test -race -short -timeout 20m ./engine/... ./ptrace/... ./stress/...
 	bin/stressd check --target engine --target host corpus/seeds/*/*.scn
@@ -39,7 +42,7 @@ setup:
 lint:
 	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "not gofmt'ed:"; echo "$$out"; exit 1; fi
 	$(GO) vet ./...
-	CGO_ENABLED=0 GOARCH=arm64 $(GO) vet ./...
+	for a in $(ARCHS); do CGO_ENABLED=0 GOARCH=$$a $(GO) vet ./... || exit; done
 	$(GO) tool staticcheck ./...
 
 test-all: test ## the slower things too: all under the race detector, tests three times in random order, fuzz-readers (100 minutes)

@@ -15,6 +15,7 @@ type arch struct {
 	modules []string
 	pkg     string // the Debian kernel package's name ends like this
 	deb     string // Debian's name of the architecture
+	release string // whose kernel is the default, where not every release of the distribution has the architecture
 }
 
 // linkModules are what a distribution's kernel loads to have virtio-serial on PCI.
@@ -32,7 +33,10 @@ var arches = map[string]*arch{
 	// actors need. Neither has MTE, so that PEEKMTETAGS, which has SINGLEBLOCK's number, is EIO.
 	"arm64": {qemu: "qemu-system-aarch64", machine: []string{"-M", "virt"}, cpu: "cortex-a76", accel: "tcg,thread=multi", console: "ttyAMA0",
 		memory: 512, link: vport, serial: "virtio-serial-pci", modules: linkModules, pkg: "cloud-arm64", deb: "arm64"},
+	// The firmware is OpenSBI, which QEMU looks for by itself. Debian has the architecture since trixie; sid has the newest kernel.
+	"riscv64": {qemu: "qemu-system-riscv64", machine: []string{"-M", "virt"}, cpu: "rv64", accel: "tcg,thread=multi", console: "ttyS0",
+		memory: 512, link: vport, serial: "virtio-serial-pci", modules: linkModules, pkg: "riscv64", deb: "riscv64", release: "sid"},
 }
 
 // archNames are the architectures as users write them, which is as QEMU and uname do, or as Go does.
-var archNames = map[string]string{"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+var archNames = map[string]string{"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64", "riscv64": "riscv64"}

@@ -70,17 +70,33 @@ func Cached() ([]Kernel, error) {
 		return nil, err
 	}
 	var list []Kernel
-	images, _ := filepath.Glob(filepath.Join(cache, "*", "*", "boot", "vmlinu[xz]-*")) // a good pattern
-	for _, path := range images {
-		dir := filepath.Dir(filepath.Dir(path))
-		_, version, _ := strings.Cut(filepath.Base(path), "-")
-		list = append(list, Kernel{Arch: filepath.Base(filepath.Dir(dir)), Release: filepath.Base(dir), Version: version, Path: path})
+	for _, place := range imagePlaces {
+		images, _ := filepath.Glob(filepath.Join(cache, "*", "*", place)) // a good pattern
+		for _, path := range images {
+			rel, _ := filepath.Rel(cache, path) // it is below
+			part := strings.Split(rel, "/")
+			list = append(list, Kernel{Arch: part[0], Release: part[1], Version: versionOf(path), Path: path})
+		}
 	}
 	return list, nil
 }
 
-// Fetch returns the kernel of a release of the distribution, "" for the one that this machine has, from the cache or else from
-// the archive. goarch is Go's name of an architecture. say is told what takes long; it may be nil.
+// imagePlaces are where packages have a kernel's image. Debian's are beside its modules since forky.
+var imagePlaces = []string{"boot/vmlinu[xz]-*", "usr/lib/modules/*/vmlinu[xz]"}
+
+// versionOf is the version that a kernel's image is for, by where its package has it.
+func versionOf(image string) string {
+	if _, version, ok := strings.Cut(filepath.Base(image), "-"); ok {
+		return version
+	}
+	if dir := filepath.Dir(image); filepath.Base(filepath.Dir(dir)) == "modules" {
+		return filepath.Base(dir)
+	}
+	return ""
+}
+
+// Fetch returns the kernel of a release of the distribution, "" for the one that this machine has (or the architecture's, if that
+// is not in every release), from the cache or else from the archive. goarch is Go's name of an architecture. say is told what takes long; it may be nil.
 func Fetch(ctx context.Context, goarch, release string, say func(string)) (*Kernel, error) {
 	a := arches[goarch]
 	if a == nil {
@@ -91,6 +107,9 @@ func Fetch(ctx context.Context, goarch, release string, say func(string)) (*Kern
 		return nil, err
 	}
 	var from *archive
+	if release == "" {
+		release = a.release
+	}
 	if release == "" {
 		if from, err = ownArchive(ctx); err != nil {
 			return nil, err
@@ -135,7 +154,7 @@ func Fetch(ctx context.Context, goarch, release string, say func(string)) (*Kern
 	if k := cached(); k != nil {
 		return k, nil
 	}
-	return nil, &stress.EnvError{What: fmt.Sprintf("the kernel package of %s for %s has no boot/vmlinuz", release, goarch)}
+	return nil, &stress.EnvError{What: fmt.Sprintf("the kernel package of %s for %s has no image", release, goarch)}
 }
 
 // fetch unpacks a release's kernel package into dir, all of it or nothing.
@@ -184,15 +203,24 @@ func (f *archive) fetch(ctx context.Context, a *arch, release, dir string) error
 	if pkg == nil {
 		return &stress.EnvError{What: fmt.Sprintf("%s has no package linux-image-%s that depends on a version's", release, a.pkg)}
 	}
-	if _, err := apt("apt-get", "download", string(pkg[1])); err != nil {
+	if out, err = apt("apt-cache", "depends", "--important", string(pkg[1])); err != nil {
+		return err
+	}
+	pkgs := []string{string(pkg[1])}
+	for _, part := range regexp.MustCompile(`(?m)Depends: (linux-(?:binary|modules)-[0-9][a-z0-9.+~-]*)`).FindAllSubmatch(out, -1) {
+		pkgs = append(pkgs, string(part[1])) // since forky the image and its modules are packages of their own
+	}
+	if _, err := apt("apt-get", append([]string{"download"}, pkgs...)...); err != nil {
 		return err
 	}
 	debs, _ := filepath.Glob(filepath.Join(work, "deb", "*.deb")) // a good pattern
-	if len(debs) != 1 {
-		return fmt.Errorf("apt-get download %s made %d files", pkg[1], len(debs))
+	if len(debs) != len(pkgs) {
+		return fmt.Errorf("apt-get download %s made %d files", strings.Join(pkgs, " "), len(debs))
 	}
-	if out, err := exec.CommandContext(ctx, "dpkg-deb", "-x", debs[0], filepath.Join(work, "root")).CombinedOutput(); err != nil {
-		return &stress.EnvError{What: "cannot unpack " + debs[0], Err: fmt.Errorf("%w: %s", err, bytes.TrimSpace(out))}
+	for _, deb := range debs {
+		if out, err := exec.CommandContext(ctx, "dpkg-deb", "-x", deb, filepath.Join(work, "root")).CombinedOutput(); err != nil {
+			return &stress.EnvError{What: "cannot unpack " + deb, Err: fmt.Errorf("%w: %s", err, bytes.TrimSpace(out))}
+		}
 	}
 	if err := os.Rename(filepath.Join(work, "root"), dir); err != nil {
 		return fmt.Errorf("cache a kernel: %w", err)

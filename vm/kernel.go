@@ -22,8 +22,8 @@ type kernel struct {
 	modules string // directory; "" if there is none
 }
 
-// kernelAt is the kernel in a file. Its modules are where its package or its build puts them: lib/modules beside the directory of
-// the image, or this machine's.
+// kernelAt is the kernel in a file. Its modules are where its package or its build puts them: with the image, in lib/modules beside
+// the directory of the image, or this machine's.
 func kernelAt(image string) (*kernel, error) {
 	f, err := os.Open(image)
 	if err != nil {
@@ -36,13 +36,13 @@ func kernelAt(image string) (*kernel, error) {
 	}
 	release := releaseOf(f)
 	if release == "" {
-		_, release, _ = strings.Cut(filepath.Base(image), "-")
+		release = versionOf(k.image)
 	}
 	if release == "" {
 		return k, nil
 	}
 	root := filepath.Dir(filepath.Dir(k.image))
-	for _, dir := range []string{filepath.Join(root, "lib/modules"), filepath.Join(root, "usr/lib/modules"), "/lib/modules"} {
+	for _, dir := range []string{root, filepath.Join(root, "lib/modules"), filepath.Join(root, "usr/lib/modules"), "/lib/modules"} {
 		if info, err := os.Stat(filepath.Join(dir, release, "kernel")); err == nil && info.IsDir() {
 			k.modules = filepath.Join(dir, release)
 			break

@@ -26,7 +26,7 @@ type vmListCmd struct {
 }
 
 type vmFetchCmd struct {
-	Arch    string `arg:"" help:"Architecture: x86_64, arm64."`
+	Arch    string `arg:"" help:"Architecture: x86_64, arm64, riscv64."`
 	Release string `arg:"" optional:"" help:"Release of the distribution, such as bookworm (default: this machine's)."`
 }
 
