@@ -117,6 +117,7 @@ type SwitchInfo struct {
 	Name   string
 	Before Release // Linux older than that has it; zero: no release
 	Arch   []Arch  // architectures that have it, whatever the release
+	Until  Release // if set: those of Arch have it only before that release
 	GVisor bool
 	// Probe is what an agent tries for it, beside the release: kernels that say no have the switch. Empty: nothing.
 	Probe  string
@@ -173,14 +174,14 @@ var switchTable = [NumSwitches]SwitchInfo{
 	SwNoBlockstep: {Name: "no-blockstep", Arch: []Arch{ARM64, RISCV64}, GVisor: true, Probe: "ptrace-singleblock", Rules: []Rule{17},
 		Doc: "the processor has no block step: SINGLEBLOCK gives EIO", Source: "arch_has_block_step; gVisor: Task.Ptrace"},
 	SwNoSinglestep: {Name: "no-singlestep", Arch: []Arch{RISCV64}, Rules: []Rule{17, 58},
-		Doc: "the kernel cannot step: SINGLESTEP gives EIO", Source: "arch_has_single_step; arch/riscv has none"},
-	SwNoSysemu: {Name: "no-sysemu", Arch: []Arch{RISCV64}, Probe: "ptrace-sysemu", Rules: []Rule{17, 54},
-		Doc: "SYSEMU and SYSEMU_SINGLESTEP give EIO", Source: "arch/riscv/include/uapi/asm/ptrace.h of 6.1 has none"},
+		Doc: "the kernel cannot step: SINGLESTEP gives EIO", Source: "arch_has_single_step; arch/riscv has none, up to 7.2"},
+	SwNoSysemu: {Name: "no-sysemu", Arch: []Arch{RISCV64}, Until: Release{6, 4}, Probe: "ptrace-sysemu", Rules: []Rule{17, 54},
+		Doc: "SYSEMU and SYSEMU_SINGLESTEP give EIO", Source: "arch/riscv/include/asm/ptrace.h has them since commit f0bddf50586d, 6.4; seen on 7.2"},
 	SwNoTracehook: {Name: "no-tracehook", Probe: "ptrace-getregset", Rules: []Rule{56, 110, 111},
 		Doc: "GETREGSET, SETREGSET, GET_ and SET_SYSCALL_INFO are unknown: EIO", Source: "ptrace_request: they need HAVE_ARCH_TRACEHOOK, which User Mode Linux of 6.1 has not"},
 	SwUserModeRegisters: {Name: "user-mode-registers", Probe: "ptrace-getregs-fault", Rules: []Rule{110},
 		Doc: "PEEKUSR reads 0 behind the user area, GETREGS succeeds with a bad address; SETREGS and GETFPREGS with one are not modelled", Source: "arch/um/kernel/ptrace.c and arch/x86/um/ptrace_64.c of 6.1"},
-	SwNoGenericEntry: {Name: "no-generic-entry", Arch: []Arch{ARM64, RISCV64}, Rules: []Rule{111},
+	SwNoGenericEntry: {Name: "no-generic-entry", Arch: []Arch{ARM64}, Rules: []Rule{111},
 		Doc: "GET_ and SET_SYSCALL_USER_DISPATCH give EINVAL where they are known", Source: "include/linux/syscall_user_dispatch.h without CONFIG_GENERIC_ENTRY"},
 	SwEmulatedArgument: {Name: "emulated-argument", Arch: []Arch{ARM64}, Rules: []Rule{54},
 		Doc: "a call that SYSEMU skips returns its first argument; known is what that is if it is a number", Source: "el0_svc_common in arch/arm64/kernel/syscall.c sets no result; seen on 6.1"},
@@ -228,7 +229,8 @@ func ProfileFor(release, arch string) (Profile, error) {
 		p.Name += "/" + p.Arch.String()
 	}
 	for x := range NumSwitches {
-		if i := x.Info(); r.Before(i.Before) || slices.Contains(i.Arch, p.Arch) {
+		i := x.Info()
+		if r.Before(i.Before) || slices.Contains(i.Arch, p.Arch) && (i.Until == Release{} || r.Before(i.Until)) {
 			p.Old |= x.Set()
 		}
 	}

@@ -48,7 +48,8 @@ func TestProfileFor(t *testing.T) {
 		{"4.8.0", "amd64", []Switch{SwNoSyscallInfo, SwNoSeccompGetMetadata}, []Switch{SwNoSeccompGetFilter}},
 		{"4.4", "amd64", []Switch{SwNoSeccompGetMetadata}, []Switch{SwNoSeccompGetFilter, SwNoSuspendSeccomp}},
 		{"2.6.32", "amd64", []Switch{SwNoSeize, SwNoExitkill, SwNoTraceSeccomp, SwNoPeeksiginfo, SwNoSigmask}, []Switch{SwNoBlockstep}},
-		{"6.18", "riscv64", []Switch{SwNoBlockstep, SwNoSinglestep, SwNoSysemu, SwNoGenericEntry}, []Switch{SwNoSetSyscallInfo}},
+		{"6.18", "riscv64", []Switch{SwNoBlockstep, SwNoSinglestep}, []Switch{SwNoSetSyscallInfo, SwNoSysemu, SwNoGenericEntry, SwEmulatedArgument}},
+		{"6.3", "riscv64", []Switch{SwNoSinglestep, SwNoSysemu, SwNoUserDispatch}, nil},
 		{"6.18", "arm64", []Switch{SwNoBlockstep, SwNoGenericEntry, SwEmulatedArgument}, []Switch{SwNoSinglestep, SwNoSysemu}},
 		{"6.18", "s390x", nil, []Switch{SwNoBlockstep}}, // an architecture that is not modelled
 	} {

@@ -84,7 +84,9 @@ func TestProfilesDoc(t *testing.T) {
 			who = append(who, "Linux before "+i.Before.String())
 		}
 		for _, a := range i.Arch {
-			who = append(who, a.String())
+			if who = append(who, a.String()); i.Until != (engine.Release{}) {
+				who[len(who)-1] += " before " + i.Until.String()
+			}
 		}
 		if i.GVisor {
 			who = append(who, "gVisor")
