@@ -215,7 +215,9 @@ func (w *World) execCommit(id TaskID, t *task, f *frame) bool {
 		t.elevated = 1
 	}
 	w.mms[t.mm] = mm{dumpable: 1 - t.elevated} // suid_dumpable is 0
-	t.regs = [NumRegs]int64{}
+	if !w.Old(SwExecKeepsRegisters) {
+		t.regs = [NumRegs]int64{}
+	}
 	t.seccomp &^= seccompUserDispatch
 	w.unshareSighand(p)
 	h := &w.sighands[p.sighand]

@@ -32,10 +32,11 @@ const (
 	AMD64 Arch = iota
 	ARM64
 	RISCV64
+	S390X
 	numArchs
 )
 
-var archNames = [numArchs]string{"amd64", "arm64", "riscv64"}
+var archNames = [numArchs]string{"amd64", "arm64", "riscv64", "s390x"}
 
 func (a Arch) String() string { return nameOf(archNames[:], int(a)) }
 
@@ -96,6 +97,7 @@ const (
 	SwUserModeRegisters
 	SwNoGenericEntry
 	SwEmulatedArgument
+	SwExecKeepsRegisters
 	// Configurations.
 	SwNoCheckpointRestore
 	// gVisor.
@@ -185,6 +187,8 @@ var switchTable = [NumSwitches]SwitchInfo{
 		Doc: "GET_ and SET_SYSCALL_USER_DISPATCH give EINVAL where they are known", Source: "include/linux/syscall_user_dispatch.h without CONFIG_GENERIC_ENTRY"},
 	SwEmulatedArgument: {Name: "emulated-argument", Arch: []Arch{ARM64}, Rules: []Rule{54},
 		Doc: "a call that SYSEMU skips returns its first argument; known is what that is if it is a number", Source: "el0_svc_common in arch/arm64/kernel/syscall.c sets no result; seen on 6.1"},
+	SwExecKeepsRegisters: {Name: "exec-keeps-registers", Arch: []Arch{S390X}, Rules: []Rule{71, 110},
+		Doc: "a new image begins with the registers of the old one, but for the program counter, the stack pointer and gpr 14", Source: "start_thread and ELF_PLAT_INIT of arch/s390; seen on 6.1"},
 	SwNoCheckpointRestore: {Name: "no-checkpoint-restore", Probe: "ptrace-o-suspend-seccomp", Rules: []Rule{5, 20, 111},
 		Doc: "SECCOMP_GET_FILTER, SECCOMP_GET_METADATA and the option SUSPEND_SECCOMP give EINVAL", Source: "include/linux/seccomp.h and check_ptrace_options without CONFIG_CHECKPOINT_RESTORE"},
 	SwAttachNoWait: {Name: "attach-no-wait", GVisor: true, Rules: []Rule{9},
@@ -248,7 +252,7 @@ func ParseRelease(s string) (r Release, err error) {
 // ProfileNames lists profiles that matter; ParseProfile knows every linux-VERSION.
 func ProfileNames() []string {
 	return []string{"utrace-2009", "linux-4.7", "linux-4.8", "linux-5.4", "linux-5.10", "linux-6.1", "linux-6.12", "linux-6.18", "linux-7.2",
-		"linux-6.18/arm64", "linux-6.18/riscv64", "gvisor"}
+		"linux-6.18/arm64", "linux-6.18/riscv64", "linux-6.18/s390x", "gvisor"}
 }
 
 // ParseProfile finds a profile by its name: linux-VERSION, linux-VERSION/ARCH, utrace-2009 or gvisor.

@@ -51,7 +51,8 @@ func TestProfileFor(t *testing.T) {
 		{"6.18", "riscv64", []Switch{SwNoBlockstep, SwNoSinglestep}, []Switch{SwNoSetSyscallInfo, SwNoSysemu, SwNoGenericEntry, SwEmulatedArgument}},
 		{"6.3", "riscv64", []Switch{SwNoSinglestep, SwNoSysemu, SwNoUserDispatch}, nil},
 		{"6.18", "arm64", []Switch{SwNoBlockstep, SwNoGenericEntry, SwEmulatedArgument}, []Switch{SwNoSinglestep, SwNoSysemu}},
-		{"6.18", "s390x", nil, []Switch{SwNoBlockstep}}, // an architecture that is not modelled
+		{"6.18", "s390x", []Switch{SwExecKeepsRegisters}, []Switch{SwNoBlockstep, SwNoSinglestep, SwNoSysemu, SwNoGenericEntry}},
+		{"6.18", "mips64", nil, []Switch{SwNoBlockstep}}, // an architecture that is not modelled
 	} {
 		p, err := ProfileFor(c.release, c.arch)
 		if err != nil {

@@ -8,12 +8,6 @@ import "tracehammer/engine"
 // others but beyond the end.
 const ValidWords = 512
 
-// Registers of struct user that mean something to the kernel, by index.
-const (
-	userRax     = 10
-	userOrigRax = 15
-)
-
 func memory(w *engine.World, s *engine.CallState, r Request, addr, data int64) int64 {
 	target := s.Target
 	w.Mark(110)

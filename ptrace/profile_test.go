@@ -47,6 +47,12 @@ func TestSwitches(t *testing.T) {
 			b.ptrace("main", Setoptions, "child", 0, int(OTracesysgood)).ptrace("main", Syscall, "child").wait("main", "child", 0)
 			return b.ptrace("main", GetSyscallInfo, "child", 88)
 		}, "33,0x2,0x0,0x0", "33,0x2,-0x26,0x0"},
+		engine.SwExecKeepsRegisters: {func() *build {
+			b := program("main", "child").create("main", "child", forkFlags).ptrace("child", Traceme, "child").kill("child", "child", SIGSTOP)
+			b.do("child", engine.CallExecve, 0).wait("main", "child", 0).ptrace("main", Setoptions, "child", 0, int(OTraceexec))
+			b.ptrace("main", Pokeusr, "child", 1, 7).ptrace("main", Cont, "child").wait("main", "child", 0)
+			return b.ptrace("main", Peekusr, "child", 1, 0)
+		}, "0,0x7,0x0,0x0", "0"},
 		engine.SwKillResumes: {func() *build {
 			return two().ptrace("main", Seize, "child", 0, 0).ptrace("main", Kill, "child").wait("main", "child", engine.WNOHANG)
 		}, "", "child:killed-SIGKILL"},

@@ -61,7 +61,7 @@ func randomProgram(rng *rand.Rand) *engine.Program {
 			case Setsiginfo:
 				data = int64(SIGUSR2)
 			case Pokeusr:
-				addr, data = userOrigRax, -1
+				addr, data = 15, -1
 			}
 			b.ptrace(a, r, pick(), addr, data)
 		case 6, 7:

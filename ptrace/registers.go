@@ -7,13 +7,15 @@ import "tracehammer/engine"
 
 // Note types of register sets.
 const (
-	ntPrstatus      = 1
-	ntPrfpreg       = 2
-	ntIoperm        = 0x201
-	ntXstate        = 0x202
-	ntShstk         = 0x204
-	ntArmTLS        = 0x401
-	ntArmSystemCall = 0x404
+	ntPrstatus       = 1
+	ntPrfpreg        = 2
+	ntIoperm         = 0x201
+	ntXstate         = 0x202
+	ntShstk          = 0x204
+	ntS390LastBreak  = 0x306
+	ntS390SystemCall = 0x307
+	ntArmTLS         = 0x401
+	ntArmSystemCall  = 0x404
 )
 
 // regset is one set: n registers of size bytes; err is what reading it gives where no actor has such state.
@@ -28,7 +30,9 @@ type regset struct {
 type registerFile struct {
 	sets                  []regset
 	kept                  bool // the first registers of the general set are the actors' to spare: not x0, nor pc
+	whole                 bool // there are GETREGS, SETREGS, GETFPREGS and SETFPREGS
 	words, general, debug int64
+	result, call          int64 // words that mean something to the kernel at stops of system calls
 }
 
 // xstateSeen is how much of an XSAVE area is modelled: how long it is depends on the processor. No buffer is longer.
@@ -41,12 +45,20 @@ var registerFiles = [...]registerFile{
 			{note: ntPrstatus, size: 8, n: 27}, {note: ntPrfpreg, size: 8, n: 64}, {note: ntXstate, size: 8, n: xstateSeen / 8},
 			{note: ntIoperm, size: 8, n: 1024, err: engine.ENXIO, readOnly: true}, {note: ntShstk, size: 8, n: 1, err: engine.ENODEV},
 		},
-		kept: true, words: 928 / 8, general: 27, debug: 848 / 8,
+		kept: true, whole: true, words: 928 / 8, general: 27, debug: 848 / 8, result: 10, call: 15, // rax, orig_rax
 	},
 	engine.ARM64: {sets: []regset{
 		{note: ntPrstatus, size: 8, n: 34}, {note: ntPrfpreg, size: 4, n: 132}, {note: ntArmTLS, size: 8, n: 2}, {note: ntArmSystemCall, size: 4, n: 1},
 	}},
 	engine.RISCV64: {sets: []regset{{note: ntPrstatus, size: 8, n: 32}, {note: ntPrfpreg, size: 8, n: 33}}},
+	// All of struct user can be written, as far as it is anything. The general set begins with the psw.
+	engine.S390X: {
+		sets: []regset{
+			{note: ntPrstatus, size: 8, n: 27}, {note: ntPrfpreg, size: 8, n: 17},
+			{note: ntS390LastBreak, size: 8, n: 1}, {note: ntS390SystemCall, size: 4, n: 1},
+		},
+		words: 528 / 8, general: 528 / 8, debug: 528 / 8, result: 4, call: 4, // gprs[2]: __poke_user
+	},
 }
 
 func registersOf(w *engine.World) *registerFile { return &registerFiles[w.Profile().Arch] }
@@ -110,12 +122,21 @@ func (f *registerFile) user(w *engine.World, s *engine.CallState, r Request, at,
 	case r == Peekusr:
 	case at < engine.NumRegs:
 		*w.Reg(target, at) = data
-	case at == userOrigRax && data == -1:
+	case at == f.call && at == f.result:
+		if !NamesCall(data) {
+			w.SkipCall(target)
+			w.PokeResult(target, data)
+		}
+	case at == f.call && data == -1:
 		w.SkipCall(target)
-	case at == userRax:
+	case at == f.result:
 		w.PokeResult(target, data)
 	case at >= f.general && at < f.debug, at == f.debug+4, at == f.debug+5, at >= f.debug+8:
 		return -engine.EIO
 	}
 	return 0
 }
+
+// NamesCall says whether a value makes a call another one that exists, where one word of struct user is the number of a call that is
+// entered and the result of one that is left: actors write no such values there.
+func NamesCall(v int64) bool { return v&0xffff != 0 && v&0xffff < 1024 }

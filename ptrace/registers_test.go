@@ -34,6 +34,12 @@ func TestRegisterFiles(t *testing.T) {
 			get(ntPrstatus, 4096, result(0, 256)), get(ntPrstatus, 8, result(0, 8)), get(ntPrfpreg, 4096, result(0, 264)), get(ntPrfpreg, 4, "EINVAL"),
 			get(ntArmTLS, 0, "EINVAL"), set(ntXstate, 0, "EINVAL"), {Peekusr, []any{0, 0}, "EIO"}, {Setregs, []any{0, 0}, "EIO"},
 		},
+		engine.S390X: {
+			get(ntPrstatus, 4096, result(0, 216)), get(ntPrfpreg, 4096, result(0, 136)), get(ntPrstatus, 12, "EINVAL"), get(ntXstate, 0, "EINVAL"),
+			get(ntS390LastBreak, 4096, result(0, 8)), get(ntS390SystemCall, 4096, result(0, 4)), set(ntS390LastBreak, 0, "0"),
+			{Peekusr, []any{65, 0}, "0"}, {Peekusr, []any{66, 0}, "EIO"}, {Peekusr, []any{OffByte, 0}, "EIO"}, {Pokeusr, []any{65, 0}, "0"},
+			{Pokeusr, []any{66, 0}, "EIO"}, {Getregs, []any{0, 0}, "EIO"}, {Setregs, []any{0, 0}, "EIO"}, {Getfpregs, []any{0, 0}, "EIO"},
+		},
 	} {
 		last := func(b *build) string {
 			end := ""

@@ -36,7 +36,10 @@ var arches = map[string]*arch{
 	// The firmware is OpenSBI, which QEMU looks for by itself. Debian has the architecture since trixie; sid has the newest kernel.
 	"riscv64": {qemu: "qemu-system-riscv64", machine: []string{"-M", "virt"}, cpu: "rv64", accel: "tcg,thread=multi", console: "ttyS0",
 		memory: 512, link: vport, serial: "virtio-serial-pci", modules: linkModules, pkg: "riscv64", deb: "riscv64", release: "sid"},
+	// Devices are on the channel subsystem, whose virtio transport is built in. The console is SCLP's, whatever its name.
+	"s390x": {qemu: "qemu-system-s390x", machine: []string{"-M", "s390-ccw-virtio"}, cpu: "max", accel: "tcg,thread=multi", console: "ttyS0",
+		memory: 512, link: vport, serial: "virtio-serial-ccw", modules: linkModules, pkg: "s390x", deb: "s390x"},
 }
 
 // archNames are the architectures as users write them, which is as QEMU and uname do, or as Go does.
-var archNames = map[string]string{"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64", "riscv64": "riscv64"}
+var archNames = map[string]string{"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64", "riscv64": "riscv64", "s390x": "s390x"}

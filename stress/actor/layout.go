@@ -183,6 +183,7 @@ type slot struct {
 	cur     uint64    // log entry of the call in flight
 	logn    uint64
 	tmp     uint64 // what opXadd found
+	clock   uint64 // where a machine puts its clock that has no register for it
 	execs   uint64 // how often an image started here
 	parked  uint64 // ticket at which the actor reached its end: clean-up may let it get there after the cut
 	nothing uint64 // the output word of calls without one

@@ -3,6 +3,7 @@ package actor
 import (
 	"cmp"
 	"math"
+	"runtime"
 
 	"tracehammer/engine"
 	"tracehammer/ptrace"
@@ -21,9 +22,20 @@ const badAddress = 8
 // Where GET_SYSCALL_INFO puts what it says.
 const (
 	infoOp      = 0
-	infoWord    = 24 // call number, or result
-	infoFutexOp = 40 // second argument of the call
+	infoWord    = 24          // call number, or result
+	infoFutexOp = 40 + loWord // second argument of the call
 )
+
+// requestNumbers are the requests that have other numbers on some architectures (arch/*/include/uapi/asm/ptrace.h); what an architecture
+// lacks becomes a number that means nothing there.
+var requestNumbers = map[string]map[ptrace.Request]int64{
+	"s390x": {ptrace.Singleblock: 12, ptrace.Getregs: noRequest, ptrace.Setregs: noRequest, ptrace.Getfpregs: noRequest, ptrace.Setfpregs: noRequest},
+}[runtime.GOARCH]
+
+const noRequest = 0x4fff
+
+// spareWord is where in struct user the first scratch register is, where that is not its beginning.
+var spareWord = map[string]int64{"s390x": 2 + 10}[runtime.GOARCH]
 
 // ptrace encodes CallPtrace. What addr, data and Out mean for each request, package ptrace says; this is how it comes about
 // on a real kernel. Words are those of the actors' scratch page, registers those that actors never use themselves, other
@@ -33,6 +45,9 @@ func (b *builder) ptrace() encoded {
 	arg := b.arg
 	request := ptrace.Request(b.constArg(0))
 	e := encoded{args: []operand{arg(0), arg(1), arg(2), arg(3)}}
+	if nr, other := requestNumbers[request]; other {
+		e.args[0] = imm(nr)
+	}
 	addr, data := &e.args[2], &e.args[3]
 	// into makes data a place of the actor's own; it says no when the program wants a bad one.
 	into := func(at operand, outs ...output) bool {
@@ -43,26 +58,32 @@ func (b *builder) ptrace() encoded {
 		*data, e.outs = at, outs
 		return true
 	}
-	index := func(base int64) {
-		*addr = imm(base + 8*b.constArg(2))
-		if n := b.constArg(2); base == 0 && n >= ptrace.OffByte {
+	word := func() { *addr = imm(scratchBase + 8*b.constArg(2)) }
+	register := func() {
+		n := b.constArg(2)
+		switch *addr = imm(8 * n); {
+		case n >= 0 && n < scratchRegisters:
+			*addr = imm(8 * (n + spareWord))
+		case n >= ptrace.OffByte:
 			*addr = imm(8*(n-ptrace.OffByte) + 1)
 		}
 	}
 	switch request {
 	case ptrace.Peektext, ptrace.Peekdata:
-		index(scratchBase)
+		word()
 		into(buffer(0), int64At(0))
 	case ptrace.Poketext, ptrace.Pokedata:
-		index(scratchBase)
+		word()
 	case ptrace.Peekusr:
-		index(0)
+		register()
 		if into(buffer(0), int64At(0)) && b.constArg(2) >= scratchRegisters {
 			e.outs = nil
 		}
 	case ptrace.Pokeusr:
-		index(0)
-		if n := b.constArg(2); n >= scratchRegisters && n < userRegs && n != userResult && !(n == userCall && b.constArg(3) == -1) {
+		register()
+		n := b.constArg(2)
+		known := n == userResult && (n != userCall || !ptrace.NamesCall(b.constArg(3))) || n == userCall && b.constArg(3) == -1
+		if n >= scratchRegisters && n < userRegs && !known {
 			*addr, *data = imm(8*unusedRegister), imm(0)
 		}
 	case ptrace.Getregs:
@@ -177,11 +198,11 @@ func (b *builder) syscallInfo(op, v int64) (size, at operand) {
 	for i := uintptr(0); i < ptrace.InfoSize; i += 8 {
 		b.store(buffer(i), imm(0))
 	}
-	b.store(buffer(0), imm(op&0xff))
+	b.store(buffer(0), firstByte(op))
 	switch {
 	case op == ptrace.SyscallInfoExit:
 		if v < 0 {
-			b.store(buffer(infoWord+8), imm(1)) // is_error
+			b.store(buffer(infoWord+8), firstByte(1)) // is_error
 		}
 	case v != int64(int32(v)): // refused
 	case v > 0 && v < int64(engine.NumCalls) && ptrace.Settable(engine.Call(v)):
@@ -191,6 +212,14 @@ func (b *builder) syscallInfo(op, v int64) (size, at operand) {
 	}
 	b.store(buffer(infoWord), imm(v))
 	return imm(n), buffer(0)
+}
+
+// firstByte is a word whose first byte is v, and all others 0.
+func firstByte(v int64) operand {
+	if loWord != 0 {
+		return imm(v << 56)
+	}
+	return imm(v & 0xff)
 }
 
 // iovec builds a struct iovec.

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"errors"
 	"os"
 	"runtime"
@@ -32,14 +33,16 @@ var probes = map[string]probe{
 	"kcov":                          func() (bool, bool) { return exists("/sys/kernel/debug/kcov", "/sys/kernel/debug/.") },
 }
 
-// Requests that package unix does not name on every architecture; the numbers of the first two are those of amd64.
+// Requests that package unix does not name on every architecture; the number of the first is that of amd64.
 const (
 	ptraceSysemu               = 31
-	ptraceSingleblock          = 33
 	ptraceGetSyscallInfo       = 0x420e
 	ptraceGetRseqConfiguration = 0x420f
 	ptraceSetSyscallInfo       = 0x4212
 )
+
+// ptraceSingleblock is 12 on s390x, where it is not GETREGS.
+var ptraceSingleblock = cmp.Or(map[string]int{"s390x": 12}[runtime.GOARCH], 33)
 
 // lacks are the switches of engine.Profile that the probes' answers mean.
 func lacks(features map[string]bool) (names []string) {
