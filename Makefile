@@ -7,7 +7,7 @@ FOR ?= 60s
 FUZZTIME ?= 30s
 READERTIME ?= 10m
 # Other architectures with actors: the machines that test boots, if there is a kernel for them, run a stressd built for them.
-ARCHS := arm64 riscv64 s390x
+ARCHS := arm64 riscv64 s390x ppc64le
 OTHERS := $(ARCHS:%=bin/stressd-%)
 
 .PHONY: run test test-all setup lint bench fuzz fuzz-readers gofuzz libfuzzer clean help bin/stressd $(OTHERS)

@@ -39,7 +39,11 @@ var arches = map[string]*arch{
 	// Devices are on the channel subsystem, whose virtio transport is built in. The console is SCLP's, whatever its name.
 	"s390x": {qemu: "qemu-system-s390x", machine: []string{"-M", "s390-ccw-virtio"}, cpu: "max", accel: "tcg,thread=multi", console: "ttyS0",
 		memory: 512, link: vport, serial: "virtio-serial-ccw", modules: linkModules, pkg: "s390x", deb: "s390x"},
+	// The first serial line of a pseries is the hypervisor's console, and its kernels are ELF files. POWER9 is the oldest processor with
+	// the atomic operations in memory that actors need, and its radix page tables are cheaper to emulate than hashed ones.
+	"ppc64le": {qemu: "qemu-system-ppc64", machine: []string{"-M", "pseries"}, cpu: "POWER9", accel: "tcg,thread=multi", console: "hvc0",
+		memory: 1024, link: vport, serial: "virtio-serial-pci", modules: linkModules, pkg: "powerpc64le", deb: "ppc64el"},
 }
 
 // archNames are the architectures as users write them, which is as QEMU and uname do, or as Go does.
-var archNames = map[string]string{"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64", "riscv64": "riscv64", "s390x": "s390x"}
+var archNames = map[string]string{"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64", "riscv64": "riscv64", "s390x": "s390x", "ppc64le": "ppc64le"}

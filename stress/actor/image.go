@@ -68,6 +68,9 @@ func Image() []byte {
 	head.Ident[elf.EI_CLASS] = byte(elf.ELFCLASS64)
 	head.Ident[elf.EI_DATA] = byte(elfData)
 	head.Ident[elf.EI_VERSION] = byte(elf.EV_CURRENT)
+	if elfMachine == elf.EM_PPC64 {
+		head.Flags = 2 // ELFv2: an entry is an address, and not that of a descriptor
+	}
 	const align = 1 << 16 // the largest page of any architecture
 	progs := []elf.Prog64{
 		{Type: uint32(elf.PT_LOAD), Flags: uint32(elf.PF_R | elf.PF_X), Vaddr: textBase, Filesz: size, Memsz: size, Align: align},

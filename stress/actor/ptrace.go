@@ -87,7 +87,7 @@ func (b *builder) ptrace() encoded {
 			*addr, *data = imm(8*unusedRegister), imm(0)
 		}
 	case ptrace.Getregs:
-		into(buffer(blockAt), registers...)
+		into(buffer(blockAt), registers[:min(len(registers), scratchRegisters)]...)
 	case ptrace.GetSyscallUserDispatch:
 		into(buffer(0), int64At(0))
 	case ptrace.Getfpregs, ptrace.SeccompGetFilter, ptrace.GetRseqConfiguration:
