@@ -148,7 +148,7 @@ func Fetch(ctx context.Context, goarch, release string, say func(string)) (*Kern
 	if say != nil {
 		say(fmt.Sprintf("fetching the kernel of %s for %s", release, goarch))
 	}
-	if err := from.fetch(ctx, a, release, filepath.Join(cache, goarch, release)); err != nil {
+	if err := from.fetch(ctx, a.deb, "linux-image-"+a.pkg, release, filepath.Join(cache, goarch, release)); err != nil {
 		return nil, err
 	}
 	if k := cached(); k != nil {
@@ -157,8 +157,9 @@ func Fetch(ctx context.Context, goarch, release string, say func(string)) (*Kern
 	return nil, &stress.EnvError{What: fmt.Sprintf("the kernel package of %s for %s has no image", release, goarch)}
 }
 
-// fetch unpacks a release's kernel package into dir, all of it or nothing.
-func (f *archive) fetch(ctx context.Context, a *arch, release, dir string) error {
+// fetch unpacks a release's newest version of a package of the kernel into dir, all of it or nothing: what a package that has none
+// depends on.
+func (f *archive) fetch(ctx context.Context, deb, name, release, dir string) error {
 	work, err := os.MkdirTemp(filepath.Dir(dir), "fetching-")
 	if err != nil {
 		return fmt.Errorf("cache a kernel: %w", err)
@@ -181,7 +182,7 @@ func (f *archive) fetch(ctx context.Context, a *arch, release, dir string) error
 		c := exec.CommandContext(ctx, program, append([]string{
 			"-o", "Dir::State::Lists=" + filepath.Join(work, "lists"), "-o", "Dir::Cache=" + filepath.Join(work, "cache"), "-o", "Dir::State::status=/dev/null",
 			"-o", "Dir::Etc::sourcelist=" + filepath.Join(work, "sources.list"), "-o", "Dir::Etc::sourceparts=" + filepath.Join(work, "parts"),
-			"-o", "APT::Architecture=" + a.deb, "-o", "APT::Architectures=" + a.deb, "-o", "APT::Sandbox::User=", "-o", "Acquire::Languages=none", "-qq",
+			"-o", "APT::Architecture=" + deb, "-o", "APT::Architectures=" + deb, "-o", "APT::Sandbox::User=", "-o", "Acquire::Languages=none", "-qq",
 		}, args...)...)
 		c.Dir, c.Env = filepath.Join(work, "deb"), append(os.Environ(), "LC_ALL=C")
 		c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -195,13 +196,13 @@ func (f *archive) fetch(ctx context.Context, a *arch, release, dir string) error
 		return err
 	}
 	// The package depends on the newest version's.
-	out, err := apt("apt-cache", "depends", "--important", "linux-image-"+a.pkg)
+	out, err := apt("apt-cache", "depends", "--important", name)
 	if err != nil {
 		return err
 	}
-	pkg := regexp.MustCompile(`(?m)Depends: (linux-image-[0-9][a-z0-9.+~-]*)`).FindSubmatch(out)
+	pkg := regexp.MustCompile(`(?m)Depends: (linux-(?:image|source)-[0-9][a-z0-9.+~-]*)`).FindSubmatch(out)
 	if pkg == nil {
-		return &stress.EnvError{What: fmt.Sprintf("%s has no package linux-image-%s that depends on a version's", release, a.pkg)}
+		return &stress.EnvError{What: fmt.Sprintf("%s has no package %s that depends on a version's", release, name)}
 	}
 	if out, err = apt("apt-cache", "depends", "--important", string(pkg[1])); err != nil {
 		return err
