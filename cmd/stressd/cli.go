@@ -41,6 +41,7 @@ type cli struct {
 	Triage   triageCmd   `cmd:"" help:"Turn what fuzzers found into readable, minimal, filed findings."`
 	List     listCmd     `cmd:"" help:"List what was filed."`
 	Show     showCmd     `cmd:"" help:"Show a finding: scenario, history, explanation, how to run it again."`
+	File     fileCmd     `cmd:"" help:"Write findings as a mail draft, an issue, SARIF or JUnit; nothing is sent."`
 	Bugs     bugsCmd     `cmd:"" help:"List the engine's planted bugs, or measure which of them the oracles see."`
 	Rules    rulesCmd    `cmd:"" help:"List the rules of ptrace: where they are implemented, what shows them, how often runs went through them."`
 	Agent    agentCmd    `cmd:"" help:"Serve another stressd on standard input and output: what --target exec:COMMAND starts."`
@@ -206,6 +207,29 @@ type showCmd struct {
 	stateFlag
 	jsonFlag
 	ID string `arg:"" help:"Finding, as in list; a unique beginning will do."`
+}
+
+type fileCmd struct {
+	stateFlag
+	As        string   `enum:"mail,mbox,markdown,sarif,junit" default:"mail" help:"Form: ${enum} (default: ${default})."`
+	From      string   `placeholder:"ADDRESS" help:"Of a mail: who writes, \"Name <address>\"; it adds a Reported-by."`
+	To        []string `sep:"none" placeholder:"ADDRESS" help:"Of a mail: to whom (default: linux-kernel@vger.kernel.org). Repeat it for several."`
+	Cc        []string `sep:"none" placeholder:"ADDRESS" help:"Of a mail: to whom else."`
+	InReplyTo string   `name:"in-reply-to" placeholder:"ID" help:"Of a mail: the message that it answers."`
+	IDs       []string `arg:"" optional:"" name:"id" help:"Findings, as in list; a unique beginning will do (default: all; a mail or an issue is about one)."`
+}
+
+func (fileCmd) Help() string {
+	return `Writes to standard output, for the user's own tools: git send-email and any mail program take the mail, gh and glab the issue, CI servers SARIF and JUnit. In those two a known kernel bug is a note or a skipped test, and a closed finding is suppressed or skipped.
+
+scripts/get_maintainer.pl -f kernel/ptrace.c of a kernel's source tells who wants a copy.
+
+Examples:
+
+    stressd file c313 --from "Jane Doe <jane@example.org>" > bug.eml && git send-email --to=linux-kernel@vger.kernel.org bug.eml
+    stressd file c313 --as markdown | gh issue create --title "$(stressd show c313 --json | jq -r .title)" --body-file -
+    stressd file --as sarif > findings.sarif
+    stressd file --as junit > findings.xml`
 }
 
 type bugsCmd struct {

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"tracehammer/crashers/filing"
 	"tracehammer/engine"
 	"tracehammer/stress"
 	"tracehammer/stress/campaign"
@@ -326,6 +327,15 @@ func (s *showCmd) Run(a *app) error {
 		return err
 	}
 	return campaign.Show(dir, s.ID, s.JSON, a.out)
+}
+
+// Run implements kong's command.
+func (f *fileCmd) Run(a *app) error {
+	dir, err := f.dir()
+	if err != nil {
+		return err
+	}
+	return campaign.File(dir, f.IDs, f.As, version(), filing.Mail{From: f.From, To: f.To, Cc: f.Cc, InReplyTo: f.InReplyTo}, a.out)
 }
 
 // Run implements kong's command.

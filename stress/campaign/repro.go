@@ -89,6 +89,11 @@ func loadCrasher(state, id string) (*crashers.Crasher, *engine.Program, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	return loadFrom(store, id)
+}
+
+// loadFrom loads a finding with its program. id is any beginning that is unique.
+func loadFrom(store *crashers.Reader, id string) (*crashers.Crasher, *engine.Program, error) {
 	full, err := store.Resolve(id)
 	if err != nil {
 		return nil, nil, err
