@@ -8,7 +8,8 @@ import "math/bits"
 func (w *World) clone(id TaskID, t *task, f *frame) bool {
 	flags := t.args[0]
 	switch {
-	case flags&CLONE_THREAD != 0 && flags&CLONE_SIGHAND == 0,
+	case flags&CSIGNAL > NSIG && w.Old(SwExitSignalChecked),
+		flags&CLONE_THREAD != 0 && flags&CLONE_SIGHAND == 0,
 		flags&CLONE_SIGHAND != 0 && flags&CLONE_VM == 0,
 		flags&CLONE_PARENT != 0 && w.procOf(t).flags&gfUnkillable != 0,
 		flags&CLONE_THREAD != 0 && flags&(CLONE_NEWUSER|CLONE_NEWPID) != 0,

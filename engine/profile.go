@@ -85,6 +85,8 @@ const (
 	SwNoPidfdThread
 	SwPidfdThreadEINVAL
 	SwNoSetSyscallInfo
+	// Newer kernels.
+	SwExitSignalChecked
 	// The ptrace of 2009 over utrace.
 	SwSetoptionsPartial
 	SwTraceeHidden
@@ -118,6 +120,7 @@ func (x Switch) Set() Switches { return 1 << x }
 type SwitchInfo struct {
 	Name   string
 	Before Release // Linux older than that has it; zero: no release
+	Since  Release // Linux from that on has it; zero: no release
 	Arch   []Arch  // architectures that have it, whatever the release
 	Until  Release // if set: those of Arch have it only before that release
 	GVisor bool
@@ -166,6 +169,8 @@ var switchTable = [NumSwitches]SwitchInfo{
 		Doc: "pidfd_open of a thread that is no leader gives EINVAL; since then ENOENT", Source: "kernel/pid.c and fs/pidfs.c since 6.16; ENOENT seen on 6.18"},
 	SwNoSetSyscallInfo: {Name: "no-set-syscall-info", Before: Release{6, 16}, GVisor: true, Rules: []Rule{111},
 		Doc: "SET_SYSCALL_INFO is unknown: EIO", Source: "commit 26bb32768fe6, 6.16; gVisor: Task.Ptrace"},
+	SwExitSignalChecked: {Name: "exit-signal-checked", Since: Release{7, 1}, Probe: "clone-any-exit-signal", Rules: []Rule{84},
+		Doc: "clone with an exit signal that is no signal gives EINVAL", Source: "commit 09e7827e7857, 7.1, and in stable releases of older ones: kernel_clone; seen on 7.2"},
 	SwSetoptionsPartial: {Name: "setoptions-partial", Utrace: true, Rules: []Rule{20},
 		Doc: "SETOPTIONS applies the known bits, and then fails for the unknown ones", Source: "section 5.2 of the specification"},
 	SwTraceeHidden: {Name: "tracee-hidden", Utrace: true, Rules: []Rule{92},
@@ -234,7 +239,7 @@ func ProfileFor(release, arch string) (Profile, error) {
 	}
 	for x := range NumSwitches {
 		i := x.Info()
-		if r.Before(i.Before) || slices.Contains(i.Arch, p.Arch) && (i.Until == Release{} || r.Before(i.Until)) {
+		if r.Before(i.Before) || i.Since != (Release{}) && !r.Before(i.Since) || slices.Contains(i.Arch, p.Arch) && (i.Until == Release{} || r.Before(i.Until)) {
 			p.Old |= x.Set()
 		}
 	}

@@ -16,7 +16,7 @@ func TestSwitchTable(t *testing.T) {
 			t.Errorf("switch %d: incomplete or double: %+v", x, i)
 		}
 		names[i.Name] = true
-		if i.Before == (Release{}) && len(i.Arch) == 0 && !i.GVisor && i.Probe == "" && !i.Utrace {
+		if i.Before == (Release{}) && i.Since == (Release{}) && len(i.Arch) == 0 && !i.GVisor && i.Probe == "" && !i.Utrace {
 			t.Errorf("%s: nobody has it", i.Name)
 		}
 		if i.Before != (Release{}) {
@@ -49,6 +49,8 @@ func TestProfileFor(t *testing.T) {
 		{"4.4", "amd64", []Switch{SwNoSeccompGetMetadata}, []Switch{SwNoSeccompGetFilter, SwNoSuspendSeccomp}},
 		{"2.6.32", "amd64", []Switch{SwNoSeize, SwNoExitkill, SwNoTraceSeccomp, SwNoPeeksiginfo, SwNoSigmask}, []Switch{SwNoBlockstep}},
 		{"6.18", "riscv64", []Switch{SwNoBlockstep, SwNoSinglestep}, []Switch{SwNoSetSyscallInfo, SwNoSysemu, SwNoGenericEntry, SwEmulatedArgument}},
+		{"7.0", "amd64", nil, []Switch{SwExitSignalChecked}},
+		{"7.1", "amd64", []Switch{SwExitSignalChecked}, []Switch{SwNoSetSyscallInfo}},
 		{"6.3", "riscv64", []Switch{SwNoSinglestep, SwNoSysemu, SwNoUserDispatch}, nil},
 		{"6.18", "arm64", []Switch{SwNoBlockstep, SwNoGenericEntry, SwEmulatedArgument}, []Switch{SwNoSinglestep, SwNoSysemu}},
 		{"6.18", "s390x", []Switch{SwExecKeepsRegisters}, []Switch{SwNoBlockstep, SwNoSinglestep, SwNoSysemu, SwNoGenericEntry}},

@@ -83,6 +83,9 @@ func TestSwitches(t *testing.T) {
 			return two().kill("main", "child", SIGSTOP).wait("main", "child", engine.WUNTRACED).ptrace("main", Attach, "child").
 				ptrace("main", Peekdata, "child", 0, 0)
 		}, "ESRCH", ""},
+		engine.SwExitSignalChecked: {func() *build {
+			return program("main", "kid").victim("kid").clone("main", "kid", 81)
+		}, "EINVAL", "kid"},
 		engine.SwSetoptionsPartial: {func() *build {
 			b := attached().ptrace("main", Setoptions, "child", 0, int(OTraceexit)|1<<9).ptrace("main", Cont, "child")
 			return b.do("child", engine.CallExit, 0).wait("main", "child", 0)

@@ -85,6 +85,10 @@ func unknownTo(s *corpus.Scenario, m *stress.Machine) string {
 		return "" // whoever runs it says so
 	}
 	profile := m.Profile("")
+	released, err := engine.ProfileFor(m.Release, m.Arch)
+	if x := engine.SwExitSignalChecked; err == nil && profile.Old.Has(x) && !released.Old.Has(x) && clonesUnsignalled(p) {
+		return "this kernel refuses an exit signal that is no signal"
+	}
 	if r, ok := findRequest(p, func(r ptrace.Request, _, _ int64) bool { return ptrace.Lacks(&profile, r) }); ok {
 		return fmt.Sprintf("it makes the request %v, which this kernel does not know", r)
 	}
@@ -92,6 +96,15 @@ func unknownTo(s *corpus.Scenario, m *stress.Machine) string {
 		return fmt.Sprintf("this kernel does something else with %v", r)
 	}
 	return ""
+}
+
+// clonesUnsignalled says whether a program has a clone with an exit signal that is no signal.
+func clonesUnsignalled(p *engine.Program) bool {
+	return slices.ContainsFunc(p.Actors, func(a engine.Actor) bool {
+		return slices.ContainsFunc(a.Code, func(in engine.Instr) bool {
+			return in.Op == engine.OpCall && in.Call == engine.CallClone && in.Args[0].N&engine.CSIGNAL > engine.NSIG
+		})
+	})
 }
 
 // unmodelled is a request of a program of which the engine does not know what it does on kernels of a profile.

@@ -83,6 +83,9 @@ func TestProfilesDoc(t *testing.T) {
 		if i.Before != (engine.Release{}) {
 			who = append(who, "Linux before "+i.Before.String())
 		}
+		if i.Since != (engine.Release{}) {
+			who = append(who, "Linux since "+i.Since.String())
+		}
 		for _, a := range i.Arch {
 			if who = append(who, a.String()); i.Until != (engine.Release{}) {
 				who[len(who)-1] += " before " + i.Until.String()

@@ -26,6 +26,7 @@ var probes = map[string]probe{
 	"ptrace-get-rseq-configuration": func() (bool, bool) { return request(ptraceGetRseqConfiguration) },
 	"ptrace-o-suspend-seccomp":      probeSuspendSeccomp,
 	"ptrace-getregs-fault":          probeRegisters,
+	"clone-any-exit-signal":         probeExitSignal,
 	"seccomp-filter":                probeSeccomp,
 	"yama":                          func() (bool, bool) { return exists("/proc/sys/kernel/yama/ptrace_scope", "/proc/sys/kernel") },
 	"pid-namespaces":                func() (bool, bool) { return exists("/proc/self/ns/pid", "/proc/self/ns") },
@@ -73,6 +74,25 @@ func probeSeize() (bool, bool) {
 // probeSeccomp asks for a filter at no address: EFAULT says that there are filters, EINVAL that there are none.
 func probeSeccomp() (bool, bool) {
 	_, _, e := unix.RawSyscall6(unix.SYS_PRCTL, unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, 0, 0, 0, 0)
+	return e == unix.EFAULT, e == unix.EFAULT || e == unix.EINVAL
+}
+
+// probeExitSignal asks for a child with an exit signal that is no signal, and for its pidfd at no address: EINVAL says that the signal
+// was looked at, EFAULT that it was not. There is no child either way, but on kernels that know no pidfd, whose clone would succeed.
+func probeExitSignal() (bool, bool) {
+	const clonePidfd, noSignal, nowhere = 0x1000, 65, 8
+	var u unix.Utsname
+	if unix.Uname(&u) != nil {
+		return false, false
+	}
+	if r, err := engine.ParseRelease(unix.ByteSliceToString(u.Release[:])); err != nil || r.Before(engine.Release{Major: 5, Minor: 2}) {
+		return false, false
+	}
+	flags, stack := uintptr(clonePidfd|noSignal), uintptr(0)
+	if runtime.GOARCH == "s390x" {
+		flags, stack = stack, flags
+	}
+	_, _, e := unix.RawSyscall6(unix.SYS_CLONE, flags, stack, nowhere, 0, 0, 0)
 	return e == unix.EFAULT, e == unix.EFAULT || e == unix.EINVAL
 }
 
