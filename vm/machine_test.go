@@ -36,6 +36,7 @@ func TestMachines(t *testing.T) {
 	}{
 		{runtime.GOARCH, []string{"go", "test", "-c", "-o", program, "."}},
 		{"arm64", []string{"go", "test", "-c", "-o", filepath.Join(dir, "stressd-arm64"), "."}},
+		{"riscv64", []string{"go", "test", "-c", "-o", filepath.Join(dir, "stressd-riscv64"), "."}},
 		{runtime.GOARCH, []string{program, "-test.run=^TestStatic", "-test.v"}},
 	} {
 		cmd := exec.Command(c.command[0], c.command[1:]...)
@@ -66,17 +67,24 @@ func TestStaticOther(t *testing.T) {
 	if os.Getenv(staticEnv) == "" {
 		t.Skip("run by TestMachines")
 	}
-	needMachine(t, "arm64", "qemu:arm64")
-	tg, err := Open(t.Context(), "qemu:arm64", Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer tg.Close()
-	if m := tg.Machine(); m.Arch != "arm64" {
-		t.Errorf("a machine of %s", m.Arch)
-	}
-	for _, name := range []string{"attach-detach", "singlestep", "sysemu-argument"} {
-		run(t, tg, oracle.New(tg.Profile()), seed(t, name))
+	for goarch, seeds := range map[string][]string{
+		"arm64":   {"attach-detach", "singlestep", "sysemu-argument"},
+		"riscv64": {"attach-detach", "no-singlestep-riscv64", "registers-riscv64"},
+	} {
+		t.Run(goarch, func(t *testing.T) {
+			needMachine(t, goarch, "qemu:"+goarch)
+			tg, err := Open(t.Context(), "qemu:"+goarch, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer tg.Close()
+			if m := tg.Machine(); m.Arch != goarch {
+				t.Errorf("a machine of %s", m.Arch)
+			}
+			for _, name := range seeds {
+				run(t, tg, oracle.New(tg.Profile()), seed(t, name))
+			}
+		})
 	}
 }
 
