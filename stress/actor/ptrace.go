@@ -37,6 +37,9 @@ const noRequest = 0x4fff
 // spareWord is where in struct user the first scratch register is, where that is not its beginning.
 var spareWord = map[string]int64{"s390x": 2 + 10}[runtime.GOARCH]
 
+// generalScratch says whether the scratch registers are the first ones of the general set.
+func generalScratch() bool { return scratchRegisters > 0 && spareWord == 0 }
+
 // ptrace encodes CallPtrace. What addr, data and Out mean for each request, package ptrace says; this is how it comes about
 // on a real kernel. Words are those of the actors' scratch page, registers those that actors never use themselves, other
 // buffers the actor's own, unless the program says that they are bad. A request that would derail its tracee is made in a
@@ -108,7 +111,7 @@ func (b *builder) ptrace() encoded {
 		if b.constArg(3) != 0 {
 			e.outs, e.keep = []output{emptyAt, emptyAt, int64At(iovAt + 8)}, true
 		}
-		if b.constArg(2) == ntPrstatus && scratchRegisters > 0 {
+		if b.constArg(2) == ntPrstatus && generalScratch() {
 			b.store(buffer(blockAt), imm(0))
 			b.store(buffer(blockAt+8), imm(0))
 			e.outs = append(registers[:2:2], e.outs[min(2, len(e.outs)):]...)
@@ -122,7 +125,7 @@ func (b *builder) ptrace() encoded {
 			b.iovec(b.zeros(), int64(xstateSize()))
 		default:
 			length := int64(8)
-			if scratchRegisters == 0 { // the first register is one that the tracee needs: all of the request but the change
+			if !generalScratch() { // the first register is one that the tracee needs: all of the request but the change
 				length = 0
 			}
 			b.store(buffer(blockAt), arg(3))
