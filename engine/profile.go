@@ -33,10 +33,11 @@ const (
 	ARM64
 	RISCV64
 	S390X
+	PPC64LE
 	numArchs
 )
 
-var archNames = [numArchs]string{"amd64", "arm64", "riscv64", "s390x"}
+var archNames = [numArchs]string{"amd64", "arm64", "riscv64", "s390x", "ppc64le"}
 
 func (a Arch) String() string { return nameOf(archNames[:], int(a)) }
 
@@ -188,10 +189,10 @@ var switchTable = [NumSwitches]SwitchInfo{
 		Doc: "GETREGSET, SETREGSET, GET_ and SET_SYSCALL_INFO are unknown: EIO", Source: "ptrace_request: they need HAVE_ARCH_TRACEHOOK, which User Mode Linux of 6.1 has not"},
 	SwUserModeRegisters: {Name: "user-mode-registers", Probe: "ptrace-getregs-fault", Rules: []Rule{110},
 		Doc: "PEEKUSR reads 0 behind the user area, GETREGS succeeds with a bad address; SETREGS and GETFPREGS with one are not modelled", Source: "arch/um/kernel/ptrace.c and arch/x86/um/ptrace_64.c of 6.1"},
-	SwNoGenericEntry: {Name: "no-generic-entry", Arch: []Arch{ARM64}, Rules: []Rule{111},
+	SwNoGenericEntry: {Name: "no-generic-entry", Arch: []Arch{ARM64, PPC64LE}, Rules: []Rule{111},
 		Doc: "GET_ and SET_SYSCALL_USER_DISPATCH give EINVAL where they are known", Source: "include/linux/syscall_user_dispatch.h without CONFIG_GENERIC_ENTRY"},
-	SwEmulatedArgument: {Name: "emulated-argument", Arch: []Arch{ARM64}, Rules: []Rule{54},
-		Doc: "a call that SYSEMU skips returns its first argument; known is what that is if it is a number", Source: "el0_svc_common in arch/arm64/kernel/syscall.c sets no result; seen on 6.1"},
+	SwEmulatedArgument: {Name: "emulated-argument", Arch: []Arch{ARM64, PPC64LE}, Rules: []Rule{54},
+		Doc: "a call that SYSEMU skips returns its first argument; known is what that is if it is a number", Source: "el0_svc_common in arch/arm64/kernel/syscall.c and do_syscall_trace_enter of arch/powerpc set no result; seen on 6.1"},
 	SwExecKeepsRegisters: {Name: "exec-keeps-registers", Arch: []Arch{S390X}, Rules: []Rule{71, 110},
 		Doc: "a new image begins with the registers of the old one, but for the program counter, the stack pointer and gpr 14", Source: "start_thread and ELF_PLAT_INIT of arch/s390; seen on 6.1"},
 	SwNoCheckpointRestore: {Name: "no-checkpoint-restore", Probe: "ptrace-o-suspend-seccomp", Rules: []Rule{5, 20, 111},
@@ -257,7 +258,7 @@ func ParseRelease(s string) (r Release, err error) {
 // ProfileNames lists profiles that matter; ParseProfile knows every linux-VERSION.
 func ProfileNames() []string {
 	return []string{"utrace-2009", "linux-4.7", "linux-4.8", "linux-5.4", "linux-5.10", "linux-6.1", "linux-6.12", "linux-6.18", "linux-7.2",
-		"linux-6.18/arm64", "linux-6.18/riscv64", "linux-6.18/s390x", "gvisor"}
+		"linux-6.18/arm64", "linux-6.18/riscv64", "linux-6.18/s390x", "linux-6.18/ppc64le", "gvisor"}
 }
 
 // ParseProfile finds a profile by its name: linux-VERSION, linux-VERSION/ARCH, utrace-2009 or gvisor.

@@ -37,7 +37,7 @@ func memory(w *engine.World, s *engine.CallState, r Request, addr, data int64) i
 		if data != 0 || r == Setregs || r == Setfpregs {
 			return -engine.EFAULT
 		}
-		if r == Getregs {
+		if r == Getregs && registersOf(w).kept {
 			registers(w, s)
 		}
 	case Getregset, Setregset:

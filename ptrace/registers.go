@@ -1,6 +1,10 @@
 package ptrace
 
-import "tracehammer/engine"
+import (
+	"slices"
+
+	"tracehammer/engine"
+)
 
 // Register files (R110): what an architecture shows of a stopped tracee as sets (GETREGSET) and, where it has a struct user, by
 // word (PEEKUSR). Values are abstract: only the first few registers of the general set are kept, where no actor uses those.
@@ -9,6 +13,11 @@ import "tracehammer/engine"
 const (
 	ntPrstatus       = 1
 	ntPrfpreg        = 2
+	ntPpcVMX         = 0x100
+	ntPpcVSX         = 0x102
+	ntPpcTAR         = 0x103
+	ntPpcPPR         = 0x104
+	ntPpcDSCR        = 0x105
 	ntIoperm         = 0x201
 	ntXstate         = 0x202
 	ntShstk          = 0x204
@@ -25,14 +34,23 @@ type regset struct {
 	readOnly      bool
 }
 
-// registerFile is an architecture's sets, and its struct user: words from 0 to general are registers, from debug on eight
-// debug registers, all others read as 0 and cannot be written. words is 0 where there is no PEEKUSR.
+// registerFile is an architecture's sets, and its struct user, of so many words. words is 0 where there is no PEEKUSR.
 type registerFile struct {
-	sets                  []regset
-	kept                  bool // the first registers of the general set are the actors' to spare: not x0, nor pc
-	whole                 bool // there are GETREGS, SETREGS, GETFPREGS and SETFPREGS
-	words, general, debug int64
-	result, call          int64 // words that mean something to the kernel at stops of system calls
+	sets         []regset
+	kept         bool // the first registers of the general set are the actors' to spare: not x0, nor pc
+	whole        bool // there are GETREGS, SETREGS, GETFPREGS and SETFPREGS
+	words        int64
+	fixed        []span // words that cannot be written
+	holes        []span // nor read
+	result, call int64  // words that mean something to the kernel at stops of system calls
+	unsigned     bool   // that a result is an error is told by another register
+}
+
+// span is words from one to another.
+type span struct{ from, to int64 }
+
+func within(spans []span, at int64) bool {
+	return slices.ContainsFunc(spans, func(s span) bool { return s.from <= at && at <= s.to })
 }
 
 // xstateSeen is how much of an XSAVE area is modelled: how long it is depends on the processor. No buffer is longer.
@@ -45,7 +63,8 @@ var registerFiles = [...]registerFile{
 			{note: ntPrstatus, size: 8, n: 27}, {note: ntPrfpreg, size: 8, n: 64}, {note: ntXstate, size: 8, n: xstateSeen / 8},
 			{note: ntIoperm, size: 8, n: 1024, err: engine.ENXIO, readOnly: true}, {note: ntShstk, size: 8, n: 1, err: engine.ENODEV},
 		},
-		kept: true, whole: true, words: 928 / 8, general: 27, debug: 848 / 8, result: 10, call: 15, // rax, orig_rax
+		kept: true, whole: true, words: 928 / 8, fixed: []span{{27, 105}, {110, 111}, {114, 115}}, // what is no register; DR4 and DR5; what is behind DR7
+		result: 10, call: 15, // rax, orig_rax
 	},
 	engine.ARM64: {sets: []regset{
 		{note: ntPrstatus, size: 8, n: 34}, {note: ntPrfpreg, size: 4, n: 132}, {note: ntArmTLS, size: 8, n: 2}, {note: ntArmSystemCall, size: 4, n: 1},
@@ -57,7 +76,17 @@ var registerFiles = [...]registerFile{
 			{note: ntPrstatus, size: 8, n: 27}, {note: ntPrfpreg, size: 8, n: 17},
 			{note: ntS390LastBreak, size: 8, n: 1}, {note: ntS390SystemCall, size: 4, n: 1},
 		},
-		words: 528 / 8, general: 528 / 8, debug: 528 / 8, result: 4, call: 4, // gprs[2]: __poke_user
+		words: 528 / 8, result: 4, call: 4, // gprs[2]: __poke_user
+	},
+	// struct user is the general set, DSCR and the floating point registers. The general set begins with r0, the number of calls.
+	// Result and number are r3 and r0, at the words that they have on amd64.
+	engine.PPC64LE: {
+		sets: []regset{
+			{note: ntPrstatus, size: 8, n: 48}, {note: ntPrfpreg, size: 8, n: 33}, {note: ntPpcVMX, size: 16, n: 34}, {note: ntPpcVSX, size: 8, n: 32},
+			{note: ntPpcTAR, size: 8, n: 1}, {note: ntPpcPPR, size: 8, n: 1}, {note: ntPpcDSCR, size: 8, n: 1},
+		},
+		whole: true, words: 81, fixed: []span{{39, 39}, {41, 43}}, holes: []span{{45, 47}}, // PT_MAX_PUT_REG, PT_TRAP; PT_DSCR, PT_FPR0
+		result: 10, call: 15, unsigned: true,
 	},
 }
 
@@ -115,6 +144,8 @@ func (f *registerFile) user(w *engine.World, s *engine.CallState, r Request, at,
 		return -engine.EIO
 	}
 	switch {
+	case within(f.holes, at):
+		return -engine.EIO
 	case r == Peekusr && data != 0:
 		return -engine.EFAULT
 	case r == Peekusr && at < engine.NumRegs:
@@ -130,8 +161,11 @@ func (f *registerFile) user(w *engine.World, s *engine.CallState, r Request, at,
 	case at == f.call && data == -1:
 		w.SkipCall(target)
 	case at == f.result:
+		if _, ret, _ := w.SyscallInfo(target); f.unsigned && ret < 0 {
+			data = -data
+		}
 		w.PokeResult(target, data)
-	case at >= f.general && at < f.debug, at == f.debug+4, at == f.debug+5, at >= f.debug+8:
+	case within(f.fixed, at):
 		return -engine.EIO
 	}
 	return 0

@@ -7,7 +7,7 @@ import "tracehammer/engine"
 //
 //	PEEKTEXT, PEEKDATA      addr the index of a word; from 512 on a bad address  -> Out[0] the word
 //	POKETEXT, POKEDATA      addr likewise, data the word
-//	PEEKUSR                 addr the index of a register; only the first four are modelled, on s390x gprs 10 to 13; OffByte  -> Out[0] the register
+//	PEEKUSR                 addr the index of a register; only the first four are modelled, on s390x gprs 10 to 13, on ppc64le 20 to 23; OffByte  -> Out[0] the register
 //	POKEUSR                 addr likewise, or 15 (orig_rax) with data -1 to skip the call, or 10 (rax) at an exit stop; on s390x
 //	                        4 (gprs[2]) for both, with values that are no call's number
 //	GETREGS                 -> Out registers 0 to 2

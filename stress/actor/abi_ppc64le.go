@@ -30,11 +30,10 @@ const (
 	// up to here.
 	userTop = 1 << 47
 
-	// Words of the user area. None is an actor's to spare: r0 is the number of calls, and r1 the stack. What a call returned is r3 and a
-	// bit of another register, so no single word is a result that a tracer could write.
-	scratchRegisters = 0
-	userResult       = -1
-	userCall         = -1
+	// Words of struct user, which begins with the general set. The scratch registers are r20 to r23 (spareWord).
+	scratchRegisters = 4
+	userResult       = 10 // of scenarios: r3 (wordAt)
+	userCall         = 15 // r0
 	unusedRegister   = 13 // r13, the thread's pointer
 	userRegs         = 39 // up to CCR: what can be written
 	fpregsSize       = 264

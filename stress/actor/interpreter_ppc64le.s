@@ -3,9 +3,10 @@
 
 // The interpreter as in interpreter_amd64.s, whose comments say what each part is for.
 //
-// R14 is the instruction, R15 the slot, R16 the flags of a call, R17 and R18 what must outlast one; R3 to R12 are free between
-// instructions, and the kernel keeps none of R4 to R12 over a call. R0 is 0 but for the instant of a call: Go's assembler relies on it.
-// R1 points into the slot's own stack, which only signal frames use.
+// R14 is the instruction, R15 the slot, R16 the flags of a call, R17 and R18 what must outlast one. R20 to R23 are the scratch
+// registers of scenarios and never touched here. R3 to R12 are free between instructions, and the kernel keeps none of R4 to R12 over a
+// call. R0 is 0 but for the instant of a call: Go's assembler relies on it. R1 points into the slot's own stack, which only signal
+// frames use.
 //
 // No reservations: the way back from any interrupt clears them, so that a loop of LDARX and STDCX never ends when it is stepped, and
 // the kernel steps over no such loop. LDAT of ISA 3.0 fetches and adds in one instruction (missing in abi_ppc64le.go); Go's assembler does

@@ -29,13 +29,18 @@ const (
 // requestNumbers are the requests that have other numbers on some architectures (arch/*/include/uapi/asm/ptrace.h); what an architecture
 // lacks becomes a number that means nothing there.
 var requestNumbers = map[string]map[ptrace.Request]int64{
-	"s390x": {ptrace.Singleblock: 12, ptrace.Getregs: noRequest, ptrace.Setregs: noRequest, ptrace.Getfpregs: noRequest, ptrace.Setfpregs: noRequest},
+	"ppc64le": {ptrace.Sysemu: 29, ptrace.SysemuSinglestep: 30, ptrace.Singleblock: 0x100},
+	"s390x":   {ptrace.Singleblock: 12, ptrace.Getregs: noRequest, ptrace.Setregs: noRequest, ptrace.Getfpregs: noRequest, ptrace.Setfpregs: noRequest},
 }[runtime.GOARCH]
 
 const noRequest = 0x4fff
 
 // spareWord is where in struct user the first scratch register is, where that is not its beginning.
-var spareWord = map[string]int64{"s390x": 2 + 10}[runtime.GOARCH]
+var spareWord = map[string]int64{"ppc64le": 20, "s390x": 2 + 10}[runtime.GOARCH]
+
+// wordAt is where in struct user a word is that scenarios name, where it is not there. On ppc64le that is result and number of a call; and
+// the reason for which the tracee is in the kernel, like DSCR, is not for tracers to change: r13 is nobody's.
+var wordAt = map[string]map[int64]int64{"ppc64le": {10: 3, 15: 0, 40: 13, 44: 13}}[runtime.GOARCH]
 
 // generalScratch says whether the scratch registers are the first ones of the general set.
 func generalScratch() bool { return scratchRegisters > 0 && spareWord == 0 }
@@ -61,7 +66,12 @@ func (b *builder) ptrace() encoded {
 		*data, e.outs = at, outs
 		return true
 	}
-	word := func() { *addr = imm(scratchBase + 8*b.constArg(2)) }
+	word := func() {
+		*addr = imm(scratchBase + 8*b.constArg(2))
+		if b.constArg(2) >= ptrace.ValidWords { // where a page is larger, more words are valid
+			*addr = imm(badAddress)
+		}
+	}
 	register := func() {
 		n := b.constArg(2)
 		switch *addr = imm(8 * n); {
@@ -69,6 +79,10 @@ func (b *builder) ptrace() encoded {
 			*addr = imm(8 * (n + spareWord))
 		case n >= ptrace.OffByte:
 			*addr = imm(8*(n-ptrace.OffByte) + 1)
+		default:
+			if at, other := wordAt[n]; other {
+				*addr = imm(8 * at)
+			}
 		}
 	}
 	switch request {
@@ -90,7 +104,11 @@ func (b *builder) ptrace() encoded {
 			*addr, *data = imm(8*unusedRegister), imm(0)
 		}
 	case ptrace.Getregs:
-		into(buffer(blockAt), registers[:min(len(registers), scratchRegisters)]...)
+		var outs []output
+		if keptSet {
+			outs = registers
+		}
+		into(buffer(blockAt), outs...)
 	case ptrace.GetSyscallUserDispatch:
 		into(buffer(0), int64At(0))
 	case ptrace.Getfpregs, ptrace.SeccompGetFilter, ptrace.GetRseqConfiguration:

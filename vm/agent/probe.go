@@ -34,16 +34,18 @@ var probes = map[string]probe{
 	"kcov":                          func() (bool, bool) { return exists("/sys/kernel/debug/kcov", "/sys/kernel/debug/.") },
 }
 
-// Requests that package unix does not name on every architecture; the number of the first is that of amd64.
+// Requests that package unix does not name on every architecture.
 const (
-	ptraceSysemu               = 31
 	ptraceGetSyscallInfo       = 0x420e
 	ptraceGetRseqConfiguration = 0x420f
 	ptraceSetSyscallInfo       = 0x4212
 )
 
-// ptraceSingleblock is 12 on s390x, where it is not GETREGS.
-var ptraceSingleblock = cmp.Or(map[string]int{"s390x": 12}[runtime.GOARCH], 33)
+// Requests that have other numbers on some architectures. 12 is not GETREGS on s390x.
+var (
+	ptraceSysemu      = cmp.Or(map[string]int{"ppc64le": 29}[runtime.GOARCH], 31)
+	ptraceSingleblock = cmp.Or(map[string]int{"ppc64le": 0x100, "s390x": 12}[runtime.GOARCH], 33)
+)
 
 // lacks are the switches of engine.Profile that the probes' answers mean.
 func lacks(features map[string]bool) (names []string) {
