@@ -53,6 +53,7 @@ func TestProfileFor(t *testing.T) {
 		{"7.1", "amd64", []Switch{SwExitSignalChecked}, []Switch{SwNoSetSyscallInfo}},
 		{"6.3", "riscv64", []Switch{SwNoSinglestep, SwNoSysemu, SwNoUserDispatch}, nil},
 		{"6.18", "arm64", []Switch{SwNoBlockstep, SwNoGenericEntry, SwEmulatedArgument}, []Switch{SwNoSinglestep, SwNoSysemu}},
+		{"6.18", "ppc64le", []Switch{SwNoGenericEntry, SwEmulatedArgument}, []Switch{SwNoBlockstep, SwNoSinglestep, SwNoSysemu}},
 		{"6.18", "s390x", []Switch{SwExecKeepsRegisters}, []Switch{SwNoBlockstep, SwNoSinglestep, SwNoSysemu, SwNoGenericEntry}},
 		{"6.18", "mips64", nil, []Switch{SwNoBlockstep}}, // an architecture that is not modelled
 	} {

@@ -40,6 +40,13 @@ func TestRegisterFiles(t *testing.T) {
 			{Peekusr, []any{65, 0}, "0"}, {Peekusr, []any{66, 0}, "EIO"}, {Peekusr, []any{OffByte, 0}, "EIO"}, {Pokeusr, []any{65, 0}, "0"},
 			{Pokeusr, []any{66, 0}, "EIO"}, {Getregs, []any{0, 0}, "EIO"}, {Setregs, []any{0, 0}, "EIO"}, {Getfpregs, []any{0, 0}, "EIO"},
 		},
+		engine.PPC64LE: {
+			get(ntPrstatus, 4096, result(0, 384)), get(ntPrfpreg, 4096, result(0, 264)), get(ntPrstatus, 12, "EINVAL"), get(ntXstate, 0, "EINVAL"),
+			get(ntPpcVMX, 4096, result(0, 544)), get(ntPpcVMX, 8, "EINVAL"), get(ntPpcVSX, 4096, result(0, 256)), get(ntPpcDSCR, 4096, result(0, 8)),
+			set(ntPpcVMX, 0, "0"), {Peekusr, []any{39, 0}, "0"}, {Pokeusr, []any{39, 0}, "EIO"}, {Pokeusr, []any{40, 0}, "0"}, {Pokeusr, []any{43, 0}, "EIO"},
+			{Pokeusr, []any{44, 0}, "0"}, {Peekusr, []any{45, 0}, "EIO"}, {Peekusr, []any{45, 1}, "EIO"}, {Pokeusr, []any{47, 0}, "EIO"},
+			{Peekusr, []any{80, 0}, "0"}, {Peekusr, []any{81, 0}, "EIO"}, {Getregs, []any{0, 0}, "0"}, {Setregs, []any{0, 0}, "EFAULT"}, {Getfpregs, []any{0, 0}, "0"},
+		},
 	} {
 		last := func(b *build) string {
 			end := ""
