@@ -105,7 +105,7 @@ func (b *builder) ptrace() encoded {
 		}
 	case ptrace.Getregs:
 		var outs []output
-		if keptSet {
+		if generalScratch() {
 			outs = registers
 		}
 		into(buffer(blockAt), outs...)
