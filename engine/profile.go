@@ -101,6 +101,7 @@ const (
 	SwNoGenericEntry
 	SwEmulatedArgument
 	SwExecKeepsRegisters
+	SwStepsDerail
 	// Configurations.
 	SwNoCheckpointRestore
 	// gVisor.
@@ -195,6 +196,8 @@ var switchTable = [NumSwitches]SwitchInfo{
 		Doc: "a call that SYSEMU skips returns its first argument; known is what that is if it is a number", Source: "el0_svc_common in arch/arm64/kernel/syscall.c and do_syscall_trace_enter of arch/powerpc set no result; seen on 6.1"},
 	SwExecKeepsRegisters: {Name: "exec-keeps-registers", Arch: []Arch{S390X}, Rules: []Rule{71, 110},
 		Doc: "a new image begins with the registers of the old one, but for the program counter, the stack pointer and gpr 14", Source: "start_thread and ELF_PLAT_INIT of arch/s390; seen on 6.1"},
+	SwStepsDerail: {Name: "steps-derail", Probe: "ptrace-step-branch", Rules: []Rule{17, 54, 58},
+		Doc: "a tracee that is stepped goes on behind a branch that it takes: SINGLESTEP, SINGLEBLOCK and SYSEMU_SINGLESTEP are not modelled", Source: "no kernel: the PER events of QEMU 7.2's s390x; seen with 6.1"},
 	SwNoCheckpointRestore: {Name: "no-checkpoint-restore", Probe: "ptrace-o-suspend-seccomp", Rules: []Rule{5, 20, 111},
 		Doc: "SECCOMP_GET_FILTER, SECCOMP_GET_METADATA and the option SUSPEND_SECCOMP give EINVAL", Source: "include/linux/seccomp.h and check_ptrace_options without CONFIG_CHECKPOINT_RESTORE"},
 	SwAttachNoWait: {Name: "attach-no-wait", GVisor: true, Rules: []Rule{9},

@@ -19,7 +19,7 @@ func Lacks(p *engine.Profile, r Request) bool {
 func Differs(p *engine.Profile, r Request, addr, data int64) bool {
 	switch r {
 	case Singleblock:
-		return p.Old.Has(engine.SwNoBlockstep)
+		return p.Old.Has(engine.SwNoBlockstep) || !Modelled(p, r, data)
 	case SeccompGetFilter, SeccompGetMetadata:
 		return p.Old.Has(engine.SwNoCheckpointRestore)
 	case Seize, Setoptions:
@@ -39,6 +39,8 @@ func Modelled(p *engine.Profile, r Request, data int64) bool {
 		return !p.Old.Has(engine.SwUserModeRegisters)
 	case Getfpregs:
 		return data == 0 || !p.Old.Has(engine.SwUserModeRegisters)
+	case Singlestep, Singleblock, SysemuSinglestep:
+		return !p.Old.Has(engine.SwStepsDerail)
 	}
 	return true
 }
