@@ -38,6 +38,7 @@ const (
 	BugKillNoSender
 	BugNothreadAsleep
 	BugDetachWaitAsleep
+	BugFrameMaskEarly
 	BugEchildWhileReaping
 	BugEchildForeignZombie
 	BugTraceeNeedsWall
@@ -183,6 +184,7 @@ var kernelBugs = [numKernelBugs]bugRow{
 	BugKillNoSender:         {"kill-no-sender", "row 101", "a kill of many that reaches the init of a nested PID namespace names no sender to those who come after it"},
 	BugNothreadAsleep:       {"nothread-asleep", "row 102", "a wait with __WNOTHREAD sleeps on when its thread's own child, traced by another thread of the process, stops"},
 	BugDetachWaitAsleep:     {"detach-wait-asleep", "row 103", "a wait sleeps on when a sibling thread detaches from the process's child, whose group stop is to be reported from then on"},
+	BugFrameMaskEarly:       {"frame-mask-early", "row 104", "a handler's return restores the mask that sigsuspend had replaced, whatever the tracer has set since in the signal's stop"},
 	BugEchildWhileReaping:   {"echild-while-reaping", "row 15", "while a tracer reaps a zombie its real parent's wait finds nobody and fails with ECHILD"},
 	BugEchildForeignZombie:  {"echild-foreign-zombie", "R82", "the real parent of a zombie that a foreign tracer holds gets ECHILD"},
 	BugTraceeNeedsWall:      {"tracee-needs-wall", "row 23", "waiting for a tracee made by clone without SIGCHLD needs __WALL"},

@@ -358,6 +358,11 @@ func (w *World) Mask(id TaskID) uint64 {
 func (w *World) SetMask(id TaskID, mask uint64) {
 	t := &w.tasks[id]
 	t.blocked = mask &^ onlySignals
+	if w.bug(BugFrameMaskEarly) && t.is(tfRestoreMask) && t.frames[0].stage != stAfterExit {
+		t.flags &^= tfRestoreMask
+		t.saved |= savedForFrame
+		return
+	}
 	if !w.bug(BugSigmaskSaved) {
 		t.flags &^= tfRestoreMask
 		t.saved = 0

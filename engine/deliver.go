@@ -113,8 +113,8 @@ func (w *World) getSignal(id TaskID, t *task, f *frame) bool {
 			if t.is(tfRestoreMask) {
 				t.flags &^= tfRestoreMask
 				w.setBlocked(id, t.saved)
-				t.saved = 0
 			}
+			t.saved = 0
 			f.stage = stUser
 			return true
 		}

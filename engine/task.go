@@ -58,6 +58,9 @@ const (
 	tfRestart  // the call being made is restart_syscall
 )
 
+// savedForFrame in saved, where no mask has a bit, says that only a handler's frame will get it: BugFrameMaskEarly.
+const savedForFrame = uint64(1) << (SIGKILL - 1)
+
 // Jobctl bits of a task (R37 ff).
 const (
 	jcStopPending uint16 = 1 << iota

@@ -368,6 +368,8 @@ func (w *World) pushHandler(id TaskID, info SigInfo) bool {
 	mask := t.blocked
 	if t.is(tfRestoreMask) {
 		mask = t.saved // what sigsuspend replaced: it is restored from the frame
+	} else if t.saved&savedForFrame != 0 {
+		mask = t.saved &^ savedForFrame
 	}
 	t.hand[t.nhand] = sigframe{mask: mask, info: info, ustate: t.ustate}
 	t.nhand++
