@@ -151,6 +151,7 @@ const (
 	BugExecLeaderReported
 	BugSiginfoStays
 	BugStopCodeStays
+	BugUserAreaWraps
 	numKernelBugs // those of utrace follow, in bugs_utrace.go
 )
 
@@ -297,6 +298,7 @@ var kernelBugs = [numKernelBugs]bugRow{
 	BugExecLeaderReported:   {"exec-leader-reported", "S62", "the old leader's death in the exec of another thread may be waited for"},
 	BugSiginfoStays:         {"siginfo-stays", "S30", "the siginfo of a stop stays when the stop is over"},
 	BugStopCodeStays:        {"stop-code-stays", "S28", "the code of a stop stays when the stop is over: the tracee stops again"},
+	BugUserAreaWraps:        {"user-area-wraps", "row 105", "PEEKUSR and POKEUSR of a word before the first one reach a register"},
 }
 
 func (b Bug) String() string {

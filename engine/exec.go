@@ -218,6 +218,9 @@ func (w *World) execCommit(id TaskID, t *task, f *frame) bool {
 	if !w.Old(SwExecKeepsRegisters) {
 		t.regs = [NumRegs]int64{}
 	}
+	if w.bug(BugStepOverSyscallLate) {
+		t.flags &^= tfStep // what would have made the next instruction trap was a register: start_thread
+	}
 	t.seccomp &^= seccompUserDispatch
 	w.unshareSighand(p)
 	h := &w.sighands[p.sighand]

@@ -140,6 +140,9 @@ const OffByte = 1 << 16
 func (f *registerFile) user(w *engine.World, s *engine.CallState, r Request, at, data int64) int64 {
 	target := s.Target
 	beyond := at >= f.words
+	if at < 0 && w.HasBug(engine.BugUserAreaWraps) {
+		return 0
+	}
 	if at < 0 || beyond && (r == Pokeusr || at&OffByte != 0 || !w.Old(engine.SwUserModeRegisters)) {
 		return -engine.EIO
 	}
