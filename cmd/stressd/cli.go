@@ -41,6 +41,7 @@ type cli struct {
 	Triage   triageCmd   `cmd:"" help:"Turn what fuzzers found into readable, minimal, filed findings."`
 	List     listCmd     `cmd:"" help:"List what was filed."`
 	Show     showCmd     `cmd:"" help:"Show a finding: scenario, history, explanation, how to run it again."`
+	Report   reportCmd   `cmd:"" help:"What is new since yesterday, what is still there, what was tried: text, HTML or JSON."`
 	File     fileCmd     `cmd:"" help:"Write findings as a mail draft, an issue, SARIF or JUnit; nothing is sent."`
 	Bugs     bugsCmd     `cmd:"" help:"List the engine's planted bugs, or measure which of them the oracles see."`
 	Rules    rulesCmd    `cmd:"" help:"List the rules of ptrace: where they are implemented, what shows them, how often runs went through them."`
@@ -207,6 +208,22 @@ type showCmd struct {
 	stateFlag
 	jsonFlag
 	ID string `arg:"" help:"Finding, as in list; a unique beginning will do."`
+}
+
+type reportCmd struct {
+	stateFlag
+	jsonFlag
+	Since time.Duration `placeholder:"DURATION" help:"Report on the campaigns that ended within that time, 12h for example (default: on the last one)."`
+	HTML  string        `name:"html" type:"path" placeholder:"FILE" help:"Write a page there besides."`
+}
+
+func (reportCmd) Help() string {
+	return `Findings are new, back although closed, still there, or not seen this time. Then what the campaigns ran on each target, and whether the suite was well: how many runs could not be judged, how often machines were lost, and whether the canary was seen, a planted bug that each campaign looks for beside its work.
+
+Examples:
+
+    stressd report
+    stressd report --since 12h --html report.html`
 }
 
 type fileCmd struct {

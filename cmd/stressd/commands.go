@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -327,6 +328,36 @@ func (s *showCmd) Run(a *app) error {
 		return err
 	}
 	return campaign.Show(dir, s.ID, s.JSON, a.out)
+}
+
+// Run implements kong's command.
+func (r *reportCmd) Run(a *app) error {
+	dir, err := r.dir()
+	if err != nil {
+		return err
+	}
+	var since time.Time
+	if r.Since < 0 {
+		return errors.New("--since must not be negative")
+	}
+	if r.Since > 0 {
+		since = time.Now().Add(-r.Since)
+	}
+	page, err := output(r.HTML)
+	if err != nil {
+		return err
+	}
+	rep, err := campaign.MakeReport(dir, since)
+	if err != nil {
+		return err
+	}
+	if err := page.fill(rep.HTML); err != nil {
+		return err
+	}
+	if r.JSON {
+		return campaign.WriteJSON(a.out, rep.EventName(), rep)
+	}
+	return rep.Text(a.out)
 }
 
 // Run implements kong's command.

@@ -20,6 +20,7 @@ type board struct {
 	skips    int
 	counts   []*Count
 	filed    map[string]bool // ids of findings of this campaign; true: new
+	canary   *Canary         // when it is over
 	regress  int
 }
 
@@ -187,8 +188,8 @@ func (b *board) progress(planned time.Duration) Progress {
 func (b *board) summary() Summary {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	s := Summary{PerTarget: b.snapshot(), Skipped: b.skips, Findings: len(b.filed), NewFindings: b.newFindings(), Regressions: b.regress,
-		Seconds: time.Since(b.start).Seconds()}
+	s := Summary{PerTarget: b.snapshot(), Skipped: b.skips, Findings: len(b.filed), NewFindings: b.newFindings(), Regressions: b.regress, Canary: b.canary,
+		Began: b.start.UTC(), Seconds: time.Since(b.start).Seconds()}
 	for i := range s.PerTarget {
 		c := &s.PerTarget[i]
 		c.Rules = rules.CountsOf(&c.marks)

@@ -161,6 +161,9 @@ func Run(ctx context.Context, cfg Config) (Summary, error) {
 	}
 	err = errors.Join(err, record(cfg.State, sum))
 	c.out.report(sum)
+	if sum.Canary != nil && sum.Canary.Missed() {
+		err = errors.Join(err, errors.New(sum.Canary.String()))
+	}
 	return sum, errors.Join(err, c.out.err)
 }
 
@@ -269,6 +272,14 @@ func (c *campaign) race(ctx context.Context) error {
 	filing := make(chan error, 1)
 	go func() { filing <- guard("minimiser", func() error { return c.file(late) }) }()
 
+	var canary Canary
+	watching := make(chan error, 1)
+	go func() {
+		watching <- guard("canary", func() (err error) {
+			canary, err = huntCanary(run, drawCanary(c.Seed), c.Seed)
+			return err
+		})
+	}()
 	workers := pool.New().WithErrors()
 	for _, tm := range c.teams {
 		for n := range c.Workers {
@@ -283,6 +294,9 @@ func (c *campaign) race(ctx context.Context) error {
 		}
 	}
 	err := workers.Wait()
+	stop(nil)
+	err = errors.Join(err, <-watching)
+	c.board.canary = &canary
 	close(c.sightings)
 	err = errors.Join(err, <-filing)
 	stopTicking()

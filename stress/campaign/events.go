@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 
 	"tracehammer/engine"
 	"tracehammer/stress/coverage"
@@ -141,14 +142,16 @@ type Summary struct {
 	Programs   uint64   `json:"programs"`   // different scenarios among them, variations counted
 	Operations uint64   `json:"operations"` // system calls of scenarios
 	Verdicts
-	Skipped     int     `json:"skipped"`
-	Findings    int     `json:"findings"`
-	NewFindings int     `json:"newFindings"`
-	Regressions int     `json:"regressions"`
-	Seconds     float64 `json:"seconds"`
-	Seed        uint64  `json:"seed"`
-	Interrupted string  `json:"interrupted,omitempty"` // the signal
-	PerTarget   []Count `json:"perTarget"`
+	Skipped     int       `json:"skipped"`
+	Findings    int       `json:"findings"`
+	NewFindings int       `json:"newFindings"`
+	Regressions int       `json:"regressions"`
+	Began       time.Time `json:"began"`
+	Seconds     float64   `json:"seconds"`
+	Seed        uint64    `json:"seed"`
+	Canary      *Canary   `json:"canary,omitempty"`
+	Interrupted string    `json:"interrupted,omitempty"` // the signal
+	PerTarget   []Count   `json:"perTarget"`
 }
 
 // Count is what one target did so far.

@@ -1,9 +1,7 @@
 package campaign
 
 import (
-	_ "embed"
 	"fmt"
-	"html/template"
 	"io"
 	"maps"
 	"slices"
@@ -197,10 +195,5 @@ func (m *Matrix) Markdown(w io.Writer) error {
 	return err
 }
 
-//go:embed matrix.html
-var matrixPage string
-
-var matrixTemplate = template.Must(template.New("matrix").Parse(matrixPage))
-
 // HTML writes the matrix as a page of its own, without scripts and without anything from elsewhere.
-func (m *Matrix) HTML(w io.Writer) error { return matrixTemplate.Execute(w, m.view()) }
+func (m *Matrix) HTML(w io.Writer) error { return page(w, "matrix.html", m.view()) }

@@ -174,6 +174,9 @@ func summaryText(s Summary) string {
 	if s.Skipped > 0 {
 		fmt.Fprintf(&b, "skipped: %d (see above)\n", s.Skipped)
 	}
+	if s.Canary != nil {
+		fmt.Fprintln(&b, s.Canary)
+	}
 	if s.Interrupted != "" {
 		fmt.Fprintf(&b, "interrupted by %s; everything found so far is filed\n", s.Interrupted)
 	}

@@ -1,0 +1,281 @@
+package campaign
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"tracehammer/crashers"
+	"tracehammer/stress/history"
+)
+
+// Report is what somebody wants to know in the morning: what is new, what is still there, what was tried, and whether the suite was
+// well while it tried.
+type Report struct {
+	Headline string         `json:"headline"`
+	From     time.Time      `json:"from"`
+	To       time.Time      `json:"to"`
+	Runs     int            `json:"campaigns"`
+	Groups   []ReportGroup  `json:"groups"`
+	Targets  []ReportTarget `json:"targets"`
+	Tried    string         `json:"tried"`
+	Warnings []string       `json:"warnings,omitempty"`
+	Health   []string       `json:"health"`
+}
+
+// ReportGroup is the findings of one state.
+type ReportGroup struct {
+	Title    string   `json:"title"`
+	Findings []Listed `json:"findings"`
+}
+
+// ReportTarget is what all campaigns of the time did on a target.
+type ReportTarget struct {
+	Target     string  `json:"target"`
+	Seconds    float64 `json:"seconds"`
+	Programs   uint64  `json:"scenarios"`
+	Operations uint64  `json:"operations"`
+	Runs       uint64  `json:"runs"`
+	Unknown    uint64  `json:"unknown"`
+	Boots      int     `json:"boots"`
+	Restores   int     `json:"restores"`
+	Lost       uint64  `json:"lost"`
+	Rules      int     `json:"rules"` // of the engine's executions that explain the runs
+	rules      map[string]bool
+}
+
+// EventName implements Event.
+func (*Report) EventName() string { return "report" }
+
+// Span says which time the report is about.
+func (r *Report) Span() string {
+	const layout = "2006-01-02 15:04 MST"
+	return fmt.Sprintf("%s to %s, %s", r.From.UTC().Format(layout), r.To.UTC().Format(layout), plural(r.Runs, "campaign"))
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// maxCampaign is the longest line of a campaign's summary that a report believes.
+const maxCampaign = 4 << 20
+
+// MakeReport reports on the campaigns of a state directory that ended after since; the zero time stands for the last one alone.
+func MakeReport(state string, since time.Time) (*Report, error) {
+	store, err := crashers.OpenReader(state)
+	if err != nil {
+		return nil, err
+	}
+	campaigns, err := campaignsOf(state)
+	if err != nil {
+		return nil, err
+	}
+	if since.IsZero() {
+		campaigns = campaigns[max(len(campaigns)-1, 0):]
+	} else {
+		campaigns = slices.DeleteFunc(campaigns, func(s Summary) bool { return s.ended().Before(since) })
+	}
+	if len(campaigns) == 0 {
+		return nil, fmt.Errorf("report: no campaign of %s ended in that time", history.Printable(state))
+	}
+	r := &Report{Runs: len(campaigns), From: campaigns[0].Began, To: campaigns[0].ended()}
+	for i := range campaigns {
+		r.add(&campaigns[i])
+	}
+	metas, err := store.List() // what cannot be read does not hide the others
+	if err != nil {
+		r.Warnings = append(r.Warnings, "not all findings can be read: "+history.Printable(oneLine(err.Error())))
+	}
+	r.sort(store, metas)
+	r.finish(campaigns)
+	return r, nil
+}
+
+// ended is when a campaign was over.
+func (s *Summary) ended() time.Time {
+	return s.Began.Add(time.Duration(s.Seconds * float64(time.Second)))
+}
+
+// campaignsOf are the campaigns that a state directory has on record, oldest first. A last line that was cut off is no campaign.
+func campaignsOf(state string) (all []Summary, err error) {
+	f, err := os.Open(filepath.Join(state, campaignsFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read campaigns: %w", err)
+	}
+	defer f.Close()
+	in := bufio.NewScanner(f)
+	in.Buffer(nil, maxCampaign)
+	for n := 1; in.Scan(); n++ {
+		var s Summary
+		if json.Unmarshal(in.Bytes(), &s) == nil && !s.Began.IsZero() {
+			all = append(all, s)
+		}
+	}
+	if err := in.Err(); err != nil {
+		return nil, fmt.Errorf("read campaigns of %s: %w", history.Printable(state), err)
+	}
+	return all, nil
+}
+
+func (r *Report) add(s *Summary) {
+	if s.Began.Before(r.From) {
+		r.From = s.Began
+	}
+	if end := s.ended(); end.After(r.To) {
+		r.To = end
+	}
+	for _, c := range s.PerTarget {
+		name := history.Printable(c.Target)
+		i := slices.IndexFunc(r.Targets, func(t ReportTarget) bool { return t.Target == name })
+		if i < 0 {
+			i = len(r.Targets)
+			r.Targets = append(r.Targets, ReportTarget{Target: name, rules: map[string]bool{}})
+		}
+		t := &r.Targets[i]
+		t.Seconds += s.Seconds
+		t.Programs += c.Programs
+		t.Operations += c.Operations
+		t.Runs += c.Runs
+		t.Unknown += c.Unknown
+		t.Boots += c.Boots
+		t.Restores += c.Restores
+		t.Lost += c.Lost
+		for rule, n := range c.Rules {
+			if n > 0 {
+				t.rules[rule] = true
+			}
+		}
+		t.Rules = len(t.rules)
+	}
+}
+
+// sort groups findings by what became of them in the time of the report.
+func (r *Report) sort(store *crashers.Reader, metas []crashers.Meta) {
+	groups := []ReportGroup{{Title: "New"}, {Title: "Back, although closed"}, {Title: "Still there"}, {Title: "Not seen this time"}}
+	for _, m := range metas {
+		_, err := os.Stat(filepath.Join(store.Dir(m.ID), closedFile))
+		closed, seen := err == nil, !m.LastSeen.Before(r.From)
+		g := -1
+		switch {
+		case closed && seen:
+			g = 1
+		case closed:
+		case !m.FirstSeen.Before(r.From):
+			g = 0
+		case seen:
+			g = 2
+		default:
+			g = 3
+		}
+		if g >= 0 {
+			groups[g].Findings = append(groups[g].Findings, Listed{m, store.Dir(m.ID)})
+		}
+	}
+	r.Groups = groups
+}
+
+func (r *Report) finish(campaigns []Summary) {
+	fresh, back := r.Groups[0].Findings, r.Groups[1].Findings
+	unknownBugs := 0
+	for _, f := range fresh {
+		if f.KnownBug == 0 {
+			unknownBugs++
+		}
+	}
+	switch {
+	case len(back) > 0:
+		r.Headline = fmt.Sprintf("%s back, %d new", plural(len(back), "closed finding"), len(fresh))
+	case len(fresh) > 0:
+		r.Headline = fmt.Sprintf("%s, %d of them no bug of the list", plural(len(fresh), "new finding"), unknownBugs)
+	default:
+		r.Headline = "nothing new"
+	}
+	var names []string
+	var runs, operations, unknown, lost uint64
+	for _, t := range r.Targets {
+		names = append(names, t.Target)
+		runs, operations, unknown, lost = runs+t.Runs, operations+t.Operations, unknown+t.Unknown, lost+t.Lost
+	}
+	r.Tried = fmt.Sprintf("%d runs with %d system calls on %s. A run that shows nothing says that this schedule, on this machine, showed nothing.", runs, operations, strings.Join(names, ", "))
+	r.Health = append(r.Health, fmt.Sprintf("%s of the runs could not be judged; they count for nothing", share(unknown, runs)))
+	r.Health = append(r.Health, fmt.Sprintf("machines were lost %d times in a way that says nothing about their kernels", lost))
+	skipped, interrupted := 0, map[string]int{}
+	for i := range campaigns {
+		s := &campaigns[i]
+		skipped += s.Skipped
+		if s.Interrupted != "" {
+			interrupted[history.Printable(s.Interrupted)]++
+		}
+		switch {
+		case s.Canary == nil:
+			r.Health = append(r.Health, "a campaign had no canary")
+		case s.Canary.Missed():
+			r.Warnings = append(r.Warnings, history.Printable(s.Canary.String()))
+		default:
+			r.Health = append(r.Health, history.Printable(s.Canary.String()))
+		}
+	}
+	if skipped > 0 {
+		r.Health = append(r.Health, fmt.Sprintf("%d scenarios or targets were skipped", skipped))
+	}
+	for _, signal := range slices.Sorted(maps.Keys(interrupted)) {
+		r.Health = append(r.Health, fmt.Sprintf("%s ended %s early", signal, plural(interrupted[signal], "campaign")))
+	}
+	if runs == 0 {
+		r.Warnings = append(r.Warnings, "nothing ran")
+	}
+}
+
+// Text writes the report for people.
+func (r *Report) Text(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n%s\n", r.Headline, r.Span())
+	for _, s := range r.Warnings {
+		fmt.Fprintf(&b, "\n!! %s\n", s)
+	}
+	for _, g := range r.Groups {
+		if len(g.Findings) == 0 {
+			continue
+		}
+		fmt.Fprintf(&b, "\n%s:\n", g.Title)
+		for _, f := range g.Findings {
+			title := f.Title
+			if f.KnownBug != 0 {
+				title += fmt.Sprintf(" (known bug, row %d)", f.KnownBug)
+			}
+			fmt.Fprintf(&b, "  %s  %s\n                on %s, %s: %s, %d operations; seen %d times\n", f.ID, title, f.Target, f.Kernel, f.Rate(), f.Ops, f.Count)
+		}
+	}
+	fmt.Fprintf(&b, "\nWhat was tried:\n  %s\n", r.Tried)
+	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "target\ttime\tscenarios\toperations\truns\tunknown\tboots\tlost\trules\t")
+	for _, c := range r.Targets {
+		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%d\t%s\t%d+%d\t%d\t%d\t\n", c.Target, clock(c.Seconds), c.Programs, c.Operations, c.Runs, share(c.Unknown, c.Runs), c.Boots, c.Restores, c.Lost, c.Rules)
+	}
+	t.Flush() //nolint:errcheck // memory takes everything
+	b.WriteString("\nIs the harness well?\n")
+	for _, s := range r.Health {
+		fmt.Fprintf(&b, "  - %s\n", s)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// HTML writes the report as a page of its own.
+func (r *Report) HTML(w io.Writer) error { return page(w, "report.html", r) }
