@@ -172,7 +172,7 @@ var switchTable = [NumSwitches]SwitchInfo{
 	SwNoSetSyscallInfo: {Name: "no-set-syscall-info", Before: Release{6, 16}, GVisor: true, Rules: []Rule{111},
 		Doc: "SET_SYSCALL_INFO is unknown: EIO", Source: "commit 26bb32768fe6, 6.16; gVisor: Task.Ptrace"},
 	SwExitSignalChecked: {Name: "exit-signal-checked", Since: Release{7, 1}, Probe: "clone-any-exit-signal", Rules: []Rule{84},
-		Doc: "clone with an exit signal that is no signal gives EINVAL", Source: "commit 09e7827e7857, 7.1, and in stable releases of older ones: kernel_clone; seen on 7.2"},
+		Doc: "clone with an exit signal that is no signal gives EINVAL", Source: "commit 09e7827e7857, 7.1: kernel_clone; seen on 7.2, not on 6.18.44 and 6.12.117, although it was queued for stable releases"},
 	SwSetoptionsPartial: {Name: "setoptions-partial", Utrace: true, Rules: []Rule{20},
 		Doc: "SETOPTIONS applies the known bits, and then fails for the unknown ones", Source: "section 5.2 of the specification"},
 	SwTraceeHidden: {Name: "tracee-hidden", Utrace: true, Rules: []Rule{92},
