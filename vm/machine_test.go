@@ -5,6 +5,7 @@ import (
 	"debug/elf"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -37,7 +38,8 @@ func TestMachines(t *testing.T) {
 		{runtime.GOARCH, []string{"go", "test", "-c", "-o", program, "."}},
 		{"arm64", []string{"go", "test", "-c", "-o", filepath.Join(dir, "stressd-arm64"), "."}},
 		{"riscv64", []string{"go", "test", "-c", "-o", filepath.Join(dir, "stressd-riscv64"), "."}},
-		{runtime.GOARCH, []string{program, "-test.run=^TestStatic", "-test.v"}},
+		{"ppc64le", []string{"go", "test", "-c", "-o", filepath.Join(dir, "stressd-ppc64le"), "."}},
+		{runtime.GOARCH, []string{program, "-test.run=^TestStatic", "-test.v", fmt.Sprintf("-test.short=%v", testing.Short())}},
 	} {
 		cmd := exec.Command(c.command[0], c.command[1:]...)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOARCH="+c.goarch, staticEnv+"=1")
@@ -70,8 +72,12 @@ func TestStaticOther(t *testing.T) {
 	for goarch, seeds := range map[string][]string{
 		"arm64":   {"attach-detach", "singlestep", "sysemu-argument"},
 		"riscv64": {"attach-detach", "no-singlestep-riscv64", "registers-riscv64"},
+		"ppc64le": {"attach-detach", "registers-ppc64le", "poke-sign-ppc64le"},
 	} {
 		t.Run(goarch, func(t *testing.T) {
+			if goarch == "ppc64le" && testing.Short() {
+				t.Skip("its firmware takes long to start")
+			}
 			needMachine(t, goarch, "qemu:"+goarch)
 			tg, err := Open(t.Context(), "qemu:"+goarch, Options{})
 			if err != nil {
