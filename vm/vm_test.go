@@ -103,7 +103,7 @@ func as(t *testing.T, role string) *Target {
 	return tg
 }
 
-func seed(t *testing.T, name string) *engine.Program {
+func seed(t testing.TB, name string) *engine.Program {
 	t.Helper()
 	p, err := corpus.Lower(corpustest.Seed(t, name))
 	if err != nil {

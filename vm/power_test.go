@@ -1,0 +1,74 @@
+package vm
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"tracehammer/stress"
+	"tracehammer/stress/history"
+)
+
+// umlKernels names a directory with kernels that BuildUML made: linux is the unmodified one.
+const umlKernels = "TRACEHAMMER_UML_KERNELS"
+
+// BenchmarkPowerOn is the time from power-on to the first result of a scenario, of every machine that can be booted here. Compare
+// them in one run: the installed User Mode Linux is the baseline.
+func BenchmarkPowerOn(b *testing.B) {
+	if os.Getenv(staticEnv) == "" {
+		program := filepath.Join(b.TempDir(), "vm.test")
+		for _, command := range [][]string{{"go", "test", "-c", "-o", program, "."}, {program, "-test.run=^$", "-test.bench=^BenchmarkPowerOn$", "-test.benchtime=5x"}} {
+			cmd := exec.Command(command[0], command[1:]...)
+			cmd.Env = append(os.Environ(), "CGO_ENABLED=0", staticEnv+"=1")
+			out, err := cmd.CombinedOutput()
+			if err != nil {
+				b.Fatalf("%v: %v\n%s", command, err, out)
+			}
+			b.Logf("%s", out)
+		}
+		return
+	}
+	for _, name := range powered(b) {
+		b.Run(strings.ReplaceAll(name, "/", "_"), func(b *testing.B) {
+			p := seed(b, "attach-detach")
+			for range b.N {
+				tg, err := Open(b.Context(), name, Options{})
+				if err != nil {
+					b.Fatal(err)
+				}
+				tg.resume = nil // no snapshot: it is for later boots
+				err = tg.Run(b.Context(), p, stress.Plan{Seed: 1, Repeat: 1}, func(*history.History) bool { b.StopTimer(); return true })
+				if err != nil {
+					b.Fatal(err)
+				}
+				if err := tg.Close(); err != nil {
+					b.Fatal(err)
+				}
+				b.StartTimer()
+			}
+		})
+	}
+}
+
+// powered are the machines that can be booted here without fetching anything.
+func powered(b *testing.B) (names []string) {
+	b.Helper()
+	l, err := List()
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, m := range l.Machines {
+		arch, is := strings.CutPrefix(m.Target, "qemu:")
+		kernel := slices.ContainsFunc(l.Kernels, func(k Kernel) bool { return k.Arch == archNames[arch] })
+		if m.Missing == "" && (!is || kernel) {
+			names = append(names, m.Target)
+		}
+	}
+	if own := filepath.Join(os.Getenv(umlKernels), "linux"); os.Getenv(umlKernels) != "" {
+		names = append(names, "uml:"+own)
+	}
+	return names
+}
