@@ -21,6 +21,7 @@ type Target struct {
 	start func() (carrier, error)
 	// resume is start for a machine that begins with a snapshot; nil if there are none of such machines.
 	resume   func(*snapshot) (carrier, error)
+	symbols  string        // file of the kernel with its symbols; "" if none is known
 	snapshot *snapshot     // nil if there is none
 	unsaved  error         // why there will be none
 	boot     time.Duration // what the start of the machine may take, besides the agent's
@@ -151,6 +152,9 @@ func (t *Target) forget() {
 		t.snapshot = nil
 	}
 }
+
+// Symbols is the file of the machine's kernel that has its symbols, "" if none is known.
+func (t *Target) Symbols() string { return t.symbols }
 
 // Name implements stress.Target.
 func (t *Target) Name() string { return t.name }

@@ -38,6 +38,7 @@ func uml(t *Target, path string) error {
 	if err != nil {
 		return err
 	}
+	t.symbols = kernel
 	t.boot, t.hint = umlBoot, "is it a kernel built with ARCH=um, with an initial file system and /proc?"
 	t.start = func() (carrier, error) {
 		image, err := initrd(init, nil)

@@ -45,6 +45,7 @@ type cli struct {
 	File     fileCmd     `cmd:"" help:"Write findings as a mail draft, an issue, SARIF or JUnit; nothing is sent."`
 	Bugs     bugsCmd     `cmd:"" help:"List the engine's planted bugs, or measure which of them the oracles see."`
 	Rules    rulesCmd    `cmd:"" help:"List the rules of ptrace: where they are implemented, what shows them, how often runs went through them."`
+	Coverage coverageCmd `cmd:"" help:"Show how much of a kernel's code the last campaign went through, by function."`
 	Agent    agentCmd    `cmd:"" help:"Serve another stressd on standard input and output: what --target exec:COMMAND starts."`
 	Corpus   corpusCmd   `cmd:"" help:"Convert, merge, minimize and count corpora: scenarios and what fuzzers keep."`
 	VM       vmCmd       `cmd:"" name:"vm" help:"Machines: boot them, fetch kernels for them, run programs in them."`
@@ -291,6 +292,21 @@ Examples:
     stressd rules --profile linux-5.10
     stressd run --for 60s --state /tmp/state; stressd rules --from /tmp/state --missing
     stressd check --marks --target host corpus/seeds/*/*.scn`
+}
+
+type coverageCmd struct {
+	stateFlag
+	jsonFlag
+	Missing bool `help:"Also the blocks of functions that were entered which no run went through, by their distance from the function's address."`
+}
+
+func (coverageCmd) Help() string {
+	return `A kernel with KCOV says which blocks of its code actors went through: not what a task does in its exit, and nothing in scenarios whose tracers see system calls of actors that begin. Blocks are told by the kernel's file with its symbols, as vm build-uml makes it. Code that is new keeps a scenario, as new results do.
+
+Examples:
+
+    stressd run --for 2m --target uml:./linux --state /tmp/state; stressd coverage --state /tmp/state
+    stressd coverage --missing --state /tmp/state`
 }
 
 type agentCmd struct{}

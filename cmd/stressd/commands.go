@@ -412,6 +412,15 @@ func (r *rulesCmd) Run(a *app) error {
 	return campaign.Rules(campaign.RulesConfig{From: r.From, Missing: r.Missing, Profile: r.Profile}, a.reporter(r.JSON, campaign.RulesText{Out: a.out}))
 }
 
+// Run implements kong's command.
+func (c *coverageCmd) Run(a *app) error {
+	dir, err := c.dir()
+	if err != nil {
+		return err
+	}
+	return campaign.Code(dir, a.reporter(c.JSON, campaign.CodeText{Out: a.out, Missing: c.Missing}))
+}
+
 // Run implements kong's command. Standard output carries messages only: what else is printed goes to standard error.
 func (agentCmd) Run(a *app) error {
 	if isTerminal(os.Stdin) && !agent.UnderInit() {

@@ -19,11 +19,13 @@ type Arena struct {
 	mem  []byte
 	file *os.File
 	code *Code
-	next int // region that runs next
+	next int    // region that runs next
+	kcov uint64 // of the runs
 }
 
-// NewArena makes the shared memory, with init's code in it. core is the limit that init puts on core dumps.
-func NewArena(core uint64) (*Arena, error) {
+// NewArena makes the shared memory, with init's code in it. core is the limit that init puts on core dumps. With kcov
+// init has KCOV's descriptors from KcovFD on, and actors whose calls nobody sees switch it on for themselves.
+func NewArena(core uint64, kcov bool) (*Arena, error) {
 	fd, err := unix.MemfdCreate("tracehammer arena", unix.MFD_CLOEXEC|unix.MFD_NOEXEC_SEAL)
 	if errors.Is(err, unix.EINVAL) {
 		fd, err = unix.MemfdCreate("tracehammer arena", unix.MFD_CLOEXEC)
@@ -45,7 +47,10 @@ func NewArena(core uint64) (*Arena, error) {
 			a.initSlot(r, actorSlot(engine.ActorID(i)))
 		}
 	}
-	code, data := initCode(MaxRuns, core)
+	code, data := initCode(MaxRuns, core, kcov)
+	if kcov {
+		a.kcov = 1
+	}
 	if len(code) > farAt-initCodeAt || len(data)*8 > initCodeAt-initDataAt {
 		panic("actor: init's code does not fit")
 	}
@@ -149,7 +154,7 @@ func (a *Arena) Prepare(r *Run, delays []int64, hold bool, cpus []uint64) {
 	*h = run{}
 	clear(a.words(r.region, c.barriers, int(c.tables-c.barriers)/8))
 	h.ticket = 1
-	h.left, h.clone = c.left, c.flags
+	h.left, h.clone, h.kcov = c.left, c.flags, a.kcov
 	for i := range h.tids {
 		h.tids[i] = deadTid
 	}

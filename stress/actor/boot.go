@@ -21,7 +21,7 @@ const (
 // initCode is what the namespace's init executes: it makes itself small and harmless, waits at the gate, and then runs the
 // regions in turn, for ever: start actor 0, sleep until the run's end word, take the cut, kill everything, reap
 // everything. It is interpreted like the code of actors, so no architecture needs to know how a run is conducted.
-func initCode(runs int, core uint64) (code []byte, data []uint64) {
+func initCode(runs int, core uint64, kcov bool) (code []byte, data []uint64) {
 	b := builder{base: arenaBase + initCodeAt}
 	consts := constants{at: arenaBase + initDataAt}
 	nr := &sysno
@@ -52,7 +52,11 @@ func initCode(runs int, core uint64) (code []byte, data []uint64) {
 	b.land(open, b.here())
 	// Descriptors make a fork slower, and those that others leaked into the Go process are not the actors' to hold.
 	b.call(unix.SYS_CLOSE_RANGE, imm(0), imm(ImageFD-1), imm(0))
-	b.call(unix.SYS_CLOSE_RANGE, imm(GateFD), imm(1<<30), imm(0))
+	others := int64(GateFD)
+	if kcov {
+		others = KcovFD + engine.MaxActors
+	}
+	b.call(unix.SYS_CLOSE_RANGE, imm(others), imm(1<<30), imm(0))
 	b.call(unix.SYS_CLOSE, imm(GateFD)) // before Linux 5.9 there is no close_range
 
 	first := b.here()

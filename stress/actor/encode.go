@@ -163,6 +163,12 @@ func (b *builder) futexWake(word operand) {
 	b.call(sysno[engine.CallFutexWake], word.plus(loWord), imm(futexWake), imm(1<<30))
 }
 
+// include/uapi/linux/kcov.h: _IO('c', 100), as architectures with the generic ioctl numbers have it.
+const (
+	kcovEnable  = 0x6364
+	kcovTracePC = 0
+)
+
 const (
 	futexWait = 0
 	futexWake = 1
@@ -183,6 +189,11 @@ func (b *builder) actor(a engine.ActorID) error {
 		stay := b.branch(runWord(cpus), -1, 0)
 		b.call(unix.SYS_SCHED_SETAFFINITY, imm(0), imm(8), runAddr(cpus))
 		b.land(stay, b.here())
+	}
+	if a == 0 || b.code.CanPin { // KCOV is a task's own: it does not come with fork, but stays over exec
+		off := b.branch(runWord(unsafe.Offsetof(run{}.kcov)), -1, 0)
+		b.call(unix.SYS_IOCTL, imm(KcovFD+int64(a)), imm(kcovEnable), imm(kcovTracePC))
+		b.land(off, b.here())
 	}
 	code := p.Actors[a].Code
 	for n := range code {

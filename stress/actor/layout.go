@@ -66,6 +66,7 @@ const (
 	ArenaFD  = 4
 	SetuidFD = 5 // the image again as a set-user-id file; ImageFD where that cannot be made
 	GateFD   = 6 // init only
+	KcovFD   = 7 // and those after it, one for each actor, where the kernel's coverage is wanted
 )
 
 // deadTid is what a reference to an actor never created evaluates to: above any pid_max, so no task has it.
@@ -213,6 +214,7 @@ type run struct {
 	ended   uint64
 	drained uint64
 	tids    [engine.MaxActors]int64
+	kcov    uint64                   // actors switch the kernel's coverage on at their start
 	cpus    [engine.MaxActors]uint64 // set of CPUs that each actor takes to at its start; 0: those of its creator
 }
 

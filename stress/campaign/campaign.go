@@ -68,13 +68,14 @@ type campaign struct {
 
 // team is the workers of one target.
 type team struct {
-	name   string
-	index  uint64
-	seeds  []seedScenario
-	stored []seedScenario // what earlier campaigns kept
-	count  *Count         // guarded by board.mu
-	where  stress.Machine // that the target was on when it was probed
-	ready  stress.Target  // for the first worker, which closes it; nil for one that it opens
+	name    string
+	index   uint64
+	seeds   []seedScenario
+	stored  []seedScenario // what earlier campaigns kept
+	count   *Count         // guarded by board.mu
+	symbols string         // file of the kernel with its symbols; "" if none is known
+	where   stress.Machine // that the target was on when it was probed
+	ready   stress.Target  // for the first worker, which closes it; nil for one that it opens
 }
 
 // open opens the target for worker n.
@@ -153,6 +154,7 @@ func Run(ctx context.Context, cfg Config) (Summary, error) {
 		Workers: cfg.Workers, Seconds: cfg.For.Seconds(), State: cfg.State})
 	err = c.race(ctx)
 	sum := c.board.summary()
+	c.code(&sum)
 	sum.Targets, sum.Seed = cfg.Targets, cfg.Seed
 	var i Interrupted
 	if errors.As(context.Cause(ctx), &i) {
@@ -174,9 +176,11 @@ func (c *campaign) assemble(ctx context.Context) error {
 		t, err := c.Open(ctx, name)
 		var m stress.Machine
 		var ready stress.Target
+		var symbols string
 		if err == nil {
 			m = machineOf(t)
-			if _, is := t.(*vm.Target); is {
+			if v, is := t.(*vm.Target); is {
+				symbols = v.Symbols()
 				ready = t // it took long to boot, and depends on no thread: the first worker has it
 			} else {
 				err = t.Close()
@@ -190,7 +194,7 @@ func (c *campaign) assemble(ctx context.Context) error {
 			c.skip(Skip{Target: name, Reason: err.Error()})
 			continue
 		}
-		tm := &team{name: name, index: uint64(n), count: c.board.team(name), where: m, ready: ready}
+		tm := &team{name: name, index: uint64(n), count: c.board.team(name), where: m, symbols: symbols, ready: ready}
 		c.probed = append(c.probed, tm)
 		for _, s := range c.Scenarios {
 			if s.EngineOnly() && !c.Named && !stress.Simulated(name) {

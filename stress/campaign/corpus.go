@@ -188,7 +188,11 @@ func counted(s *coverage.Set) map[string]int {
 
 // coveredText writes counts as people read them.
 func coveredText(n map[string]int) string {
-	return fmt.Sprintf("%d rules, %d pairs of rules of two actors, %d results, %d sequences of two", n["rule"], n["pair"], n["result"], n["sequence"])
+	s := fmt.Sprintf("%d rules, %d pairs of rules of two actors, %d results, %d sequences of two", n["rule"], n["pair"], n["result"], n["sequence"])
+	if n["block"] > 0 {
+		s += fmt.Sprintf(", %d blocks of the kernel's code", n["block"])
+	}
+	return s
 }
 
 // CorpusText shows what is done with a corpus to people.

@@ -164,11 +164,13 @@ type Count struct {
 	Rules rules.Counts `json:"rules,omitempty"` // how often the executions that explain the runs went through each rule; in the summary only
 	// Coverage is how many different rules, pairs of rules, results and sequences of two results the runs showed; in the summary only.
 	Coverage map[string]int `json:"coverage,omitempty"`
-	Kept     int            `json:"kept,omitempty"`     // variations that showed something new
-	Lost     uint64         `json:"lost,omitempty"`     // times that the machine went away, and that was no finding
-	Boots    int            `json:"boots,omitempty"`    // machines that were booted, those of the minimiser included
-	Restores int            `json:"restores,omitempty"` // machines that began with the snapshot of one
-	Findings int            `json:"findings"`           // that the target was the first to show
+	// Code is what runs went through of the kernel's code, where it says so; in the summary only.
+	Code     *KernelCode `json:"code,omitempty"`
+	Kept     int         `json:"kept,omitempty"`     // variations that showed something new
+	Lost     uint64      `json:"lost,omitempty"`     // times that the machine went away, and that was no finding
+	Boots    int         `json:"boots,omitempty"`    // machines that were booted, those of the minimiser included
+	Restores int         `json:"restores,omitempty"` // machines that began with the snapshot of one
+	Findings int         `json:"findings"`           // that the target was the first to show
 	marks    engine.Marks
 	covered  *coverage.Set
 }

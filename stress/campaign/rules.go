@@ -109,6 +109,24 @@ func Rules(cfg RulesConfig, out Reporter) error {
 
 // lastCounts reads what the last campaign of a state directory counted, by target.
 func lastCounts(state string) (map[string]rules.Counts, error) {
+	last, err := lastCampaign(state)
+	if err != nil {
+		return nil, err
+	}
+	counts := map[string]rules.Counts{}
+	for _, c := range last {
+		if c.Rules != nil {
+			counts[c.Target] = c.Rules
+		}
+	}
+	if len(counts) == 0 {
+		return nil, errors.New("the last campaign of " + state + " counted no rules: it made no run that the engine explains")
+	}
+	return counts, nil
+}
+
+// lastCampaign reads what the last campaign of a state directory counted.
+func lastCampaign(state string) ([]Count, error) {
 	f, err := os.Open(filepath.Join(state, campaignsFile))
 	if err != nil {
 		return nil, fmt.Errorf("read campaigns: %w", err)
@@ -129,16 +147,7 @@ func lastCounts(state string) (map[string]rules.Counts, error) {
 	if err := json.Unmarshal(last, &sum); err != nil {
 		return nil, fmt.Errorf("read the last campaign of %s: %w", f.Name(), err)
 	}
-	counts := map[string]rules.Counts{}
-	for _, c := range sum.PerTarget {
-		if c.Rules != nil {
-			counts[c.Target] = c.Rules
-		}
-	}
-	if len(counts) == 0 {
-		return nil, errors.New("the last campaign of " + state + " counted no rules: it made no run that the engine explains")
-	}
-	return counts, nil
+	return sum.PerTarget, nil
 }
 
 // RulesText shows rules to people.

@@ -170,6 +170,9 @@ func summaryText(s Summary) string {
 		if n := c.Coverage; n != nil {
 			fmt.Fprintf(&b, "%s: covered %s; kept %d variations that were the first to show something\n", c.Target, coveredText(n), c.Kept)
 		}
+		if c.Code != nil {
+			fmt.Fprintf(&b, "%s: went through %v (stressd coverage lists them)\n", c.Target, c.Code)
+		}
 	}
 	if s.Skipped > 0 {
 		fmt.Fprintf(&b, "skipped: %d (see above)\n", s.Skipped)

@@ -135,6 +135,7 @@ func (w *worker) turn(ctx context.Context, it *item) error {
 		it.verdicts.count(&v.Verdict)
 		if h != nil {
 			t.operations += operations(it.prog, h)
+			w.shown.AddBlocks(h)
 			if it.note(h) {
 				t.outcomes++
 				it.showed = append(it.showed[:0], h.Schedule...)

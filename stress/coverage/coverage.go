@@ -27,12 +27,14 @@ const (
 	Result
 	// Sequence: result A, and directly after it, whoever's it is, result B.
 	Sequence
+	// Block: block A of the kernel's code was gone through.
+	Block
 	// Outcome: a scenario of shape A ended with all results as in B.
 	Outcome
 	NumKinds
 )
 
-var kindNames = [NumKinds]string{"rule", "pair", "result", "sequence", "outcome"}
+var kindNames = [NumKinds]string{"rule", "pair", "result", "sequence", "block", "outcome"}
 
 func (k Kind) String() string {
 	if k < NumKinds {
@@ -61,6 +63,8 @@ func (f Feature) String() string {
 			return fmt.Sprintf("begins with %v", resultClass(f.B))
 		}
 		return fmt.Sprintf("%v, then %v", resultClass(f.A), resultClass(f.B))
+	case Block:
+		return fmt.Sprintf("code of the kernel at %#x", f.A)
 	case Outcome:
 		return fmt.Sprintf("outcome %08x of shape %08x", uint32(f.B), uint32(f.A))
 	}
@@ -218,6 +222,13 @@ func (s *Set) Observe(p *engine.Program, h *history.History) {
 		s.Add(Feature{Sequence, last, this})
 		last = this
 	})
+}
+
+// AddBlocks adds the kernel's code that is new with a run, whatever its outcome.
+func (s *Set) AddBlocks(h *history.History) {
+	for _, b := range h.Blocks {
+		s.Add(Feature{Block, b, 0})
+	}
 }
 
 // each calls f for the finished entries of all actors in the order of their tickets.

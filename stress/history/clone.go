@@ -18,6 +18,7 @@ func (h *History) Clone() *History {
 	c.Delays = slices.Clone(h.Delays)
 	c.Console = slices.Clone(h.Console)
 	c.Schedule = slices.Clone(h.Schedule)
+	c.Blocks = nil
 	if h.Hang != nil {
 		s := &Snapshot{Threads: slices.Clone(h.Hang.Threads)}
 		for i := range s.Threads {

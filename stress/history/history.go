@@ -26,6 +26,9 @@ type History struct {
 	Console []string      // new kernel log lines, where readable
 	Taint   uint64        // taint bits that appeared during the run
 	Trunc   bool          // some actor's log overflowed: entries after it are missing
+	// Blocks are the blocks of the kernel's code that actors went through for the first time since the target was opened, as KCOV
+	// names them, up to about the end of this run. They say what is new and not what the run is: a Clone has none.
+	Blocks []uint64
 	// Schedule is the decision stream that makes this run again, of targets that have one (stress/schedule).
 	Schedule []byte
 }

@@ -58,6 +58,7 @@ type jsonHeader struct {
 	Delays  []int64       `json:"delays,omitempty"`
 	Taint   uint64        `json:"taint,omitempty"`
 	Trunc   bool          `json:"trunc,omitempty"`
+	Blocks  []uint64      `json:"blocks,omitempty"`
 	// Schedule is base64: a decision stream.
 	Schedule []byte      `json:"schedule,omitempty"`
 	Hang     bool        `json:"hang,omitempty"` // a snapshot follows; it may have no threads
@@ -135,7 +136,7 @@ func writeLines(h *History, put func(line) error) error {
 	head := &jsonHeader{
 		Version: FormatVersion, Target: h.Target, Kernel: h.Kernel, Arch: h.Arch, Run: h.Run, Outcome: h.Outcome.String(),
 		Cut: h.Cut, Elapsed: h.Elapsed, Drain: h.Drain, Delays: h.Delays, Taint: h.Taint, Trunc: h.Trunc,
-		Schedule: h.Schedule, Hang: h.Hang != nil, Actors: make([]jsonActor, len(h.Actors)),
+		Blocks: h.Blocks, Schedule: h.Schedule, Hang: h.Hang != nil, Actors: make([]jsonActor, len(h.Actors)),
 	}
 	for i, a := range h.Actors {
 		head.Actors[i] = jsonActor{Tid: a.Tid, Parked: a.Parked}
@@ -303,7 +304,7 @@ func (r *Reader) next() (line, error) {
 func (r *Reader) header(j *jsonHeader) (*History, error) {
 	h := &History{
 		Target: j.Target, Kernel: j.Kernel, Arch: j.Arch, Run: j.Run, Cut: j.Cut, Elapsed: j.Elapsed, Drain: j.Drain,
-		Delays: j.Delays, Taint: j.Taint, Trunc: j.Trunc, Schedule: j.Schedule,
+		Delays: j.Delays, Taint: j.Taint, Trunc: j.Trunc, Blocks: j.Blocks, Schedule: j.Schedule,
 	}
 	switch {
 	case j.Outcome == Complete.String():

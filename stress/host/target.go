@@ -19,6 +19,7 @@ type Target struct {
 	w       *worker // nil after an error that makes the namespace unusable
 	log     *kernelLog
 	pulse   *pulse
+	kcov    *kcov // nil if there is none
 	kernel  string
 	profile engine.Profile
 	hist    history.History
@@ -35,11 +36,13 @@ func New() (*Target, error) {
 	if err := supported(); err != nil {
 		return nil, err
 	}
-	w, err := newWorker()
+	k := openKcov()
+	w, err := newWorker(k)
 	if err != nil {
+		k.close()
 		return nil, err
 	}
-	t := &Target{w: w, log: openKernelLog(), pulse: startPulse(), kernel: kernelName(), profile: Profile()}
+	t := &Target{w: w, kcov: k, log: openKernelLog(), pulse: startPulse(), kernel: kernelName(), profile: Profile()}
 	if err := t.probeTrace(); err != nil {
 		return nil, errors.Join(err, t.Close())
 	}
@@ -54,7 +57,9 @@ func (t *Target) Machine() stress.Machine { return Kernel() }
 func (t *Target) Close() error {
 	t.log.close()
 	t.pulse.close()
-	return t.retire()
+	err := t.retire()
+	t.kcov.close()
+	return err
 }
 
 // retire ends the namespace; the next Run starts another.
@@ -103,7 +108,7 @@ func (e *UnkillableError) Error() string {
 // Run implements stress.Target.
 func (t *Target) Run(ctx context.Context, p *engine.Program, plan stress.Plan, yield func(*history.History) bool) (err error) {
 	if t.w == nil {
-		if t.w, err = newWorker(); err != nil {
+		if t.w, err = newWorker(t.kcov); err != nil {
 			return err
 		}
 	}
@@ -325,5 +330,6 @@ func (w *watch) deliver(r *actor.Run, yield func(*history.History) bool) bool {
 		h.Console = w.log.lines(h.Console)
 		h.Taint = w.log.newTaint()
 	}
+	h.Blocks = w.kcov.take(h.Blocks[:0])
 	return yield(h)
 }

@@ -19,6 +19,7 @@ import (
 // A worker is one PID namespace with its init, and the memory that it shares with the actors.
 type worker struct {
 	arena *actor.Arena
+	kcov  *kcov // nil if there is none
 	init  *os.Process
 	proc  *os.File // the namespace's own /proc
 	group *cgroup
@@ -29,10 +30,10 @@ type worker struct {
 // gateTime bounds init's start: namespaces, one execve, a dozen system calls.
 const gateTime = 10 * time.Second
 
-// newWorker starts a namespace.
-func newWorker() (_ *worker, err error) {
-	w := &worker{gone: make(chan struct{})}
-	if w.arena, err = actor.NewArena(coreLimit()); err != nil {
+// newWorker starts a namespace. k may be nil.
+func newWorker(k *kcov) (_ *worker, err error) {
+	w := &worker{kcov: k, gone: make(chan struct{})}
+	if w.arena, err = actor.NewArena(coreLimit(), k != nil); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -67,6 +68,9 @@ func (w *worker) start(image *os.File) error {
 		Files: []*os.File{null, null, null, actor.ImageFD: image, actor.ArenaFD: w.arena.File(), actor.GateFD: gateRead},
 		Env:   []string{},
 		Sys:   namespaces(),
+	}
+	if w.kcov != nil {
+		attr.Files = append(attr.Files, w.kcov.files[:]...)
 	}
 	started := make(chan error)
 	go func() {
