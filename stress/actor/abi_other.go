@@ -34,7 +34,6 @@ var (
 func Missing() string { return "there is no interpreter for " + runtime.GOARCH }
 
 func interpreterText() *byte                        { return nil }
-func xstateSize() uint32                            { return 0 }
 func cloneArgs(flags, stack, tid operand) []operand { return nil }
 func pauseArgs() []operand                          { return nil }
 func sigactionWords(handler, flags uint64) []uint64 { return nil }

@@ -1,0 +1,6 @@
+//go:build !amd64
+
+package actor
+
+// xstateSize is 0: there is no NT_X86_XSTATE.
+func xstateSize() uint32 { return 0 }
