@@ -90,6 +90,7 @@ func TestStaticOther(t *testing.T) {
 			for _, name := range seeds {
 				run(t, tg, oracle.New(tg.Profile()), seed(t, name))
 			}
+			crash(t, tg, oracle.New(tg.Profile()), seed(t, "attach-detach"))
 		})
 	}
 }
@@ -137,27 +138,33 @@ func TestStaticCrash(t *testing.T) {
 	p := seed(t, "attach-detach")
 	o := oracle.New(tg.Profile())
 	for range 2 {
-		run(t, tg, o, p)
-		if tg.unsaved != nil {
-			t.Fatalf("no snapshot: %v", tg.unsaved)
-		}
-		_, err := tg.Exec(t.Context(), &Program{Argv: []string{"/proc/self/exe"}, Env: []string{roleEnv + "=panics"}, Stdout: os.Stdout, Stderr: os.Stderr})
-		var lost *LostError
-		if !errors.As(err, &lost) || !lost.Machine || !lost.Died || lost.Killed || lost.Report == nil || lost.Report.Title != "panic: sysrq triggered crash" {
-			t.Fatalf("a kernel that panicked: %v\n%+v", err, lost)
-		}
-		began := time.Now()
-		run(t, tg, o, p)
-		t.Logf("back after %v", time.Since(began))
-		if tg.snapshot == nil {
-			t.Error("it was booted, not restored")
-		}
+		crash(t, tg, o, p)
 	}
 	tg.link.cmd.Process.Kill() //nolint:errcheck // the loss shows it
 	err = tg.Run(t.Context(), p, stress.Plan{Repeat: 1}, func(*history.History) bool { return true })
 	var lost *LostError
 	if !errors.As(err, &lost) || !lost.Killed || lost.Died || lost.Report != nil {
 		t.Errorf("a machine that was killed: %v\n%+v", err, lost)
+	}
+}
+
+// crash has the kernel of a machine panic between runs.
+func crash(t *testing.T, tg *Target, o *oracle.Oracle, p *engine.Program) {
+	t.Helper()
+	run(t, tg, o, p)
+	if tg.unsaved != nil {
+		t.Fatalf("no snapshot: %v", tg.unsaved)
+	}
+	_, err := tg.Exec(t.Context(), &Program{Argv: []string{"/proc/self/exe"}, Env: []string{roleEnv + "=panics"}, Stdout: os.Stdout, Stderr: os.Stderr})
+	var lost *LostError
+	if !errors.As(err, &lost) || !lost.Machine || !lost.Died || lost.Killed || lost.Report == nil || lost.Report.Title != "panic: sysrq triggered crash" {
+		t.Fatalf("a kernel that panicked: %v\n%+v", err, lost)
+	}
+	began := time.Now()
+	run(t, tg, o, p)
+	t.Logf("back after %v", time.Since(began))
+	if (tg.snapshot == nil) != (tg.resume == nil) {
+		t.Error("it was booted where it should have been restored, or restored where it should have been booted")
 	}
 }
 

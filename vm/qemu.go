@@ -88,7 +88,9 @@ func qemu(ctx context.Context, t *Target, arg string, say func(string)) error {
 		}
 	}
 	t.start = func() (carrier, error) { return machine(program, init, a, accel, cpu, k, files, nil) }
-	t.resume = func(s *snapshot) (carrier, error) { return machine(program, init, a, accel, cpu, k, files, s) }
+	if !a.reboots {
+		t.resume = func(s *snapshot) (carrier, error) { return machine(program, init, a, accel, cpu, k, files, s) }
+	}
 	return nil
 }
 
