@@ -4,7 +4,7 @@
 // The interpreter as in interpreter_amd64.s, whose comments say what each part is for.
 //
 // R8 is the instruction, R9 the slot. R10 to R13 (R13 is called g here) are the scratch registers of scenarios and not touched here:
-// so no instruction may need R10 or R11, which the assembler takes where one is not enough (TestScratchRegisters). R0 to R7 and
+// so no instruction may need R10 or R11, which the assembler takes where one is not enough (registers-exec-s390x.scn sees it). R0 to R7 and
 // R14 are free between instructions; R0 is no base of an address. R15 points into the slot's own stack, which only signal frames use.
 //
 // Loads and stores are ordered as on amd64 (z/Architecture Principles of Operation, "Storage-Operand Consistency"), and LAAG is one
