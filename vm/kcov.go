@@ -55,31 +55,43 @@ func instrumented(r io.ReaderAt) ([]Function, error) {
 	record := symbols[i].Value
 	symbols = slices.DeleteFunc(symbols, func(s elf.Symbol) bool { return elf.ST_TYPE(s.Info) != elf.STT_FUNC || s.Size == 0 })
 	slices.SortFunc(symbols, func(a, b elf.Symbol) int { return cmp.Compare(a.Value, b.Value) })
+	symbols = slices.CompactFunc(symbols, func(a, b elf.Symbol) bool { return a.Value == b.Value }) // other names of one function
+	texts := map[elf.SectionIndex][]byte{}
 	byName := map[string]*Function{}
-	for _, s := range f.Sections {
-		if s.Flags&elf.SHF_EXECINSTR == 0 || s.Type != elf.SHT_PROGBITS {
+	for _, s := range symbols {
+		if int(s.Section) >= len(f.Sections) {
 			continue
 		}
-		text, err := s.Data()
-		if err != nil {
-			return nil, err
+		section := f.Sections[s.Section]
+		if section.Type != elf.SHT_PROGBITS || section.Flags&elf.SHF_EXECINSTR == 0 {
+			continue
 		}
-		for _, at := range callsOf(text, s.Addr, record) {
-			n, _ := slices.BinarySearchFunc(symbols, at, func(s elf.Symbol, at uint64) int { return cmp.Compare(s.Value, at) })
-			if n == 0 || at > symbols[n-1].Value+symbols[n-1].Size {
-				continue
+		if texts[s.Section] == nil {
+			if texts[s.Section], err = section.Data(); err != nil {
+				return nil, err
 			}
-			name, _, _ := strings.Cut(symbols[n-1].Name, ".")
-			fn := byName[name]
-			if fn == nil {
-				fn = &Function{Name: name, Addr: symbols[n-1].Value}
-				byName[name] = fn
-			}
-			if name == symbols[n-1].Name {
-				fn.Addr = symbols[n-1].Value
-			}
-			fn.Blocks = append(fn.Blocks, at)
 		}
+		from := s.Value - section.Addr
+		if from+s.Size > uint64(len(texts[s.Section])) || from+s.Size < from {
+			continue
+		}
+		blocks := callsOf(texts[s.Section][from:from+s.Size], s.Value, record)
+		if len(blocks) == 0 {
+			continue
+		}
+		name, _, _ := strings.Cut(s.Name, ".")
+		fn := byName[name]
+		if fn == nil {
+			fn = &Function{Name: name, Addr: s.Value}
+			byName[name] = fn
+		}
+		if name == s.Name {
+			fn.Addr = s.Value
+		}
+		fn.Blocks = append(fn.Blocks, blocks...)
+	}
+	if len(byName) == 0 {
+		return nil, fmt.Errorf("no function calls %s", tracePC)
 	}
 	functions := make([]Function, 0, len(byName))
 	for _, fn := range byName {
@@ -90,17 +102,37 @@ func instrumented(r io.ReaderAt) ([]Function, error) {
 	return functions, nil
 }
 
-// callsOf lists the return addresses of calls of a function in x86 code at an address. It looks at every byte: that four others are
-// by chance the distance to that function is one in 2^32.
+// callsOf lists the return addresses of calls of a function in the x86 code of another one: direct ones, and those through a register
+// that holds the address, which the large code model of User Mode Linux loads once and keeps. It looks at every byte and knows no
+// instructions but these: something else that looks like a call by chance is rare.
 func callsOf(text []byte, addr, function uint64) (returns []uint64) {
-	const call, size = 0xe8, 5
-	for i := 0; i+size <= len(text); i++ {
-		if text[i] != call {
-			continue
-		}
-		next := addr + uint64(i) + size
-		if next+uint64(int64(int32(binary.LittleEndian.Uint32(text[i+1:])))) == function {
-			returns = append(returns, next)
+	const (
+		callRel  = 0xe8 // rel32
+		callReg  = 0xff // and 0xd0 with the register
+		loadReg  = 0xb8 // with the register, behind a prefix: imm64
+		prefixW  = 0x48
+		prefixWB = 0x49 // registers 8 to 15
+		prefixB  = 0x41
+	)
+	var holds [16]bool
+	for i := range text {
+		rest := text[i:]
+		switch {
+		case rest[0] == callRel && len(rest) >= 5:
+			next := addr + uint64(i) + 5
+			if next+uint64(int64(int32(binary.LittleEndian.Uint32(rest[1:])))) == function {
+				returns = append(returns, next)
+			}
+		case (rest[0] == prefixW || rest[0] == prefixWB) && len(rest) >= 10 && rest[1]&^7 == loadReg:
+			holds[rest[1]&7|(rest[0]&1)<<3] = binary.LittleEndian.Uint64(rest[2:]) == function
+		case rest[0] == callReg && len(rest) >= 2 && rest[1]&^7 == 0xd0:
+			reg := rest[1] & 7
+			if i > 0 && text[i-1] == prefixB {
+				reg |= 8
+			}
+			if holds[reg] {
+				returns = append(returns, addr+uint64(i)+2)
+			}
 		}
 	}
 	return returns

@@ -69,6 +69,23 @@ func TestInstrumented(t *testing.T) {
 	}
 }
 
+// TestCallsThroughRegisters: of two registers that hold the address, one of which gets another one.
+func TestCallsThroughRegisters(t *testing.T) {
+	text := []byte{
+		0x48, 0xbb, 0, 0x20, 0, 0, 0, 0, 0, 0, // movabs $0x2000,%rbx
+		0xff, 0xd3, // call *%rbx
+		0x49, 0xbc, 0, 0x20, 0, 0, 0, 0, 0, 0, // movabs $0x2000,%r12
+		0x41, 0xff, 0xd4, // call *%r12
+		0x48, 0xb8, 0, 0x30, 0, 0, 0, 0, 0, 0, // movabs $0x3000,%rax
+		0xff, 0xd0, // call *%rax
+		0x48, 0xbb, 0, 0x30, 0, 0, 0, 0, 0, 0, // movabs $0x3000,%rbx
+		0xff, 0xd3, // call *%rbx
+	}
+	if got := callsOf(text, 0x1000, 0x2000); !slices.Equal(got, []uint64{0x100c, 0x1019}) {
+		t.Errorf("%#x", got)
+	}
+}
+
 // TestCallsOf: forwards, backwards, at the end of the text, and what is none.
 func TestCallsOf(t *testing.T) {
 	const addr = 0x1000

@@ -41,6 +41,7 @@ func TestUMLKernels(t *testing.T) {
 			for line := range bytes.Lines(stdout.Bytes()) {
 				var e struct {
 					Event, Title string
+					KnownBug     int
 					Scenarios    float64
 				}
 				if err := json.Unmarshal(line, &e); err != nil {
@@ -48,6 +49,9 @@ func TestUMLKernels(t *testing.T) {
 				}
 				switch e.Event {
 				case "finding":
+					if e.KnownBug != 0 {
+						continue // every 6.1 has it
+					}
 					found = append(found, e.Title)
 				case "summary":
 					runs = e.Scenarios
@@ -60,7 +64,7 @@ func TestUMLKernels(t *testing.T) {
 			case patched && len(found) == 0:
 				t.Errorf("%s is not found", bug)
 			case !patched && len(found) > 0:
-				t.Errorf("findings on a kernel that has no known bug that is not marked")
+				t.Errorf("findings that no known bug explains, on a kernel that has no other")
 			}
 		})
 	}
