@@ -22,21 +22,21 @@ type Function struct {
 const tracePC = "__sanitizer_cov_trace_pc"
 
 // Instrumented finds the blocks in a kernel's ELF file, by function. Parts of a function that the compiler put elsewhere count as
-// its own.
-func Instrumented(path string) ([]Function, error) {
+// its own. Blocks that KCOV has reported (seen, ascending) are some, also where their calls are of a kind that is not recognised.
+func Instrumented(path string, seen []uint64) ([]Function, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("find instrumented code: %w", err)
 	}
 	defer file.Close()
-	functions, err := instrumented(file)
+	functions, err := instrumented(file, seen)
 	if err != nil {
 		return nil, fmt.Errorf("find instrumented code in %s: %w", path, err)
 	}
 	return functions, nil
 }
 
-func instrumented(r io.ReaderAt) ([]Function, error) {
+func instrumented(r io.ReaderAt, seen []uint64) ([]Function, error) {
 	f, err := elf.NewFile(r)
 	if err != nil {
 		return nil, err
@@ -76,7 +76,9 @@ func instrumented(r io.ReaderAt) ([]Function, error) {
 			continue
 		}
 		blocks := callsOf(texts[s.Section][from:from+s.Size], s.Value, record)
-		if len(blocks) == 0 {
+		lo, _ := slices.BinarySearch(seen, s.Value)
+		hi, _ := slices.BinarySearch(seen, s.Value+s.Size+1) // a call may be the last instruction
+		if blocks = append(blocks, seen[lo:max(lo, hi)]...); len(blocks) == 0 {
 			continue
 		}
 		name, _, _ := strings.Cut(s.Name, ".")
@@ -96,6 +98,7 @@ func instrumented(r io.ReaderAt) ([]Function, error) {
 	functions := make([]Function, 0, len(byName))
 	for _, fn := range byName {
 		slices.Sort(fn.Blocks)
+		fn.Blocks = slices.Compact(fn.Blocks)
 		functions = append(functions, *fn)
 	}
 	slices.SortFunc(functions, func(a, b Function) int { return cmp.Or(strings.Compare(a.Name, b.Name), cmp.Compare(a.Addr, b.Addr)) })
@@ -103,7 +106,7 @@ func instrumented(r io.ReaderAt) ([]Function, error) {
 }
 
 // callsOf lists the return addresses of calls of a function in the x86 code of another one: direct ones, and those through a register
-// that holds the address, which the large code model of User Mode Linux loads once and keeps. It looks at every byte and knows no
+// that holds the address, which the large code model of User Mode Linux loads once, keeps, and copies. It looks at every byte and knows no
 // instructions but these: something else that looks like a call by chance is rare.
 func callsOf(text []byte, addr, function uint64) (returns []uint64) {
 	const (
@@ -113,6 +116,8 @@ func callsOf(text []byte, addr, function uint64) (returns []uint64) {
 		prefixW  = 0x48
 		prefixWB = 0x49 // registers 8 to 15
 		prefixB  = 0x41
+		store    = 0x89 // behind a prefix, of a register into one
+		load     = 0x8b
 	)
 	var holds [16]bool
 	for i := range text {
@@ -125,6 +130,13 @@ func callsOf(text []byte, addr, function uint64) (returns []uint64) {
 			}
 		case (rest[0] == prefixW || rest[0] == prefixWB) && len(rest) >= 10 && rest[1]&^7 == loadReg:
 			holds[rest[1]&7|(rest[0]&1)<<3] = binary.LittleEndian.Uint64(rest[2:]) == function
+		case rest[0]&^7 == prefixW && len(rest) >= 3 && (rest[1] == store || rest[1] == load) && rest[2]&0xc0 == 0xc0:
+			reg, rm := rest[2]>>3&7|(rest[0]&4)<<1, rest[2]&7|(rest[0]&1)<<3
+			if rest[1] == store {
+				holds[rm] = holds[reg]
+			} else {
+				holds[reg] = holds[rm]
+			}
 		case rest[0] == callReg && len(rest) >= 2 && rest[1]&^7 == 0xd0:
 			reg := rest[1] & 7
 			if i > 0 && text[i-1] == prefixB {

@@ -39,7 +39,7 @@ func TestInstrumented(t *testing.T) {
 	if out, err := c.CombinedOutput(); err != nil {
 		t.Skipf("SKIPPED, not passed: gcc: %v\n%s", err, out)
 	}
-	functions, err := Instrumented(program)
+	functions, err := Instrumented(program, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func TestInstrumented(t *testing.T) {
 			t.Errorf("%s is no block of main: %#x, %v", l, byName["main"].Blocks, err)
 		}
 	}
-	if _, err := Instrumented("/bin/true"); err == nil {
+	if _, err := Instrumented("/bin/true", nil); err == nil {
 		t.Error("a program without KCOV has blocks")
 	}
 }
@@ -78,10 +78,14 @@ func TestCallsThroughRegisters(t *testing.T) {
 		0x41, 0xff, 0xd4, // call *%r12
 		0x48, 0xb8, 0, 0x30, 0, 0, 0, 0, 0, 0, // movabs $0x3000,%rax
 		0xff, 0xd0, // call *%rax
+		0x4c, 0x89, 0xe5, // mov %r12,%rbp
+		0xff, 0xd5, // call *%rbp
 		0x48, 0xbb, 0, 0x30, 0, 0, 0, 0, 0, 0, // movabs $0x3000,%rbx
 		0xff, 0xd3, // call *%rbx
+		0x4c, 0x8b, 0xe3, // mov %rbx,%r12
+		0x41, 0xff, 0xd4, // call *%r12
 	}
-	if got := callsOf(text, 0x1000, 0x2000); !slices.Equal(got, []uint64{0x100c, 0x1019}) {
+	if got := callsOf(text, 0x1000, 0x2000); !slices.Equal(got, []uint64{0x100c, 0x1019, 0x102a}) {
 		t.Errorf("%#x", got)
 	}
 }

@@ -20,10 +20,10 @@ type KernelCode struct {
 
 // FunctionCode is that of one function.
 type FunctionCode struct {
-	Name    string   `json:"name"`
-	Covered int      `json:"covered"`
-	Of      int      `json:"of"`
-	Missing []uint64 `json:"missing,omitempty"` // blocks, by their distance from the function's address
+	Name    string  `json:"name"`
+	Covered int     `json:"covered"`
+	Of      int     `json:"of"`
+	Missing []int64 `json:"missing,omitempty"` // blocks, by their distance from the function's address, negative in parts that lie before it
 }
 
 // codeOf says which of the blocks of functions are in a set.
@@ -35,7 +35,7 @@ func codeOf(functions []vm.Function, covered *coverage.Set) *KernelCode {
 			if covered.Has(coverage.Feature{Kind: coverage.Block, A: b}) {
 				fc.Covered++
 			} else {
-				fc.Missing = append(fc.Missing, b-f.Addr)
+				fc.Missing = append(fc.Missing, int64(b-f.Addr))
 			}
 		}
 		c.Covered, c.Of = c.Covered+fc.Covered, c.Of+fc.Of
@@ -52,11 +52,21 @@ func (c *campaign) code(sum *Summary) {
 			if tm.name != n.Target || tm.symbols == "" || n.Coverage[coverage.Block.String()] == 0 {
 				continue
 			}
-			if functions, err := vm.Instrumented(tm.symbols); err == nil {
+			if functions, err := vm.Instrumented(tm.symbols, blocksOf(n.covered)); err == nil {
 				n.Code = codeOf(functions, n.covered)
 			}
 		}
 	}
+}
+
+// blocksOf lists the blocks in a set, ascending.
+func blocksOf(covered *coverage.Set) (blocks []uint64) {
+	for _, f := range covered.All() {
+		if f.Kind == coverage.Block {
+			blocks = append(blocks, f.A)
+		}
+	}
+	return blocks
 }
 
 // TargetCode is a target's KernelCode, as an event.
@@ -110,7 +120,7 @@ func (t CodeText) Report(e Event) error {
 		fmt.Fprintf(&b, "%3d %% %4d of %4d  %s", percent(f.Covered, f.Of), f.Covered, f.Of, f.Name)
 		if t.Missing && f.Covered > 0 {
 			for _, m := range f.Missing {
-				fmt.Fprintf(&b, " +%#x", m)
+				fmt.Fprintf(&b, " %+#x", m)
 			}
 		}
 		b.WriteByte('\n')
