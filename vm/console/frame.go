@@ -41,7 +41,7 @@ func plainName(s string) string {
 	if i := strings.IndexByte(s, '.'); i > 0 {
 		s = s[:i]
 	}
-	return s[:min(len(s), maxFunc)]
+	return cut(s)
 }
 
 func nameByte(c byte) bool {
@@ -181,3 +181,6 @@ func selector(s string) string {
 	}
 	return s
 }
+
+// cut bounds a function's name, and leaves no part of a character at its end.
+func cut(name string) string { return strings.ToValidUTF8(name[:min(len(name), maxFunc)], "") }

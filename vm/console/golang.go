@@ -58,5 +58,5 @@ func goFrame(s string) (string, bool) {
 			fn = fn[:j] + fn[j+k+1:]
 		}
 	}
-	return fn[:min(len(fn), maxFunc)], fn != ""
+	return cut(fn), fn != ""
 }
