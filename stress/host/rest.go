@@ -42,11 +42,13 @@ var waitsForPeer = []string{"de_thread", "begin_new_exec", "wait_for_vfork_done"
 
 // asleep says whether all actors of a run, and init, are asleep, stopped or dead; the key is another one when one of them was
 // awake in between. A task in any other uninterruptible sleep does not count: it may be the end of a grace period that it
-// waits for, and the kernel itself wakes it.
+// waits for, and the kernel itself wakes it. Nor does one that is on its way to sleep and has lost its CPU there: it says that it sleeps,
+// and waits nowhere (get_wchan); it may find that it need not. Kernels may hide where tasks wait, that of init then as well.
 func (p *procfs) asleep(r *actor.Run) (key uint64, ok bool) {
 	if r.Tid(0) == 0 || p.status(1).State != 'S' {
 		return 0, false
 	}
+	shown := waits(p.read(1, "wchan"))
 	h := fnv.New64a()
 	for i := range r.Program().Actors {
 		a := engine.ActorID(i)
@@ -55,12 +57,13 @@ func (p *procfs) asleep(r *actor.Run) (key uint64, ok bool) {
 		if tid == 0 {
 			continue
 		}
-		deep := false
+		deep, dead := false, false
 		for line := range bytes.Lines(p.read(tid, "status")) {
 			name, value, _ := bytes.Cut(line, []byte(":"))
 			switch string(name) {
 			case "State":
 				deep = bytes.Contains(value[:min(len(value), 2)], []byte("D"))
+				dead = bytes.ContainsAny(value[:min(len(value), 2)], "ZX")
 				if !deep && !bytes.ContainsAny(value[:min(len(value), 2)], "STtZX") {
 					return 0, false
 				}
@@ -69,12 +72,16 @@ func (p *procfs) asleep(r *actor.Run) (key uint64, ok bool) {
 				h.Write(value)
 			}
 		}
-		if deep && !slices.Contains(waitsForPeer, string(p.read(tid, "wchan"))) {
+		where := p.read(tid, "wchan")
+		if deep && !slices.Contains(waitsForPeer, string(where)) || shown && !dead && !waits(where) {
 			return 0, false
 		}
 	}
 	return h.Sum64() | 1, true
 }
+
+// waits says whether /proc/PID/wchan names a function.
+func waits(wchan []byte) bool { return len(wchan) > 0 && string(wchan) != "0" }
 
 // timed says whether a program has calls that a clock ends.
 func timed(p *engine.Program) bool {
