@@ -70,8 +70,8 @@ func plural(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// maxCampaign is the longest line of a campaign's summary that a report believes.
-const maxCampaign = 4 << 20
+// maxCampaign is the longest line of a campaign's summary that a reader believes.
+const maxCampaign = 16 << 20
 
 // MakeReport reports on the campaigns of a state directory that ended after since; the zero time stands for the last one alone.
 func MakeReport(state string, since time.Time) (*Report, error) {
@@ -80,9 +80,10 @@ func MakeReport(state string, since time.Time) (*Report, error) {
 		return nil, err
 	}
 	campaigns, err := campaignsOf(state)
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
+	campaigns = slices.DeleteFunc(campaigns, func(s Summary) bool { return s.Began.IsZero() }) // of versions that did not say when
 	if since.IsZero() {
 		campaigns = campaigns[max(len(campaigns)-1, 0):]
 	} else {
@@ -112,18 +113,15 @@ func (s *Summary) ended() time.Time {
 // campaignsOf are the campaigns that a state directory has on record, oldest first. A last line that was cut off is no campaign.
 func campaignsOf(state string) (all []Summary, err error) {
 	f, err := os.Open(filepath.Join(state, campaignsFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
 	if err != nil {
 		return nil, fmt.Errorf("read campaigns: %w", err)
 	}
 	defer f.Close()
 	in := bufio.NewScanner(f)
 	in.Buffer(nil, maxCampaign)
-	for n := 1; in.Scan(); n++ {
+	for in.Scan() {
 		var s Summary
-		if json.Unmarshal(in.Bytes(), &s) == nil && !s.Began.IsZero() {
+		if json.Unmarshal(in.Bytes(), &s) == nil {
 			all = append(all, s)
 		}
 	}

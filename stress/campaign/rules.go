@@ -1,19 +1,16 @@
 package campaign
 
 import (
-	"bufio"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"tracehammer/corpus"
 	"tracehammer/engine"
+	"tracehammer/stress/history"
 	"tracehammer/stress/rules"
 )
 
@@ -127,27 +124,14 @@ func lastCounts(state string) (map[string]rules.Counts, error) {
 
 // lastCampaign reads what the last campaign of a state directory counted.
 func lastCampaign(state string) ([]Count, error) {
-	f, err := os.Open(filepath.Join(state, campaignsFile))
+	all, err := campaignsOf(state)
 	if err != nil {
-		return nil, fmt.Errorf("read campaigns: %w", err)
+		return nil, err
 	}
-	defer f.Close()
-	var last []byte
-	lines := bufio.NewScanner(f)
-	for lines.Buffer(nil, 1<<24); lines.Scan(); {
-		last = append(last[:0], lines.Bytes()...)
+	if len(all) == 0 {
+		return nil, fmt.Errorf("read campaigns of %s: none has ended yet", history.Printable(state))
 	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("read %s: %w", f.Name(), err)
-	}
-	if len(last) == 0 {
-		return nil, fmt.Errorf("read %s: no campaign has ended yet", f.Name())
-	}
-	var sum struct{ PerTarget []Count }
-	if err := json.Unmarshal(last, &sum); err != nil {
-		return nil, fmt.Errorf("read the last campaign of %s: %w", f.Name(), err)
-	}
-	return sum.PerTarget, nil
+	return all[len(all)-1].PerTarget, nil
 }
 
 // RulesText shows rules to people.
