@@ -48,7 +48,7 @@ lint:
 test-all: test $(OTHERS) ## the slower things too: machines of all architectures, all under the race detector, tests three times in random order, fuzz-readers (100 minutes)
 	.ci/setup all
 	for a in $(ARCHS); do bin/stressd vm fetch $$a || exit; done
-	$(GO) test -count=1 ./vm
+	TRACEHAMMER_TEST_ALL=1 $(GO) test -count=1 -timeout 30m ./vm
 	$(GO) test -race -timeout 40m ./...
 	$(GO) test -count=3 -shuffle=on -timeout 40m ./...
 	$(MAKE) fuzz-readers

@@ -79,6 +79,11 @@ func TestMain(m *testing.M) {
 		wire.NewWriter(os.Stdout).Write(&wire.Result{ID: m.(*wire.Run).ID, History: []byte("}{")}) //nolint:errcheck // likewise
 		time.Sleep(time.Hour)
 	case "mute":
+	default:
+		if err := hostile(role); err != nil {
+			fmt.Fprintln(os.Stderr, role, err)
+			os.Exit(1)
+		}
 	}
 	os.Exit(0)
 }
