@@ -158,10 +158,10 @@ func (m *matrixCmd) Run(a *app) error {
 		return err
 	}
 	table, err := campaign.CompareTargets(a.ctx, cfg)
-	if err != nil {
-		return err
+	if table != nil && len(table.Targets) > 0 { // what there is of one that was interrupted
+		err = errors.Join(err, markdown.fill(table.Markdown), page.fill(table.HTML))
 	}
-	if err := errors.Join(markdown.fill(table.Markdown), page.fill(table.HTML)); err != nil {
+	if err != nil {
 		return err
 	}
 	switch {
