@@ -31,7 +31,7 @@ type Checked struct {
 	Problems []string `json:"problems,omitempty"`
 	KnownBug int      `json:"known_bug,omitempty"` // row of one that showed
 	// see, if not nil, is shown every run with what the oracle says of it; on the engine, every outcome, admitted. It says whether
-	// what the scenario expects is not expected of this run.
+	// the run is explained although the scenario does not expect it.
 	see func(*engine.Program, *history.History, *verdict, stress.Plan) (differs bool)
 }
 
@@ -184,7 +184,9 @@ func (r *runner) checkKernel(ctx context.Context, s *corpus.Scenario, p *engine.
 		differs := c.see != nil && v.Kind != oracle.Unknown && c.see(p, h, v, plan)
 		switch {
 		case v.Kind.Finding():
-			c.problem("%s: %s", v.Title, v.Explanation)
+			if !differs {
+				c.problem("%s: %s", v.Title, v.Explanation)
+			}
 			return false
 		case v.Kind == oracle.HangPredicted:
 			predicted++

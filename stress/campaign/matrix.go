@@ -201,7 +201,10 @@ func (r *runner) cell(ctx context.Context, store *crashers.Store, d *differ, s *
 			f.hist = h.Clone()
 		}
 		sights = append(sights, f)
-		return false
+		if v.row != 0 { // the model with that bug does it: the scenario is not marked with it on this kernel yet
+			c.KnownBug = v.row
+		}
+		return v.row != 0
 	}
 	if err := r.check(ctx, s, knownBugs(s, c.Target, &r.machine), &c.Checked); err != nil {
 		return c, err
@@ -212,7 +215,7 @@ func (r *runner) cell(ctx context.Context, store *crashers.Store, d *differ, s *
 	c.OK = len(c.Problems) == 0
 	c.Differs, c.Undecided = slices.Sorted(maps.Keys(d.features)), d.undecided
 	for _, f := range sights {
-		if !r.real || c.KnownBug != 0 {
+		if !r.real {
 			break
 		}
 		cr, _, err := r.put(ctx, store, f, maxMinimise)
