@@ -74,6 +74,13 @@ type feature struct {
 	drop func(p, reference engine.Profile) engine.Profile
 }
 
+// Names of features that are no switches.
+const (
+	registersOf      = "registers of "
+	featureYama      = "Yama"
+	featureNamespace = "user namespace"
+)
+
 func profileFeatures(reference, p engine.Profile) []feature {
 	var list []feature
 	for _, x := range (reference.Old ^ p.Old).List() {
@@ -83,19 +90,19 @@ func profileFeatures(reference, p engine.Profile) []feature {
 		}})
 	}
 	if reference.Arch != p.Arch {
-		list = append(list, feature{"registers of " + p.Arch.String(), func(p, r engine.Profile) engine.Profile {
+		list = append(list, feature{registersOf + p.Arch.String(), func(p, r engine.Profile) engine.Profile {
 			p.Arch = r.Arch
 			return p
 		}})
 	}
 	if reference.Yama != p.Yama {
-		list = append(list, feature{"Yama", func(p, r engine.Profile) engine.Profile {
+		list = append(list, feature{featureYama, func(p, r engine.Profile) engine.Profile {
 			p.Yama = r.Yama
 			return p
 		}})
 	}
 	if reference.UserNamespace != p.UserNamespace || reference.Users != p.Users || reference.Groups != p.Groups {
-		list = append(list, feature{"user namespace", func(p, r engine.Profile) engine.Profile {
+		list = append(list, feature{featureNamespace, func(p, r engine.Profile) engine.Profile {
 			p.UserNamespace, p.Users, p.Groups = r.UserNamespace, r.Users, r.Groups
 			return p
 		}})

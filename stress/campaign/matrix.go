@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"tracehammer/corpus"
 	"tracehammer/crashers"
@@ -253,5 +254,13 @@ func describe(name string) string {
 			return i.Doc + " (" + i.Source + ")"
 		}
 	}
-	return "see the target's profile"
+	switch arch, is := strings.CutPrefix(name, registersOf); {
+	case is:
+		return "the register sets and struct user are those of " + arch + " (R110)"
+	case name == featureYama:
+		return "the Yama security module has a say in who attaches to whom (R108)"
+	case name == featureNamespace:
+		return "the actors are root of a user namespace that is not the initial one (R105, R107)"
+	}
+	return ""
 }
