@@ -29,6 +29,12 @@ func TestMachines(t *testing.T) {
 		t.Skip("this is the other build")
 	}
 	needMachine(t, "amd64", "qemu:x86_64")
+	elsewhere(t, "-test.run=^TestStatic", "-test.v", fmt.Sprintf("-test.short=%v", testing.Short()))
+}
+
+// elsewhere runs the other build of this test, with those for other architectures beside it of which there are machines.
+func elsewhere(t testing.TB, args ...string) {
+	t.Helper()
 	dir := t.TempDir()
 	program := filepath.Join(dir, "vm.test")
 	type build struct {
@@ -41,13 +47,16 @@ func TestMachines(t *testing.T) {
 			builds = append(builds, build{goarch, []string{"go", "test", "-c", "-o", filepath.Join(dir, "stressd-"+goarch), "."}})
 		}
 	}
-	builds = append(builds, build{runtime.GOARCH, []string{program, "-test.run=^TestStatic", "-test.v", fmt.Sprintf("-test.short=%v", testing.Short())}})
-	for _, c := range builds {
+	for _, c := range append(builds, build{runtime.GOARCH, append([]string{program}, args...)}) {
 		cmd := exec.Command(c.command[0], c.command[1:]...)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOARCH="+c.goarch, staticEnv+"=1")
 		out, err := cmd.CombinedOutput()
 		if err != nil {
 			t.Fatalf("%v: %v\n%s", c.command, err, out)
+		}
+		if _, is := t.(*testing.B); is { // whose logs are cut after ten lines
+			os.Stdout.Write(out) //nolint:errcheck // it is for people
+			continue
 		}
 		t.Logf("%s", out)
 	}
@@ -62,7 +71,7 @@ func needMachine(t *testing.T, goarch, target string) {
 }
 
 // missing is what there is not that a machine needs.
-func missing(t *testing.T, goarch, target string) string {
+func missing(t testing.TB, goarch, target string) string {
 	t.Helper()
 	l, err := List()
 	if err != nil {

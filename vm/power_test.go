@@ -2,7 +2,6 @@ package vm
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -19,16 +18,7 @@ const umlKernels = "TRACEHAMMER_UML_KERNELS"
 // them in one run: the installed User Mode Linux is the baseline.
 func BenchmarkPowerOn(b *testing.B) {
 	if os.Getenv(staticEnv) == "" {
-		program := filepath.Join(b.TempDir(), "vm.test")
-		for _, command := range [][]string{{"go", "test", "-c", "-o", program, "."}, {program, "-test.run=^$", "-test.bench=^BenchmarkPowerOn$", "-test.benchtime=5x"}} {
-			cmd := exec.Command(command[0], command[1:]...)
-			cmd.Env = append(os.Environ(), "CGO_ENABLED=0", staticEnv+"=1")
-			out, err := cmd.CombinedOutput()
-			if err != nil {
-				b.Fatalf("%v: %v\n%s", command, err, out)
-			}
-			b.Logf("%s", out)
-		}
+		elsewhere(b, "-test.run=^$", "-test.bench=^BenchmarkPowerOn$", "-test.benchtime=3x")
 		return
 	}
 	for _, name := range powered(b) {
