@@ -251,7 +251,10 @@ func unpackSource(ctx context.Context, archive, dir string) error {
 	c := exec.CommandContext(ctx, "tar", "-xf", archive, "--strip-components=1")
 	c.Dir = work
 	if _, err := c.Output(); err != nil {
-		return &stress.EnvError{What: "cannot unpack " + archive, Err: commandError(err), Hint: "apt-get install tar xz-utils"}
+		if errors.Is(err, exec.ErrNotFound) {
+			return &stress.EnvError{What: "cannot unpack " + archive, Err: err, Hint: "apt-get install tar xz-utils"}
+		}
+		return fmt.Errorf("%s is no archive that can be unpacked (of .xz, apt-get install xz-utils): %w", archive, commandError(err))
 	}
 	if err := os.Rename(work, dir); err != nil && !errors.Is(err, syscall.ENOTEMPTY) { // somebody else was faster
 		return fmt.Errorf("unpack %s: %w", archive, err)

@@ -125,7 +125,7 @@ type matrixCmd struct {
 }
 
 func (matrixCmd) Help() string {
-	return `Every scenario is checked on every target as stressd check does. What a target shows and the reference kernel would not is a difference: it is explained by those behaviours of the target's profile (stressd rules --profile) without which its own kernel would not show it either. A difference that nothing explains is filed as a finding, and the exit code is 2.
+	return `Every scenario is checked on every target as stressd check does. What a target shows and the reference kernel would not is a difference: it is explained by those behaviours of the target's profile (stressd rules --profile) without which its own kernel would not show it either. One that the model with a known bug explains is that bug. What nothing explains is filed as a finding, and the exit code is 2.
 
 Examples:
 

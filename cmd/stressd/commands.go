@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -193,10 +194,19 @@ func (f *outputFile) fill(write func(io.Writer) error) error {
 	if f == nil {
 		return nil
 	}
-	if err := errors.Join(f.Truncate(0), write(f), f.Close()); err != nil {
-		return fmt.Errorf("write %s: %w", f.Name(), err)
+	defer f.Close()
+	var b bytes.Buffer // what cannot be made whole does not replace anything
+	if err := write(&b); err != nil {
+		return err
 	}
-	return nil
+	info, err := f.Stat()
+	if err == nil && info.Mode().IsRegular() {
+		err = f.Truncate(0)
+	}
+	if err == nil {
+		_, err = f.Write(b.Bytes()) // whose error names the file
+	}
+	return err
 }
 
 // Run implements kong's command.

@@ -39,6 +39,9 @@ func File(state string, ids []string, as, version string, m filing.Mail, w io.Wr
 		}
 	}
 	one := as != AsSARIF && as != AsJUnit
+	if one && len(ids) == 0 {
+		return errors.Join(bad, fmt.Errorf("file: no finding is filed in %s", history.Printable(state)))
+	}
 	if one && len(ids) != 1 {
 		return errors.Join(bad, fmt.Errorf("file: a %s is about one finding, here are %d: name it (stressd list --state %s)", as, len(ids), history.Printable(crashers.Quote(state))))
 	}
