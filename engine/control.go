@@ -119,8 +119,12 @@ func (w *World) clearStop(id TaskID) {
 // disarm ends single-stepping on behalf of engines other than ptrace's.
 func (w *World) disarm(t *task) { t.utrace.flags &^= utStep }
 
-// request records a resume request and makes the thread look at it (C4).
+// request records a resume request and makes the thread look at it (C4). With the last engine, which may detach in the callback that
+// asks, nobody is left to be told (invariant 3).
 func (w *World) request(t *task, a Action) {
+	if t.utrace.n == 0 {
+		return
+	}
 	if a < t.utrace.resume {
 		t.utrace.resume = a
 	}

@@ -385,7 +385,7 @@ func (w *World) finish(id TaskID, t *task, k passKind) bool {
 	if stop && w.stopsLate(t, k) {
 		r, stop = min(r, ActReport), false
 	}
-	if r < t.utrace.resume && t.utrace.n != 0 {
+	if r < t.utrace.resume {
 		w.request(t, r)
 	}
 	if !stop || k == passClone { // the parent stops once the child runs

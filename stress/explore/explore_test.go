@@ -177,3 +177,24 @@ p1:   utrace ATTACH p1 changer 0 SIGSEGV
 		t.Errorf("%d states, complete %v: %v", r.States, r.Complete, err)
 	}
 }
+
+// TestLastEngineDetaches: when the last engine detaches in the callback of a pass that others asked something of, nothing stays requested
+// of a thread that nobody looks at any more (invariant 3).
+func TestLastEngineDetaches(t *testing.T) {
+	p := corpustest.Program(t, `scenario last
+proc main
+proc p1 of main
+proc p2 of p1 by fork
+thread t3 of p2 by clone
+p1: ptrace TRACEME
+p1: fork p2
+p2: rt_sigqueueinfo p1 SIGUSR1
+p2: utrace ATTACH p1 detacher
+p2: utrace CONTROL p1 detacher DETACH
+p2: clone t3 THREAD|CLONE_UNTRACED
+t3: rt_sigqueueinfo main SIGUSR1
+`)
+	if r, err := Run(context.Background(), p, engine.Options{Check: true}, Options{Limit: 200_000}); err != nil || !r.Complete {
+		t.Errorf("%d states, complete %v: %v", r.States, r.Complete, err)
+	}
+}
