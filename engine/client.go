@@ -298,15 +298,28 @@ func (w *World) Listening(id TaskID) bool { return w.tasks[id].jobctl&jcListenin
 func (w *World) SetListening(id TaskID)   { w.tasks[id].jobctl |= jcListening }
 
 // TrapStopped turns a job control stop into a tracing stop of an attached task (R9): the task goes through running, and
-// the attacher waits while Trapping.
+// others can see it do so. Where stops are plain it stays as it is, and its tracer's process may wait for it from now on: the kernel of
+// that time told nobody, and a sleeping wait of another thread missed it.
 func (w *World) TrapStopped(id TaskID) {
 	t := &w.tasks[id]
+	if w.Old(SwPlainStops) {
+		if t.state == Stopped && t.is(tfReport) {
+			w.wakeParent(id, t.parent)
+		}
+		return
+	}
 	if t.state == Stopped && w.setPending(t, jcTrapStop|jcTrapping, 0) {
 		w.mark(9)
 		t.flags |= tfSigPending
 		t.state = Running
 	}
 }
+
+// InGroupStop says whether a task stands in a job control stop, which no engine has made a tracing stop.
+func (w *World) InGroupStop(id TaskID) bool { return w.tasks[id].state == Stopped }
+
+// Holds says whether an engine keeps a task stopped, or has asked for that.
+func (w *World) Holds(id TaskID, e EngineID) bool { return w.engine(id, e).flags&engineStop != 0 }
 
 // Trapping says whether the attacher of a task still has to wait.
 func (w *World) Trapping(id TaskID) bool { return w.tasks[id].jobctl&jcTrapping != 0 }

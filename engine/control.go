@@ -139,6 +139,10 @@ func (w *World) request(t *task, a Action) {
 // stopping, unless forced.
 func (w *World) release(id TaskID, forced bool) {
 	t := &w.tasks[id]
+	if forced && w.Old(SwPlainStops) {
+		w.procOf(t).flags &^= gfStopStopped // the group's stop is over, whoever else still stands in it (5.3)
+		forced = false
+	}
 	if t.state != Traced || w.wanted(id) {
 		return
 	}

@@ -380,6 +380,9 @@ func (w *World) unlink(id TaskID) {
 	t.parent = t.realParent
 	w.tasks[tracer].ptraced.remove(id)
 	t.flags &^= tfTraced | tfTracerCap
+	if w.Old(SwPlainStops) && !w.tasks[tracer].is(tfExiting) && !t.dead() {
+		w.procOf(t).flags &^= gfStopStopped // as an explicit restart does (5.3)
+	}
 	w.m.hooks.Unlinked(w, id)
 	w.mark(100)
 	trapping := t.jobctl & jcTrapping

@@ -12,7 +12,7 @@ package engine
 //     (4.1); 5.3 calls the latter "performed by the utrace stop routine (special case for ptrace)".
 //   - Resume signal. A stop is left with a number (World.SetResumeSignal) that says which signal goes on; it outlives the
 //     engine, because a tracer's death does not undo an unwaited signal stop (R101).
-//   - STOPPED to TRACED (World.TrapStopped). Attach moves a stopped thread to a trap through a gap that others can see (R9).
+//   - STOPPED to TRACED (World.TrapStopped). Attach moves a stopped thread to a trap through a gap that others can see (R9). SwPlainStops takes this back.
 //   - LISTEN (World.SetListening): a stop that requests and waits do not see (R49).
 //   - Detaching at once. ptrace's engine leaves its thread wherever that is (Hooks.Unlinked): __ptrace_unlink holds the locks
 //     without which no callback of ptrace's begins. For the same reason such a callback takes no time of its own.

@@ -61,7 +61,7 @@ func (w *World) checkTask(id TaskID, t *task) {
 	holds(t.jobctl&jcStopConsume == 0 || t.jobctl&jcStopPending != 0 || w.broken(52, id, "to be counted without a stop pending"))
 	holds(t.is(tfTraced) || p.flags&gfStopStopped == 0 || t.state != Running || t.depth > 0 ||
 		t.jobctl&jcStopPending != 0 || t.fatalPending() || w.bug(BugCloneSkipsGroupStop) || w.broken(55, id, "runs user code in a stopped group"))
-	holds(t.state != Stopped || w.groupStopping(t) || w.broken(57, id, "stopped in a group that is not"))
+	holds(t.state != Stopped || w.groupStopping(t) || w.Old(SwPlainStops) || w.broken(57, id, "stopped in a group that is not"))
 	holds(t.jobctl&jcListening == 0 || t.is(tfTraced) || t.state == Running || w.broken(45, id, "listening without a tracer"))
 	holds(t.depth > 0 || t.info == SigInfo{} || w.broken(30, id, "the siginfo of signal %d is left in user mode", t.info.Signo))
 	holds(t.jobctl&jcTrapping == 0 || t.is(tfTraced) || w.broken(77, id, "an attacher waits for a task without tracer"))
@@ -93,7 +93,8 @@ func (w *World) checkGroup(g int8) {
 	}
 	holds(n == p.stopCount || w.broken(52, p.leader, "group_stop_count %d, %d threads to be counted", p.stopCount, n))
 	holds(p.flags&gfGroupExit == 0 || p.flags&gfStopMask == 0 && p.stopCount == 0 || w.broken(52, p.leader, "stopping while exiting"))
-	holds(p.shared.mask&bit(SIGCONT) == 0 || p.shared.mask&stopSignals == 0 || w.broken(54, p.leader, "SIGCONT and a stop signal both pending"))
+	dying := p.flags&gfGroupExit != 0 && w.Old(SwKillLeavesExitEvent) // then a signal is pending, and does nothing (R22)
+	holds(p.shared.mask&bit(SIGCONT) == 0 || p.shared.mask&stopSignals == 0 || dying || w.broken(54, p.leader, "SIGCONT and a stop signal both pending"))
 	holds(p.live == alive || w.broken(69, p.leader, "%d threads live, counted %d", alive, p.live))
 	holds(p.execTask == NoTask || !w.tasks[p.execTask].dead() || w.broken(75, p.leader, "the exec'ing thread is dead"))
 }

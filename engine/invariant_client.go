@@ -66,6 +66,7 @@ func (w *World) PendingMask(id TaskID) uint64 { return w.tasks[id].pending.mask 
 func (w *World) SameTracee(o *World, id TaskID) bool {
 	a, b := &w.tasks[id], &o.tasks[id]
 	const seen = tfTraced | tfTracerCap | tfReport | tfStep | tfGstop
+	held := b.state == Traced && (a.state == Traced || a.state == Stopped && w.Old(SwPlainStops)) // by the gate, before the request (5.2)
 	return a.parent == b.parent && a.flags&seen&^tfGstop == b.flags&seen&^tfGstop && a.jobctl == b.jobctl && a.exitCode == b.exitCode && a.blocked == b.blocked &&
-		a.pending == b.pending && a.info == b.info && a.regs == b.regs && a.exitState == b.exitState && (a.state == b.state || a.state == Traced && b.state == Traced)
+		a.pending == b.pending && a.info == b.info && a.regs == b.regs && a.exitState == b.exitState && (a.state == b.state || held)
 }

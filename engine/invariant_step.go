@@ -206,7 +206,7 @@ func (w *World) checkReport(before *World, id TaskID, e *traced, o *waitWhat) {
 	switch e.code {
 	case CLD_TRAPPED:
 		holds(tracee || w.broken(51, i, "a stop is reported to task %d, which does not trace it", id))
-		holds(c.state == Traced && c.exitCode != 0 || w.broken(42, i, "a stop is reported that is over"))
+		holds((c.state == Traced || c.state == Stopped && w.Old(SwPlainStops)) && c.exitCode != 0 || w.broken(42, i, "a stop is reported that is over"))
 		holds(c.is(tfReport) || w.broken(43, i, "a stop is reported again"))
 		holds(keep == d.is(tfReport) || w.broken(43, i, "WNOWAIT is %v, the report is left: %v", keep, d.is(tfReport)))
 		holds(c.exitCode&0x7f != 0 || w.broken(43, i, "a stop with status 0"))

@@ -117,7 +117,8 @@ func (w *World) groupStop(id TaskID, t *task, f *frame, signo uint8) bool {
 			}
 		}
 	}
-	if t.is(tfTraced) {
+	plain := w.Old(SwPlainStops)
+	if t.is(tfTraced) && !plain {
 		w.mark(39)
 		w.setPending(t, jcTrapStop, 0)
 		return false
@@ -136,24 +137,50 @@ func (w *World) groupStop(id TaskID, t *task, f *frame, signo uint8) bool {
 	f.m &^= frameJctl
 	w.mark(38)
 	f.stage = stInStop
-	if w.participate(t) {
+	last := w.participate(t)
+	if plain && p.exitCode != 0 {
+		w.SetReport(id, p.exitCode) // for whoever traces the thread, or comes to
+	}
+	if last || plain && t.is(tfTraced) && t.is(tfReport) {
 		f.stage = stStopped
+	}
+	if last {
+		f.m |= frameLast
 	}
 	t.state = Stopped
 	return true
 }
 
 // heldBeside says that a thread stands still for an engine, and ptrace has nothing to do with it: a group stop is complete
-// without it, and finds it when the engine lets go (2.6).
+// without it, and finds it when the engine lets go (2.6). Where stops are plain, ptrace's are no others.
 func (w *World) heldBeside(id TaskID, t *task) bool {
-	return t.state == Traced && !t.is(tfTraced) && w.wanted(id)
+	return t.state == Traced && (!t.is(tfTraced) || w.Old(SwPlainStops)) && w.wanted(id)
 }
 
-// tellStopped notifies the parent of the completed group stop; the thread is already STOPPED and may already be woken.
-func (w *World) tellStopped(_ TaskID, t *task, f *frame) bool {
-	w.tellGroupStop(w.procOf(t).leader)
+// tellStopped notifies the parent of the completed group stop; the thread is already STOPPED and may already be woken. Where stops
+// are plain, a traced thread's tracer is told instead, of each thread's (H7).
+func (w *World) tellStopped(id TaskID, t *task, f *frame) bool {
+	switch {
+	case w.Old(SwPlainStops) && t.is(tfTraced):
+		w.notifyStop(id, true, CLD_STOPPED)
+	case f.m&frameLast != 0:
+		w.tellGroupStop(w.procOf(t).leader)
+	}
+	f.m &^= frameLast
 	f.stage = stInStop
 	return false
+}
+
+// leaveStop is the end of a job control stop. Where stops are plain a tracer may have taken it for its own, and reported it; neither
+// outlasts it.
+func (w *World) leaveStop(id TaskID, t *task, f *frame) bool {
+	if w.Old(SwPlainStops) {
+		t.exitCode = 0
+		t.flags &^= tfReport
+		w.unstop(id, t)
+	}
+	f.stage = stSignal
+	return true
 }
 
 // tellGroupStop tells the real parent that the group stop is complete in which a thread took part last.
@@ -166,8 +193,12 @@ func (w *World) tellGroupStop(id TaskID) {
 func (w *World) notifyContinued(_ TaskID, t *task, f *frame) bool {
 	w.mark(44)
 	leader := w.procOf(t).leader
-	w.notifyStop(leader, false, int32(f.code))
-	if w.reparented(&w.tasks[leader]) {
+	l := &w.tasks[leader]
+	plain := w.Old(SwPlainStops) && l.is(tfTraced)
+	if !plain {
+		w.notifyStop(leader, false, int32(f.code))
+	}
+	if plain || w.reparented(l) {
 		w.notifyStop(leader, true, int32(f.code))
 	}
 	f.stage = stSignal

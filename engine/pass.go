@@ -25,6 +25,7 @@ const (
 	frameExeced                      // the call installed a new image: what a filter or a tracer says that it returned is lost with the old one
 	frameHeld                        // the entry pass stopped the thread
 	frameJctl                        // the group stop that the thread is about to enter was reported
+	frameLast                        // the thread was the last to take part in the group stop that it has entered
 )
 
 // Kinds of a pass, kept in its frame: the event's bit, or the kind of an extra.

@@ -92,6 +92,7 @@ const (
 	SwSetoptionsPartial
 	SwTraceeHidden
 	SwLateStops
+	SwPlainStops
 	// Architectures.
 	SwNoBlockstep
 	SwNoSinglestep
@@ -180,6 +181,10 @@ var switchTable = [NumSwitches]SwitchInfo{
 	SwLateStops: {Name: "late-stops", Utrace: true, Rules: []Rule{33, 53, 62, 70},
 		Doc:    "stops of fork, clone, exec, a vfork's end and the exit of a call lie on the way to user mode: SYSCALL makes such an event's stop, as it is, that of the exit",
 		Source: "sections 2.6 and 5.3 of the specification"},
+	SwPlainStops: {Name: "plain-stops", Utrace: true, Rules: []Rule{9, 39, 41, 98},
+		Doc: "a group stop of a tracee is the job control stop that it is for others: an attach leaves it, SIGCONT ends it; its tracer alone " +
+			"is told, and its requests make it a tracing stop; an explicit restart ends the whole group's",
+		Source: "sections 2.6, 5.2, 5.3 and H7 (5.4) of the specification"},
 	SwNoBlockstep: {Name: "no-blockstep", Arch: []Arch{ARM64, RISCV64}, GVisor: true, Probe: "ptrace-singleblock", Rules: []Rule{17},
 		Doc: "the processor has no block step: SINGLEBLOCK gives EIO", Source: "arch_has_block_step; gVisor: Task.Ptrace"},
 	SwNoSinglestep: {Name: "no-singlestep", Arch: []Arch{RISCV64}, Rules: []Rule{17, 58},

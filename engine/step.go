@@ -332,8 +332,7 @@ func (w *World) stage(id TaskID, t *task, f *frame) bool {
 	case stStopped:
 		return w.tellStopped(id, t, f)
 	case stInStop:
-		f.stage = stSignal
-		return true
+		return w.leaveStop(id, t, f)
 	case stGroupExit:
 		return w.groupExit(id, t, f, f.code)
 	case stExitCall:

@@ -23,7 +23,7 @@ func (w *World) enterStop(id TaskID, t *task) bool {
 		return false
 	}
 	t.state = Traced
-	if t.jobctl&jcStopPending != 0 && !t.is(tfTraced) && !w.bug(BugUtraceStopUncounted) && w.participate(t) {
+	if t.jobctl&jcStopPending != 0 && (!t.is(tfTraced) || w.Old(SwPlainStops)) && !w.bug(BugUtraceStopUncounted) && w.participate(t) {
 		t.flags |= tfGstop // a thread that ptrace does not hold takes part in a group stop from wherever it stands (2.6)
 	}
 	for _, e := range t.utrace.on() {
@@ -68,7 +68,7 @@ func (w *World) stopNotify(id TaskID, t *task, f *frame) bool {
 	}
 	if t.is(tfGstop) {
 		t.flags &^= tfGstop
-		if !t.is(tfTraced) || w.reparented(t) {
+		if !t.is(tfTraced) || w.reparented(t) || w.Old(SwPlainStops) {
 			w.mark(39)
 			w.tellGroupStop(id)
 		}

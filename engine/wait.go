@@ -342,7 +342,8 @@ func (w *World) takeStopped(t *task, o *waitWhat, ptrace bool, i TaskID) bool {
 	code := int64(CLD_STOPPED)
 	switch {
 	case ptrace:
-		if c.state != Traced && !w.bug(BugContKeepsReport) || !c.is(tfReport) || c.jobctl&jcListening != 0 {
+		stopped := c.state == Traced || c.state == Stopped && w.Old(SwPlainStops)
+		if !stopped && !w.bug(BugContKeepsReport) || !c.is(tfReport) || c.jobctl&jcListening != 0 {
 			return false
 		}
 		if o.miss > 0 && o.late&(1<<i) != 0 {

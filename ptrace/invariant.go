@@ -100,7 +100,7 @@ func checkCall(before, w *engine.World, t engine.TaskID) {
 		return
 	}
 	r := Request(args[0])
-	st, _, had := of(before, target)
+	st, e, had := of(before, target)
 	holds(ret != -engine.EINTR || r != Attach && r != Seize || w.Broken(78, target, "%v fails with EINTR", r))
 	if had && r == Getsiginfo && args[3] == 0 && before.Traced(target) && st.stopped() {
 		group := st.stop(stopJctl) && !st.seized()
@@ -130,7 +130,8 @@ func checkCall(before, w *engine.World, t engine.TaskID) {
 			holds(before.PendingMask(target) == w.PendingMask(target) && !w.FatalPending(target) ||
 				w.Broken(40, target, "the signal that %v passes to an event stop is pending", r))
 		}
-		holds(had && before.Traced(target) && before.IsTraced(target) && before.Parent(target) == t && !before.Listening(target) && !before.FatalPending(target) && st.stopped() ||
+		stopped := had && before.Traced(target) && held(before, target, st, e) || had && before.InGroupStop(target) && w.Old(engine.SwPlainStops)
+		holds(stopped && before.IsTraced(target) && before.Parent(target) == t && !before.Listening(target) && !before.FatalPending(target) ||
 			w.Broken(32, target,
 				"%v succeeds", r))
 		tid := int64(before.TidOf(target))

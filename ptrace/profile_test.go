@@ -101,6 +101,10 @@ func TestSwitches(t *testing.T) {
 			b.ptrace("main", Seize, "child", 0, int(OTracefork|OTracesysgood)).barrier("main", "child").clone("child", "grand", forkFlags)
 			return b.wait("main", "child", 0).ptrace("main", Syscall, "child").wait("main", "child", engine.WNOHANG)
 		}, "", "none"},
+		engine.SwPlainStops: {func() *build {
+			return two().kill("main", "child", SIGSTOP).wait("main", "child", engine.WUNTRACED).ptrace("main", Attach, "child").
+				kill("main", "child", SIGCONT).wait("main", "child", engine.WNOHANG)
+		}, "none", ""},
 		engine.SwAttachInExec: {func() *build {
 			b := program("main", "child", "t").victim("child").victim("t").create("main", "child", forkFlags).create("child", "t", threadFlags)
 			b.barrier("main", "t").ptrace("main", Seize, "t", 0, int(OTraceexit)).barrier("main", "child").do("child", engine.CallExecve, 0)

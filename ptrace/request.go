@@ -65,8 +65,11 @@ func gate(w *engine.World, t, target engine.TaskID, anyState bool) bool {
 	if anyState {
 		return true
 	}
-	c, _, ok := of(w, target)
-	if !ok || w.Listening(target) && !w.HasBug(engine.BugGateListening) || !w.Traced(target) || !c.stopped() {
+	c, e, ok := of(w, target)
+	if ok && w.Old(engine.SwPlainStops) && w.InGroupStop(target) {
+		w.Control(target, e, engine.ActStop, false) // so that SIGCONT does not run it under the request (5.2)
+	}
+	if !ok || w.Listening(target) && !w.HasBug(engine.BugGateListening) || !w.Traced(target) || !held(w, target, c, e) {
 		if w.FatalPending(target) {
 			w.Mark(15) // SIGKILL has woken it: it is in no stop, although it has not died of it yet
 		}
@@ -83,6 +86,12 @@ func gate(w *engine.World, t, target engine.TaskID, anyState bool) bool {
 	w.FinishNotify(target)
 	w.Mark(14)
 	return true
+}
+
+// held says that a tracee that is TRACED is so for its tracer: it is in a ptrace stop, or, where stops are plain, in a job control stop
+// that an earlier request found it in.
+func held(w *engine.World, target engine.TaskID, c context, e engine.EngineID) bool {
+	return c.stopped() || w.Old(engine.SwPlainStops) && w.Holds(target, e)
 }
 
 // request executes a request that passed the gate. It returns the call's result.
@@ -145,7 +154,7 @@ func request(w *engine.World, t engine.TaskID, s *engine.CallState, r Request, c
 
 // killResumes is the KILL of old: a restart with SIGKILL, for what that is worth in the stop, and nothing elsewhere (R19).
 func killResumes(w *engine.World, target engine.TaskID, c context, e engine.EngineID) int64 {
-	if w.ExitState(target) == engine.Alive && w.Traced(target) && c.stopped() && !w.FatalPending(target) && !w.Listening(target) {
+	if w.ExitState(target) == engine.Alive && w.Traced(target) && held(w, target, c, e) && !w.FatalPending(target) && !w.Listening(target) {
 		w.FinishNotify(target)
 		return resume(w, target, Cont, int64(SIGKILL), c, e)
 	}

@@ -61,6 +61,9 @@ func resume(w *engine.World, target engine.TaskID, r Request, data int64, c cont
 	if w.HasBug(engine.BugEventStopInjects) && c.event() != 0 && data != 0 {
 		w.SendKernel(target, uint8(data))
 	}
+	if c.code() == 0 {
+		data = 0 // a job control stop's, where stops are plain
+	}
 	w.SetResumeSignal(target, uint8(data))
 	c.d[wordStop] |= stopOver
 	w.Control(target, e, action, true)
@@ -79,7 +82,9 @@ func detach(w *engine.World, t, target engine.TaskID, data int64) int64 {
 	if !w.HasBug(engine.BugStepAfterDetach) {
 		w.ClearStep(target)
 	}
-	if c, _, ok := of(w, target); ok && w.Old(engine.SwLateStops) {
+	if c, _, ok := of(w, target); ok && c.code() == 0 {
+		data = 0
+	} else if ok && w.Old(engine.SwLateStops) {
 		data = late(w, target, data, c)
 	}
 	w.SetResumeSignal(target, uint8(data))

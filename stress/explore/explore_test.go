@@ -101,7 +101,7 @@ func TestSeedsKeepInvariants(t *testing.T) {
 	}
 }
 
-// TestSeedsKeepInvariantsLate does so where stops are late, and as the kernel that they were late in, for some states of each.
+// TestSeedsKeepInvariantsLate does so where stops are late or plain, and as the kernel that they were both in, for some states of each.
 func TestSeedsKeepInvariantsLate(t *testing.T) {
 	utrace, err := engine.ParseProfile("utrace-2009")
 	if err != nil {
@@ -112,7 +112,7 @@ func TestSeedsKeepInvariantsLate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, profile := range []engine.Profile{utrace, {Old: engine.SwLateStops.Set()}} {
+		for _, profile := range []engine.Profile{utrace, {Old: engine.SwLateStops.Set()}, {Old: engine.SwPlainStops.Set() | engine.SwNoSeize.Set()}} {
 			if _, err := Run(context.Background(), p, engine.Options{Check: true, Profile: profile}, Options{Limit: 2_000, Livelocks: true}); err != nil {
 				t.Errorf("%s, %v: %v", s.Name, profile.Old.List(), err)
 			}
