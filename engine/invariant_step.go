@@ -53,7 +53,11 @@ func (w *World) checkStep(before *World, c Choice) {
 	case stAfterSignal:
 		w.checkAfterSignal(id, b, t, sig)
 	case stAfterEntry, stAfterExit:
-		holds(sig == 0 || bits.OnesCount64(t.pending.mask&^b.pending.mask&^bit(SIGKILL)) <= 1 ||
+		most := 1
+		if stage == stAfterEntry && mayTellThread(b.call) {
+			most = 2
+		}
+		holds(sig == 0 || bits.OnesCount64(t.pending.mask&^b.pending.mask&^bit(SIGKILL)) <= most ||
 			w.broken(40, id, "one restart signal makes several pending"))
 	case stOrphan:
 		// The step may go on to dequeue a SIGSTOP, which is another stop.
@@ -66,6 +70,11 @@ func (w *World) checkStep(before *World, c Choice) {
 			holds(w.at[t.tid] == id && t.tid == w.tgid(t) || w.broken(61, id, "tid %d after the exec of tid %d", t.tid, b.tid))
 		}
 	}
+}
+
+// mayTellThread says that a call sends a signal to a thread, which may be the caller. It is made in the step that goes on from its entry stop.
+func mayTellThread(c Call) bool {
+	return c == CallTkill || c == CallTgkill || c == CallRtTgsigqueueinfo || c == CallPidfdSendSignal
 }
 
 // next is the stage that a task goes on with, and the signal that it was left with if that follows a report or a stop.
