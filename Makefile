@@ -57,7 +57,7 @@ bench: ## rates of host scenarios against plain C programs, and of the engine an
 	$(GO) test -run '^$$' -bench . -benchtime 2s ./...
 
 fuzz: ## native fuzzing: TARGET=FuzzX, or every target, for FUZZTIME (30s) each
-	@for p in ./fuzz ./fuzz/host; do \
+	@for p in ./fuzz ./fuzz/readers ./fuzz/host; do \
 	  for f in $$($(GO) test -list '^$(or $(TARGET),Fuzz.*)$$' $$p | grep '^Fuzz'); do \
 	    echo "$$p $$f"; GO="$(GO)" .ci/fuzz-native $$p $$f $(FUZZTIME) || exit 1; \
 	  done; \

@@ -1,7 +1,7 @@
 #!/bin/bash -eu
-# Builds every target of package fuzz for libFuzzer, with its seeds, into $OUT. FuzzHost is not among them: it needs namespaces and
+# Builds every target of packages fuzz and fuzz/readers for libFuzzer, with its seeds, into $OUT. FuzzHost is not among them: it needs namespaces and
 # ptrace, which the machines that run this do not permit.
-for target in $(sed -n 's/^func \(Fuzz[A-Za-z]*\)(.* \[\]byte) int.*/\1/p' fuzz/*.go); do
+for target in $(sed -n 's/^func \(Fuzz[A-Za-z]*\)(.* \[\]byte) int.*/\1/p' fuzz/*.go fuzz/readers/*.go); do
 	.ci/fuzz-engine build-libfuzzer "$target" "$OUT/$target"
 	seeds=$(mktemp -d)
 	.ci/fuzz-engine seeds "$target" "$seeds"

@@ -9,6 +9,7 @@ import (
 
 	"tracehammer/stress"
 	"tracehammer/stress/history"
+	"tracehammer/stress/history/jsonl"
 )
 
 // Meta is what a crasher's meta.json holds: all that a list needs.
@@ -83,7 +84,7 @@ func (c *Crasher) files() ([]file, error) {
 	fs := []file{{fileScenario, c.Scenario}, {filePlan, append(plan, '\n')}, {fileExplanation, []byte(c.Explanation)}, {fileReport, c.Report}}
 	if c.History != nil {
 		var b bytes.Buffer
-		if err := history.WriteJSONL(&b, c.History); err != nil {
+		if err := jsonl.Write(&b, c.History); err != nil {
 			return nil, err
 		}
 		fs = append(fs, file{fileHistory, b.Bytes()})

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"tracehammer/stress/history"
+	"tracehammer/stress/history/jsonl"
 )
 
 // Reader reads the crashers of a state directory, also while a Store writes them.
@@ -163,7 +164,7 @@ func Decode(id string, read func(name string, limit int64) ([]byte, error)) (*Cr
 		return nil, err
 	}
 	if hist != nil {
-		if c.History, err = history.ReadJSONL(bytes.NewReader(hist)); err != nil {
+		if c.History, err = jsonl.Read(bytes.NewReader(hist)); err != nil {
 			return nil, fmt.Errorf("crasher %s: %s: %w", id, fileHistory, err)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"tracehammer/engine"
 	"tracehammer/stress"
 	"tracehammer/stress/history"
+	"tracehammer/stress/history/jsonl"
 )
 
 // text is all of a history but its place in its plan.
@@ -19,7 +20,7 @@ func text(t *testing.T, h *history.History) string {
 	c := h.Clone()
 	c.Run = 0
 	var b strings.Builder
-	if err := history.WriteJSONL(&b, c); err != nil {
+	if err := jsonl.Write(&b, c); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()

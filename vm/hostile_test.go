@@ -13,7 +13,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"tracehammer/stress/oracle"
 	"tracehammer/vm/wire"
 )
 
@@ -124,7 +123,7 @@ func TestStaticHostile(t *testing.T) {
 			if c.lost != nil && syscall.Kill(-group, 0) != syscall.ESRCH {
 				t.Error("the machine is still there")
 			}
-			run(t, tg, oracle.New(tg.Profile()), p)
+			run(t, tg, judge(tg), p)
 		})
 	}
 	var self unix.Rusage

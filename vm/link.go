@@ -24,6 +24,7 @@ import (
 
 	"tracehammer/stress"
 	"tracehammer/stress/history"
+	"tracehammer/stress/history/jsonl"
 	"tracehammer/vm/wire"
 )
 
@@ -328,7 +329,7 @@ func (l *Link) Run(ctx context.Context, m *wire.Run, yield func(*history.History
 			if msg.ID != m.ID || !going {
 				continue
 			}
-			h, err := history.ReadJSONL(bytes.NewReader(msg.History))
+			h, err := jsonl.Read(bytes.NewReader(msg.History))
 			if err != nil {
 				return l.lostAs(Garbled, "it sent a malformed history: "+err.Error())
 			}

@@ -112,9 +112,9 @@ func TestStaticOther(t *testing.T) {
 				t.Errorf("a machine of %s", m.Arch)
 			}
 			for _, name := range seeds {
-				run(t, tg, oracle.New(tg.Profile()), seed(t, name))
+				run(t, tg, judge(tg), seed(t, name))
 			}
-			crash(t, tg, oracle.New(tg.Profile()), seed(t, "attach-detach"))
+			crash(t, tg, judge(tg), seed(t, "attach-detach"))
 		})
 	}
 }
@@ -160,7 +160,7 @@ func TestStaticCrash(t *testing.T) {
 	}
 	defer tg.Close()
 	p := seed(t, "attach-detach")
-	o := oracle.New(tg.Profile())
+	o := judge(tg)
 	for range 2 {
 		crash(t, tg, o, p)
 	}
@@ -242,5 +242,5 @@ func TestStaticSerial(t *testing.T) {
 	if tg.Hello().Window == 0 {
 		t.Error("the agent asks for no window")
 	}
-	run(t, tg, oracle.New(tg.Profile()), seed(t, "attach-detach"))
+	run(t, tg, judge(tg), seed(t, "attach-detach"))
 }

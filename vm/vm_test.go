@@ -17,9 +17,11 @@ import (
 	"tracehammer/engine"
 	"tracehammer/stress"
 	"tracehammer/stress/history"
+	"tracehammer/stress/history/jsonl"
 	"tracehammer/stress/host"
 	"tracehammer/stress/oracle"
 	"tracehammer/vm/agent"
+	"tracehammer/vm/console"
 	"tracehammer/vm/wire"
 )
 
@@ -68,7 +70,7 @@ func TestMain(m *testing.M) {
 		id := m.(*wire.Run).ID
 		var b bytes.Buffer
 		h := history.History{Arch: "amd64", Actors: make([]history.Actor, len(m.(*wire.Run).Program.Actors))}
-		history.WriteJSONL(&b, &h)                        //nolint:errcheck // memory takes everything
+		jsonl.Write(&b, &h)                               //nolint:errcheck // memory takes everything
 		w.Write(&wire.Result{ID: id, History: b.Bytes()}) //nolint:errcheck // stressd sees that
 		for w.Write(&wire.Pulse{}) == nil {
 			time.Sleep(100 * time.Millisecond)
@@ -125,6 +127,13 @@ func needsHost(t *testing.T) {
 	}
 }
 
+// judge returns the oracle of a target's kernel.
+func judge(tg *Target) *oracle.Oracle {
+	o := oracle.New(tg.Profile())
+	o.Log = console.Complaint
+	return o
+}
+
 // TestRun: what an agent's kernel shows is admitted, run after run, and plans follow each other on one agent.
 func TestRun(t *testing.T) {
 	needsHost(t)
@@ -132,7 +141,7 @@ func TestRun(t *testing.T) {
 	if err := tg.connect(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	o := oracle.New(tg.Profile())
+	o := judge(tg)
 	for _, name := range []string{"attach-detach", "race-attach-kill", "exec-thread"} {
 		p := seed(t, name)
 		runs := 0

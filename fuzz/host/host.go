@@ -21,6 +21,7 @@ import (
 	"tracehammer/stress/history"
 	"tracehammer/stress/host"
 	"tracehammer/stress/oracle"
+	"tracehammer/vm/console"
 )
 
 // runs is how often the kernel runs an input: in different orders, by delays drawn from the bytes of its schedule.
@@ -47,6 +48,7 @@ func open() (*machine, error) {
 		this = &machine{target: t, err: err}
 		if err == nil {
 			this.oracle = oracle.New(t.Profile())
+			this.oracle.Log = console.Complaint
 			for _, s := range corpus.Seeds() {
 				for _, k := range s.Known(here()) {
 					if !slices.Contains(this.live, k.Row) {

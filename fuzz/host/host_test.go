@@ -12,6 +12,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	inputtest.Main()
 	code := m.Run()
 	if err := host.Close(); err != nil {
 		fmt.Fprintln(os.Stderr, err)

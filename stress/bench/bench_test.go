@@ -22,6 +22,7 @@ import (
 	"tracehammer/stress/history"
 	"tracehammer/stress/host"
 	"tracehammer/stress/oracle"
+	"tracehammer/vm/console"
 )
 
 const oneChild = `scenario one-child
@@ -184,6 +185,7 @@ func BenchmarkChecker(b *testing.B) {
 		b.Fatal(err)
 	}
 	o := oracle.New(t.Profile())
+	o.Log = console.Complaint
 	states := 0
 	b.ResetTimer()
 	start := cpuTime(b)

@@ -31,7 +31,7 @@ func (d *differ) admits(profile engine.Profile, p *engine.Program, h *history.Hi
 	profile.Name = ""
 	o := d.oracles[profile]
 	if o == nil {
-		o = oracle.New(profile)
+		o = newOracle(profile)
 		d.oracles[profile] = o
 	}
 	v := o.Judge(p, h)

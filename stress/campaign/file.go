@@ -189,7 +189,7 @@ type exactChecker struct {
 
 func newExactChecker(o engine.Options, name string) exactChecker {
 	open := func(context.Context, string) (stress.Target, error) { return stress.NewEngineTarget(o), nil }
-	r := &runner{open: open, target: stress.NewEngineTarget(o), oracle: oracle.New(o.Profile)}
+	r := &runner{open: open, target: stress.NewEngineTarget(o), oracle: newOracle(o.Profile)}
 	return exactChecker{checker{r}, o, name}
 }
 

@@ -18,6 +18,7 @@ import (
 	"tracehammer/stress/oracle"
 	"tracehammer/stress/schedule"
 	"tracehammer/vm"
+	"tracehammer/vm/console"
 	"tracehammer/vm/wire"
 )
 
@@ -39,11 +40,18 @@ func newRunner(ctx context.Context, open Opener, name string) (*runner, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open target %s: %w", name, err)
 	}
-	r := &runner{open: open, target: t, oracle: oracle.New(t.Profile()), real: !stress.Simulated(t.Name()), machine: machineOf(t)}
+	r := &runner{open: open, target: t, oracle: newOracle(t.Profile()), real: !stress.Simulated(t.Name()), machine: machineOf(t)}
 	if r.real {
 		r.live = liveRows(&r.machine)
 	}
 	return r, nil
+}
+
+// newOracle returns an oracle that also reads kernels' logs.
+func newOracle(profile engine.Profile) *oracle.Oracle {
+	o := oracle.New(profile)
+	o.Log = console.Complaint
+	return o
 }
 
 // cpus are those that there are to choose from; nil if there is nothing to choose.
@@ -120,7 +128,7 @@ func (r *runner) run(ctx context.Context, p *engine.Program, plan stress.Plan, s
 // judge asks the oracle. One that died is replaced.
 func (r *runner) judge(p *engine.Program, h *history.History) (v verdict) {
 	if died := crashed(func() { v.Verdict = r.oracle.Judge(p, h) }); died != nil {
-		r.oracle = oracle.New(r.target.Profile())
+		r.oracle = newOracle(r.target.Profile())
 		return *died
 	}
 	switch {
@@ -132,7 +140,7 @@ func (r *runner) judge(p *engine.Program, h *history.History) (v verdict) {
 		v.row = v.Row
 	case r.real && (v.Kind == oracle.NotAdmitted || v.Kind == oracle.Hang && !v.Predicted):
 		if died := crashed(func() { v.row = r.oracle.Attribute(p, h, r.live) }); died != nil {
-			r.oracle = oracle.New(r.target.Profile())
+			r.oracle = newOracle(r.target.Profile())
 			return *died
 		}
 	}

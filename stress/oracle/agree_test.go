@@ -9,6 +9,7 @@ import (
 	"tracehammer/stress/history"
 	"tracehammer/stress/host"
 	"tracehammer/stress/oracle"
+	"tracehammer/vm/console"
 )
 
 // TestHostAgrees runs every seed on this machine's kernel: each history is admitted. Of scenarios marked with a known bug it
@@ -24,6 +25,7 @@ func TestHostAgrees(t *testing.T) {
 	}
 	defer target.Close()
 	o := oracle.New(target.Profile())
+	o.Log = console.Complaint
 	for _, s := range corpus.Seeds() {
 		if s.EngineOnly() {
 			continue

@@ -22,6 +22,7 @@ import (
 	"tracehammer/stress/history"
 	"tracehammer/stress/host"
 	"tracehammer/stress/oracle"
+	"tracehammer/vm/console"
 )
 
 var (
@@ -194,6 +195,7 @@ func TestBoundOnHost(t *testing.T) {
 	defer runtime.UnlockOSThread()
 	g, rng := gen.New(*boundSeed), rand.New(rand.NewPCG(*boundSeed, 64))
 	o := oracle.New(target.Profile())
+	o.Log = console.Complaint
 	// Variations of a scenario that shows a known bug show it too.
 	seeds := slices.DeleteFunc(slices.Clone(corpus.Seeds()), func(s *corpus.Scenario) bool { return len(s.KnownBugs) > 0 })
 	typical, big := &costs{name: "of seeds' variations and free scenarios, up to 28 operations"}, &costs{name: "of scenarios of 32 to 64 operations"}

@@ -45,7 +45,7 @@ func (o *Oracle) explains(p *engine.Program, h *history.History, rows ...int) bo
 	twin := o.twins[bugs]
 	if twin == nil {
 		twin = New(o.profile)
-		twin.bugs, twin.Budget = bugs, knownBudget
+		twin.bugs, twin.Budget, twin.Log = bugs, knownBudget, o.Log
 		if o.twins == nil {
 			o.twins = map[engine.BugSet]*Oracle{}
 		}

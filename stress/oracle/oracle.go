@@ -78,6 +78,9 @@ const DueStates = 100_000
 type Oracle struct {
 	Budget int           // states a check may visit
 	Bound  time.Duration // how long clean-up by SIGKILL may take; scale it by the machine's slowdown
+	// Log finds what a kernel's log complains of: a title, "" for nothing, and how sure that is. It is nil for engines, which have no
+	// log: a history with lines of one is then undecided. See console.Complaint.
+	Log func(lines []string) (title, how string)
 	// Marks counts the steps that exercised each rule, of the executions which admitted histories. The caller may reset it.
 	Marks engine.Marks
 	// Covered collects the rules and pairs of these executions. The caller may empty it.

@@ -9,7 +9,6 @@ import (
 	"tracehammer/engine"
 	"tracehammer/ptrace"
 	"tracehammer/stress/history"
-	"tracehammer/vm/console"
 )
 
 // outside checks what needs no engine: kernel-internal error numbers, malformed wait statuses, contradicting process
@@ -54,23 +53,18 @@ func (o *Oracle) outside(p *engine.Program, h *history.History) (Verdict, bool) 
 		return bad(Invariant, "invariant: SIGKILL did not end every actor in bounded time",
 			"clean-up by SIGKILL took %v; the bound is %v (invariant 74)", h.Drain.Round(time.Millisecond), o.Bound)
 	}
-	if r, ok := complaint(h.Console); ok {
-		return bad(Console, "console: "+r.Title, "the kernel log says (%v, %v):\n%s", r.Kind, r.State, strings.Join(h.Console, "\n"))
+	if len(h.Console) > 0 && o.Log == nil {
+		return bad(Unknown, "unread kernel log", "nobody reads the kernel's log:\n%s", strings.Join(h.Console, "\n"))
+	}
+	if len(h.Console) > 0 {
+		if title, how := o.Log(h.Console); title != "" {
+			return bad(Console, "console: "+title, "the kernel log says (%s):\n%s", how, strings.Join(h.Console, "\n"))
+		}
 	}
 	if h.Taint != 0 {
 		return bad(Console, "console: kernel tainted", "taint bits %#x appeared during the run\n%s", h.Taint, strings.Join(h.Console, "\n"))
 	}
 	return Verdict{}, false
-}
-
-// complaint returns the first report in the kernel's log, a whole one if there is one: the title of half a report may be
-// another's.
-func complaint(log []string) (console.Report, bool) {
-	rs := console.ParseLines(log)
-	if len(rs) == 0 {
-		return console.Report{}, false
-	}
-	return rs[max(0, slices.IndexFunc(rs, func(r console.Report) bool { return !r.State.Corrupted() }))], true
 }
 
 // validStatus says whether a wait status word is one of section 6.0.

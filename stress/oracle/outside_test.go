@@ -9,6 +9,7 @@ import (
 	"tracehammer/engine"
 	"tracehammer/stress/history"
 	"tracehammer/stress/oracle"
+	"tracehammer/vm/console"
 )
 
 // TestOutside: what needs no engine is seen whatever else the history says.
@@ -47,13 +48,19 @@ func TestOutside(t *testing.T) {
 		{"console: WARNING in ptrace_stop", history.History{Actors: make([]history.Actor, 2), Taint: 1 << 9,
 			Console: []string{"WARNING: CPU: 1 PID: 7 at kernel/signal.c:2300 ptrace_stop+0x1/0x2", "---[ end trace 0000000000000000 ]---"}}},
 	} {
-		v := oracle.New(engine.Profile{}).Judge(p, &c.h)
+		o := oracle.New(engine.Profile{})
+		o.Log = console.Complaint
+		v := o.Judge(p, &c.h)
 		if v.Title != c.title || !v.Kind.Finding() {
 			t.Errorf("got %v %q, want a finding %q", v.Kind, v.Title, c.title)
 		}
 		if strings.TrimSpace(v.Explanation) == "" {
 			t.Errorf("%s: no explanation", c.title)
 		}
+	}
+	log := history.History{Actors: make([]history.Actor, 2), Console: []string{"random: crng init done"}}
+	if v := oracle.New(engine.Profile{}).Judge(p, &log); v.Kind != oracle.Unknown {
+		t.Errorf("a log that nobody reads: %v %q", v.Kind, v.Title)
 	}
 	init := final(history.Final{State: 't', TracerPid: int32(engine.InitTid)}) // its child asked for it: R11
 	if v := oracle.New(engine.Profile{}).Judge(p, &init); strings.Contains(v.Title, "stranger") {

@@ -23,6 +23,7 @@ import (
 	"tracehammer/stress"
 	"tracehammer/stress/actor"
 	"tracehammer/stress/history"
+	"tracehammer/stress/history/jsonl"
 	"tracehammer/stress/host"
 	"tracehammer/vm/wire"
 )
@@ -163,7 +164,7 @@ func (a *agent) run(ctx context.Context, target *host.Target, run *wire.Run) err
 			return false
 		}
 		buf.Reset()
-		if sent = history.WriteJSONL(&buf, h); sent == nil {
+		if sent = jsonl.Write(&buf, h); sent == nil {
 			sent = a.w.Write(&wire.Result{ID: run.ID, History: buf.Bytes()})
 		}
 		return sent == nil

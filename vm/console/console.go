@@ -6,7 +6,10 @@
 // A Parser belongs to one goroutine at a time; there are no locks.
 package console
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Kind is what a report complains about.
 type Kind uint8
@@ -127,4 +130,15 @@ func ParseLines(lines []string) []Report {
 	}
 	p.Close()
 	return all
+}
+
+// Complaint is the title of the first report in a kernel's log, "" if there is none, and what kind of report it is, as an oracle wants them. It is
+// a whole report if there is one: the title of half a report may be another's.
+func Complaint(lines []string) (title, how string) {
+	rs := ParseLines(lines)
+	if len(rs) == 0 {
+		return "", ""
+	}
+	r := &rs[max(0, slices.IndexFunc(rs, func(r Report) bool { return !r.State.Corrupted() }))]
+	return r.Title, fmt.Sprintf("%v, %v", r.Kind, r.State)
 }

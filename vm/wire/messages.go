@@ -72,7 +72,7 @@ type Run struct {
 	Plan    stress.Plan     `json:"plan"`
 }
 
-// Result is one history of a plan, as JSON lines (history.WriteJSONL).
+// Result is one history of a plan, as JSON lines (jsonl.Write).
 type Result struct {
 	ID      uint32 `json:"id"`
 	History []byte `json:"-"`

@@ -1,4 +1,4 @@
-package fuzz
+package readers
 
 import (
 	"bytes"
@@ -7,7 +7,7 @@ import (
 	"reflect"
 
 	"tracehammer/fuzz/memory"
-	"tracehammer/stress/history"
+	"tracehammer/stress/history/jsonl"
 	"tracehammer/vm/wire"
 )
 
@@ -46,7 +46,7 @@ func agentStream(data []byte) int {
 			violated("FuzzAgent", "%+v is read again as %+v, %v", m, again, err)
 		}
 		if m, ok := m.(*wire.Result); ok {
-			history.ReadJSONL(bytes.NewReader(m.History)) //nolint:errcheck // FuzzHistory looks at that
+			jsonl.Read(bytes.NewReader(m.History)) //nolint:errcheck // FuzzHistory looks at that
 		}
 	}
 	skipped, last := r.Noise()

@@ -1,4 +1,4 @@
-package fuzz
+package readers
 
 import (
 	"bytes"
@@ -30,7 +30,11 @@ var quiet = sync.OnceValues(func() (*engine.Program, *history.History) {
 	return p, h
 })
 
-var consoleOracle = oracle.New(engine.Profile{})
+var consoleOracle = func() *oracle.Oracle {
+	o := oracle.New(engine.Profile{})
+	o.Log = console.Complaint
+	return o
+}()
 
 // FuzzConsole takes bytes for what a kernel prints; the first byte is how many come at a time. It asserts that the parser
 // of consoles finds the same reports however the text comes in, that they are in order, bounded and printable, and that the

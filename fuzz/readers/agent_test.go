@@ -1,12 +1,12 @@
-package fuzz_test
+package readers_test
 
 import (
 	"bytes"
 	"testing"
 
 	"tracehammer/engine"
-	"tracehammer/fuzz"
 	"tracehammer/fuzz/input/inputtest"
+	"tracehammer/fuzz/readers"
 	"tracehammer/stress"
 	"tracehammer/vm/wire"
 )
@@ -27,5 +27,5 @@ func FuzzAgent(f *testing.F) {
 	inputtest.Add(f, whole.Bytes())
 	inputtest.Add(f, whole.Bytes()[:whole.Len()/2])
 	inputtest.Add(f, []byte("\x01\x05\x09\x08{\"id\":7}\xff\x03abc\x06\x0f\x0e{\"awake\":12345}\x63\x00\x03\x02\x02{}abc"))
-	f.Fuzz(func(t *testing.T, data []byte) { fuzz.FuzzAgent(data) })
+	f.Fuzz(func(t *testing.T, data []byte) { readers.FuzzAgent(data) })
 }

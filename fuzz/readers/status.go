@@ -1,4 +1,4 @@
-package fuzz
+package readers
 
 import (
 	"encoding/binary"

@@ -1,4 +1,9 @@
-package history
+// Package jsonl is the JSON lines form of histories: how they are kept in files and sent from machines.
+//
+// It is apart from package history, so that who only makes and judges histories does not bring package encoding/json along: native
+// fuzzing counts, clears and compares every edge of all that a target's package imports. What Reader reads is untrusted. There are no locks:
+// a Reader belongs to one goroutine.
+package jsonl
 
 import (
 	"bufio"
@@ -9,6 +14,7 @@ import (
 	"time"
 
 	"tracehammer/engine"
+	"tracehammer/stress/history"
 )
 
 // A history as JSON lines is one header, one line per log entry (actor after actor, in each actor's order), one per
@@ -111,8 +117,8 @@ type jsonEnd struct {
 	Lines int `json:"lines"`
 }
 
-// WriteJSONL writes h as JSON lines. What it writes is what ReadJSONL reads.
-func WriteJSONL(w io.Writer, h *History) error {
+// Write writes h as JSON lines. What it writes is what Read reads.
+func Write(w io.Writer, h *history.History) error {
 	bw := bufio.NewWriter(w)
 	enc := json.NewEncoder(bw)
 	lines := 0
@@ -132,7 +138,7 @@ func WriteJSONL(w io.Writer, h *History) error {
 	return nil
 }
 
-func writeLines(h *History, put func(line) error) error {
+func writeLines(h *history.History, put func(line) error) error {
 	head := &jsonHeader{
 		Version: FormatVersion, Target: h.Target, Kernel: h.Kernel, Arch: h.Arch, Run: h.Run, Outcome: h.Outcome.String(),
 		Cut: h.Cut, Elapsed: h.Elapsed, Drain: h.Drain, Delays: h.Delays, Taint: h.Taint, Trunc: h.Trunc,
@@ -170,15 +176,15 @@ func writeLines(h *History, put func(line) error) error {
 	return nil
 }
 
-func entryLine(actor int, e Entry) line {
-	if e.Kind == Handler {
+func entryLine(actor int, e history.Entry) line {
+	if e.Kind == history.Handler {
 		return line{Handler: &jsonHandler{actor, e.Begin, e.TSC, e.Res.Out, e.Res.TidMask}}
 	}
 	return line{Call: &jsonCall{actor, e.Instr, e.Begin, e.End, !e.Done, e.TSC, e.Res.Ret, e.Res.Out, e.Res.TidMask}}
 }
 
-// ReadJSONL reads the one history that r holds.
-func ReadJSONL(r io.Reader) (*History, error) {
+// Read reads the one history that r holds.
+func Read(r io.Reader) (*history.History, error) {
 	d := NewReader(r)
 	h, err := d.Next()
 	if err == io.EOF {
@@ -210,7 +216,7 @@ func NewReader(r io.Reader) *Reader {
 }
 
 // Next returns the next history, or io.EOF when there is none.
-func (r *Reader) Next() (*History, error) {
+func (r *Reader) Next() (*history.History, error) {
 	l, err := r.next()
 	if err != nil {
 		return nil, err
@@ -301,18 +307,18 @@ func (r *Reader) next() (line, error) {
 	return l, nil
 }
 
-func (r *Reader) header(j *jsonHeader) (*History, error) {
-	h := &History{
+func (r *Reader) header(j *jsonHeader) (*history.History, error) {
+	h := &history.History{
 		Target: j.Target, Kernel: j.Kernel, Arch: j.Arch, Run: j.Run, Cut: j.Cut, Elapsed: j.Elapsed, Drain: j.Drain,
 		Delays: j.Delays, Taint: j.Taint, Trunc: j.Trunc, Blocks: j.Blocks, Schedule: j.Schedule,
 	}
 	switch {
-	case j.Outcome == Complete.String():
-		h.Outcome = Complete
-	case j.Outcome == Stuck.String():
-		h.Outcome = Stuck
+	case j.Outcome == history.Complete.String():
+		h.Outcome = history.Complete
+	case j.Outcome == history.Stuck.String():
+		h.Outcome = history.Stuck
 	default:
-		return nil, r.errorf("outcome %q, expected %s or %s", j.Outcome, Complete, Stuck)
+		return nil, r.errorf("outcome %q, expected %s or %s", j.Outcome, history.Complete, history.Stuck)
 	}
 	if len(j.Actors) > engine.MaxActors {
 		return nil, r.errorf("%d actors, at most %d are possible", len(j.Actors), engine.MaxActors)
@@ -321,28 +327,29 @@ func (r *Reader) header(j *jsonHeader) (*History, error) {
 		return nil, r.errorf("%d delays, at most %d are possible", len(j.Delays), maxDelays)
 	}
 	if j.Hang {
-		h.Hang = &Snapshot{}
+		h.Hang = &history.Snapshot{}
 	}
 	for _, a := range j.Actors {
-		actor := Actor{Tid: a.Tid, Parked: a.Parked}
+		actor := history.Actor{Tid: a.Tid, Parked: a.Parked}
 		if f := a.Final; f != nil {
 			state, err := r.state(f.State)
 			if err != nil {
 				return nil, err
 			}
-			actor.Final = &Final{state, f.TracerPid, f.Pending}
+			actor.Final = &history.Final{State: state, TracerPid: f.TracerPid, Pending: f.Pending}
 		}
 		h.Actors = append(h.Actors, actor)
 	}
 	return h, nil
 }
 
-func (r *Reader) entry(h *History, l line) error {
+func (r *Reader) entry(h *history.History, l line) error {
 	var actor int
-	var e Entry
+	var e history.Entry
 	if j := l.Call; j != nil {
 		actor = j.Actor
-		e = Entry{Call, j.Instr, !j.Pending, j.Begin, j.End, j.TSC, engine.Result{Ret: j.Ret, Out: j.Out, TidMask: j.TidMask}}
+		e = history.Entry{Kind: history.Call, Instr: j.Instr, Done: !j.Pending, Begin: j.Begin, End: j.End, TSC: j.TSC,
+			Res: engine.Result{Ret: j.Ret, Out: j.Out, TidMask: j.TidMask}}
 		switch {
 		case j.Instr < 0:
 			return r.errorf("call of instruction %d", j.Instr)
@@ -354,7 +361,7 @@ func (r *Reader) entry(h *History, l line) error {
 	} else {
 		j := l.Handler
 		actor = j.Actor
-		e = Entry{Kind: Handler, Done: true, Begin: j.Ticket, TSC: j.TSC, Res: engine.Result{Out: j.Info, TidMask: j.Tids}}
+		e = history.Entry{Kind: history.Handler, Done: true, Begin: j.Ticket, TSC: j.TSC, Res: engine.Result{Out: j.Info, TidMask: j.Tids}}
 	}
 	if actor < 0 || actor >= len(h.Actors) {
 		return r.errorf("actor %d, there are %d", actor, len(h.Actors))
@@ -364,7 +371,7 @@ func (r *Reader) entry(h *History, l line) error {
 	return nil
 }
 
-func (r *Reader) thread(h *History, j *jsonThread) error {
+func (r *Reader) thread(h *history.History, j *jsonThread) error {
 	state, err := r.state(j.State)
 	switch {
 	case err != nil:
@@ -376,7 +383,8 @@ func (r *Reader) thread(h *History, j *jsonThread) error {
 	case j.Actor < int(engine.NoActor) || j.Actor >= len(h.Actors):
 		return r.errorf("actor %d, there are %d", j.Actor, len(h.Actors))
 	}
-	h.Hang.Threads = append(h.Hang.Threads, Thread{engine.ActorID(j.Actor), j.Tid, state, j.TracerPid, j.Wchan, j.Syscall, j.Stack})
+	h.Hang.Threads = append(h.Hang.Threads, history.Thread{Actor: engine.ActorID(j.Actor), Tid: j.Tid, State: state, TracerPid: j.TracerPid,
+		Wchan: j.Wchan, Syscall: j.Syscall, Stack: j.Stack})
 	return nil
 }
 

@@ -1,4 +1,4 @@
-package fuzz_test
+package readers_test
 
 import (
 	"bytes"
@@ -11,19 +11,20 @@ import (
 
 	"tracehammer/corpus"
 	"tracehammer/engine"
-	"tracehammer/fuzz"
 	"tracehammer/fuzz/input"
 	"tracehammer/fuzz/input/inputtest"
+	"tracehammer/fuzz/readers"
 	"tracehammer/ptrace"
 	"tracehammer/stress"
 	"tracehammer/stress/history"
+	"tracehammer/stress/history/jsonl"
 )
 
 func FuzzScenarioText(f *testing.F) {
 	for _, s := range corpus.Seeds() {
 		inputtest.Add(f, s.Print())
 	}
-	f.Fuzz(func(t *testing.T, data []byte) { fuzz.FuzzScenarioText(data) })
+	f.Fuzz(func(t *testing.T, data []byte) { readers.FuzzScenarioText(data) })
 }
 
 func FuzzScenarioBytes(f *testing.F) {
@@ -39,7 +40,7 @@ func FuzzScenarioBytes(f *testing.F) {
 		}
 		inputtest.Add(f, b)
 	}
-	f.Fuzz(func(t *testing.T, data []byte) { fuzz.FuzzScenarioBytes(data) })
+	f.Fuzz(func(t *testing.T, data []byte) { readers.FuzzScenarioBytes(data) })
 }
 
 func FuzzStatus(f *testing.F) {
@@ -47,11 +48,11 @@ func FuzzStatus(f *testing.F) {
 		ptrace.EventStopped(ptrace.EventStop, ptrace.SIGSTOP)} {
 		inputtest.Add(f, binary.LittleEndian.AppendUint32(nil, uint32(s)))
 	}
-	f.Fuzz(func(t *testing.T, data []byte) { fuzz.FuzzStatus(data) })
+	f.Fuzz(func(t *testing.T, data []byte) { readers.FuzzStatus(data) })
 }
 
 func FuzzConsole(f *testing.F) {
-	logs, err := filepath.Glob("../vm/console/testdata/*.log")
+	logs, err := filepath.Glob("../../vm/console/testdata/*.log")
 	if err != nil || len(logs) == 0 {
 		f.Fatalf("%d logs, %v", len(logs), err)
 	}
@@ -63,7 +64,7 @@ func FuzzConsole(f *testing.F) {
 		inputtest.Add(f, append([]byte{63}, text[:min(len(text), 16<<10)]...))
 	}
 	inputtest.Add(f, []byte("\x00usb 1-1: new device"))
-	f.Fuzz(func(t *testing.T, data []byte) { fuzz.FuzzConsole(data) })
+	f.Fuzz(func(t *testing.T, data []byte) { readers.FuzzConsole(data) })
 }
 
 // aHistory is one with everything in it.
@@ -85,7 +86,7 @@ main:  wait4 child __WALL
 		h.Outcome, h.Delays, h.Console, h.Taint = history.Stuck, []int64{3}, []string{"BUG: x"}, 4
 		h.Hang = &history.Snapshot{Threads: []history.Thread{{Actor: 1, Tid: 3, State: 't', Wchan: "ptrace_stop", Syscall: "0", Stack: []string{"a"}}}}
 		h.Actors[1].Final = &history.Final{State: 't', TracerPid: 2}
-		if err := history.WriteJSONL(&b, h); err != nil {
+		if err := jsonl.Write(&b, h); err != nil {
 			f.Fatal(err)
 		}
 		return false
@@ -100,7 +101,7 @@ func FuzzHistory(f *testing.F) {
 	b := aHistory(f)
 	inputtest.Add(f, b)
 	inputtest.Add(f, b[:len(b)/2])
-	f.Fuzz(func(t *testing.T, data []byte) { fuzz.FuzzHistory(data) })
+	f.Fuzz(func(t *testing.T, data []byte) { readers.FuzzHistory(data) })
 }
 
 func FuzzCrasher(f *testing.F) {
@@ -111,14 +112,14 @@ func FuzzCrasher(f *testing.F) {
 	inputtest.Add(f, []byte(meta))
 	inputtest.Add(f, []byte(meta+rest))
 	inputtest.Add(f, append([]byte(meta+rest+"\n--\nhistory.jsonl\n"), aHistory(f)...))
-	f.Fuzz(func(t *testing.T, data []byte) { fuzz.FuzzCrasher(data) })
+	f.Fuzz(func(t *testing.T, data []byte) { readers.FuzzCrasher(data) })
 }
 
 func FuzzInputFile(f *testing.F) {
 	inputtest.Add(f, []byte("go test fuzz v1\n[]byte(\"a\\x00\\n\")\n"))
 	inputtest.Add(f, []byte("go test fuzz v1\r\n[]byte(`raw`)\r\n"))
 	inputtest.Add(f, []byte("go test fuzz v1\nint(3)\n"))
-	f.Fuzz(func(t *testing.T, data []byte) { fuzz.FuzzInputFile(data) })
+	f.Fuzz(func(t *testing.T, data []byte) { readers.FuzzInputFile(data) })
 }
 
 func FuzzNames(f *testing.F) {
@@ -126,5 +127,5 @@ func FuzzNames(f *testing.F) {
 		"not-admitted", "go-fuzz", "engine:linux-5.10", "live:lost-chld-wakeup", "host"} {
 		inputtest.Add(f, []byte(name))
 	}
-	f.Fuzz(func(t *testing.T, data []byte) { fuzz.FuzzNames(data) })
+	f.Fuzz(func(t *testing.T, data []byte) { readers.FuzzNames(data) })
 }

@@ -1,4 +1,4 @@
-package fuzz
+package readers
 
 import (
 	"bytes"
@@ -15,6 +15,7 @@ import (
 	"tracehammer/fuzz/memory"
 	"tracehammer/stress"
 	"tracehammer/stress/history"
+	"tracehammer/stress/history/jsonl"
 	"tracehammer/stress/schedule"
 )
 
@@ -24,12 +25,12 @@ import (
 func FuzzHistory(data []byte) int { return memory.Bounded("FuzzHistory", historyLines, data) }
 
 func historyLines(data []byte) int {
-	h, err := history.ReadJSONL(bytes.NewReader(data))
+	h, err := jsonl.Read(bytes.NewReader(data))
 	if err != nil {
 		return neutral
 	}
 	first := jsonLines("FuzzHistory", h)
-	again, err := history.ReadJSONL(bytes.NewReader(first))
+	again, err := jsonl.Read(bytes.NewReader(first))
 	if err != nil {
 		violated("FuzzHistory", "own output refused: %v\n%s", err, first)
 	}
@@ -46,7 +47,7 @@ func historyLines(data []byte) int {
 
 func jsonLines(target string, h *history.History) []byte {
 	var b bytes.Buffer
-	if err := history.WriteJSONL(&b, h); err != nil {
+	if err := jsonl.Write(&b, h); err != nil {
 		violated(target, "a history that was read cannot be written: %v", err)
 	}
 	return b.Bytes()

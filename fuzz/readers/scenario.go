@@ -1,8 +1,7 @@
-package fuzz
+package readers
 
 import (
 	"bytes"
-	"fmt"
 
 	"tracehammer/corpus"
 	"tracehammer/fuzz/input"
@@ -71,9 +70,4 @@ func roundTrip(target string, s *corpus.Scenario) {
 	if _, err := corpus.Lower(s); err != nil {
 		violated(target, "%v", err)
 	}
-}
-
-// violated is for targets whose input is no scenario with a schedule.
-func violated(target, format string, args ...any) {
-	panic(fmt.Sprintf("%s: %s", target, fmt.Sprintf(format, args...)))
 }
