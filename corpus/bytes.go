@@ -249,7 +249,11 @@ func (e *encoder) condition(c Condition) {
 	for _, a := range c.Arch {
 		e.n(slices.Index(Archs, a))
 	}
-	e.n(map[bool]int{true: 1}[c.Root])
+	bits := map[bool]int{true: 1}[c.Root]
+	for _, s := range c.System {
+		bits |= 2 << slices.Index(Systems, s)
+	}
+	e.n(bits)
 }
 
 // decoder reads zeros behind the end.
@@ -448,6 +452,12 @@ func (d *decoder) condition() Condition {
 	for range d.n(len(Archs) + 1) {
 		c.Arch = append(c.Arch, Archs[d.n(len(Archs))])
 	}
-	c.Root = d.n(2) == 1
+	bits := d.n(2 << len(Systems))
+	c.Root = bits&1 != 0
+	for i, s := range Systems {
+		if bits&(2<<i) != 0 {
+			c.System = append(c.System, s)
+		}
+	}
 	return c
 }

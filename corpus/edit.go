@@ -111,7 +111,7 @@ func (t Trivia) clone() Trivia {
 }
 
 func (c Condition) clone() Condition {
-	c.Trivia, c.Arch = c.Trivia.clone(), slices.Clone(c.Arch)
+	c.Trivia, c.Arch, c.System = c.Trivia.clone(), slices.Clone(c.Arch), slices.Clone(c.System)
 	return c
 }
 

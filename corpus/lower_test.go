@@ -135,6 +135,30 @@ main: getpid => never
 	}
 }
 
+// A kernel that is no Linux has none of the bugs that versions of Linux have.
+func TestConditionsOnSystems(t *testing.T) {
+	since := Condition{MinKernel: Version{3, 4}}
+	uml := Condition{MinKernel: Version{3, 4}, System: []string{"uml"}}
+	other := Condition{System: []string{GVisor}}
+	arm := Condition{MinKernel: Version{3, 4}, Arch: []string{"arm64"}}
+	for _, x := range []struct {
+		c             Condition
+		system        string
+		runs, hasBugs bool
+	}{
+		{since, "", true, true}, {since, "uml", true, true}, {since, GVisor, true, false},
+		{uml, "", false, false}, {uml, "uml", true, true}, {uml, GVisor, false, false},
+		{other, "", false, false}, {other, "uml", false, false}, {other, GVisor, true, true},
+		{arm, "", false, false}, {arm, GVisor, false, false},
+	} {
+		s := &Scenario{On: []Condition{x.c}, KnownBugs: []KnownBug{{Row: 1, On: x.c}}}
+		m := Machine{Release: "6.1.0", Arch: "amd64", System: x.system}
+		if s.RunsOn(m) != x.runs || (len(s.Known(m)) > 0) != x.hasBugs {
+			t.Errorf("on%s, machine %+v: runs %v, known bugs %v", x.c, m, s.RunsOn(m), s.Known(m))
+		}
+	}
+}
+
 func TestConditions(t *testing.T) {
 	c := Condition{MinKernel: Version{4, 8}, MaxKernel: Version{6, 1}, Arch: []string{"amd64", "arm64"}}
 	asRoot := c

@@ -383,10 +383,12 @@ func (p *parser) condition() Condition {
 			c.MaxKernel = p.version(w[len("linux<"):])
 		case slices.Contains(Archs, w) && !slices.Contains(c.Arch, w):
 			c.Arch = append(c.Arch, w)
+		case slices.Contains(Systems, w) && !slices.Contains(c.System, w):
+			c.System = append(c.System, w)
 		case w == "root" && !c.Root:
 			c.Root = true
 		default:
-			p.fail("expected linux>=VERSION, linux<VERSION, root or an architecture (%s)", strings.Join(Archs, ", "))
+			p.fail("expected linux>=VERSION, linux<VERSION, root, %s or an architecture (%s)", strings.Join(Systems, ", "), strings.Join(Archs, ", "))
 		}
 		p.w++
 	}

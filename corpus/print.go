@@ -230,6 +230,9 @@ func (c Condition) String() string {
 	for _, a := range c.Arch {
 		s += " " + a
 	}
+	for _, y := range c.System {
+		s += " " + y
+	}
 	if c.Root {
 		s += " root"
 	}

@@ -57,15 +57,20 @@ type Condition struct {
 	Trivia
 	MinKernel, MaxKernel Version  // linux>=4.8, linux<6.1 (MaxKernel is excluded)
 	Arch                 []string // GOARCH names, any of them
+	System               []string // of Systems, any of them
 	Root                 bool     // root: actors with other user ids, and with capabilities in the initial user namespace
 }
 
 // Machine is what conditions are about.
 type Machine struct {
-	Release string // of the kernel: 6.18.44
+	Release string // of the kernel, as 6.18.44, or of the Linux that one that is no Linux is compared with
 	Arch    string // GOARCH
+	System  string // of Systems, "" for a Linux on hardware, be it emulated
 	Root    bool   // actors are root of the initial user namespace
 }
+
+// Linux says whether the machine's kernel is Linux, which versions in conditions are about.
+func (m Machine) Linux() bool { return m.System != GVisor }
 
 // Version is a kernel version, major and minor.
 type Version struct{ Major, Minor int }

@@ -15,6 +15,15 @@ const MaxRule = engine.NumRules - 1
 
 const maxBugRow = 999
 
+// Systems that a condition can name besides.
+const (
+	UserModeLinux = "uml"    // has architecture code of its own
+	GVisor        = "gvisor" // is no Linux
+)
+
+// Systems are all of them.
+var Systems = []string{UserModeLinux, GVisor}
+
 // Archs are the architectures that a condition can name.
 var Archs = []string{"386", "amd64", "arm", "arm64", "loong64", "mips64le", "ppc64le", "riscv64", "s390x"}
 
@@ -138,7 +147,7 @@ func (v *validator) meta() {
 		v.check(!badRule(i) || v.fault(&s.Trivia, func() { s.Rules = slices.Delete(s.Rules, i, i+1) }, "rule R%d: expected each of R1 to R%d at most once", s.Rules[i], MaxRule))
 	}
 	for i := range s.On {
-		v.check(s.On[i].valid() && !s.On[i].empty() || v.fault(&s.On[i].Trivia, func() { s.On = slices.Delete(s.On, i, i+1) }, "the condition%s: expected kernel versions, architectures, root", s.On[i]))
+		v.check(s.On[i].valid() && !s.On[i].empty() || v.fault(&s.On[i].Trivia, func() { s.On = slices.Delete(s.On, i, i+1) }, "the condition%s: expected kernel versions, architectures, systems, root", s.On[i]))
 	}
 	for i, k := range s.KnownBugs {
 		ok := k.Row >= 1 && k.Row <= maxBugRow && k.On.valid() && len(k.Shows) > 0
@@ -157,12 +166,18 @@ func (c Condition) valid() bool {
 	for i, a := range c.Arch {
 		ok = ok && slices.Contains(Archs, a) && slices.Index(c.Arch, a) == i
 	}
+	last := -1
+	for _, s := range c.System { // in this order, which their byte form has
+		i := slices.Index(Systems, s)
+		ok = ok && i > last
+		last = i
+	}
 	return ok
 }
 
 // empty says that the condition restricts nothing.
 func (c Condition) empty() bool {
-	return c.MinKernel == Version{} && c.MaxKernel == Version{} && len(c.Arch) == 0 && !c.Root
+	return c.MinKernel == Version{} && c.MaxKernel == Version{} && len(c.Arch) == 0 && len(c.System) == 0 && !c.Root
 }
 
 func (v Version) valid() bool {
@@ -747,8 +762,11 @@ func (c Condition) Holds(m Machine) bool {
 	var v Version
 	fmt.Sscanf(m.Release, "%d.%d", &v.Major, &v.Minor)
 	return (c.MinKernel == Version{} || !v.less(c.MinKernel)) && (c.MaxKernel == Version{} || v.less(c.MaxKernel)) &&
-		(len(c.Arch) == 0 || slices.Contains(c.Arch, m.Arch)) && (!c.Root || m.Root)
+		(len(c.Arch) == 0 || slices.Contains(c.Arch, m.Arch)) && (len(c.System) == 0 || slices.Contains(c.System, m.System)) && (!c.Root || m.Root)
 }
+
+// versioned says whether the condition is about versions of Linux.
+func (c Condition) versioned() bool { return c.MinKernel != Version{} || c.MaxKernel != Version{} }
 
 func (v Version) less(w Version) bool {
 	return v.Major < w.Major || v.Major == w.Major && v.Minor < w.Minor
@@ -759,11 +777,11 @@ func (s *Scenario) RunsOn(m Machine) bool {
 	return len(s.On) == 0 || slices.ContainsFunc(s.On, func(c Condition) bool { return c.Holds(m) })
 }
 
-// Known returns the known bugs that a machine is said to have.
+// Known returns the known bugs that a machine is said to have. What versions of Linux have is none of another kernel.
 func (s *Scenario) Known(m Machine) []KnownBug {
 	var out []KnownBug
 	for _, k := range s.KnownBugs {
-		if k.On.Holds(m) {
+		if k.On.Holds(m) && (m.Linux() || !k.On.versioned()) {
 			out = append(out, k)
 		}
 	}

@@ -4,16 +4,18 @@ import (
 	"cmp"
 	"slices"
 
+	"tracehammer/corpus"
 	"tracehammer/engine"
 )
 
 // Machine is a machine with its kernel, as far as scenarios, profiles and those who look into a failure depend on it. Of what
 // could not be read, fields have their zero or unknown value.
 type Machine struct {
-	Kernel     string  `json:"kernel"`  // uname -sr
-	Release    string  `json:"release"` // uname -r
-	Arch       string  `json:"arch"`    // GOARCH
-	CPUs       []int   `json:"cpus"`    // that actors may use
+	Kernel     string  `json:"kernel"`           // uname -sr
+	Release    string  `json:"release"`          // uname -r
+	Arch       string  `json:"arch"`             // GOARCH
+	System     string  `json:"system,omitempty"` // what the kernel is besides its architecture: one of corpus.Systems, or ""
+	CPUs       []int   `json:"cpus"`             // that actors may use
 	Root       bool    `json:"root"`
 	Confined   bool    `json:"confined"`         // actors are not root of the initial user namespace
 	Users      uint16  `json:"users,omitempty"`  // if confined: user ids from 0 on that exist for them; 0 for all that they may ask for
@@ -30,10 +32,18 @@ type Machine struct {
 	Lacks []string `json:"lacks,omitempty"`
 }
 
+// Released is what is known of the kernel by its name and version alone.
+func (m *Machine) Released() (engine.Profile, error) {
+	if m.System == corpus.GVisor {
+		return engine.ParseProfile(m.System)
+	}
+	return engine.ProfileFor(m.Release, m.Arch)
+}
+
 // Profile is what actors on the machine find different from the zero Profile; name is the target's. A kernel that does not
 // say its version is taken for the newest.
 func (m *Machine) Profile(name string) engine.Profile {
-	p, err := engine.ProfileFor(m.Release, m.Arch)
+	p, err := m.Released()
 	if err != nil {
 		p = engine.Profile{}
 	}
@@ -41,6 +51,9 @@ func (m *Machine) Profile(name string) engine.Profile {
 		if slices.Contains(m.Lacks, x.String()) {
 			p.Old |= x.Set()
 		}
+	}
+	if p.Old.Has(engine.SwNoSuspendSeccomp) { // it refuses the option because it is older, however it was configured
+		p.Old &^= engine.SwNoCheckpointRestore.Set()
 	}
 	p.Name, p.Yama = name, engine.YamaAbsent
 	if m.YamaScope >= 0 {

@@ -73,11 +73,13 @@ func Check(ctx context.Context, scenarios []*corpus.Scenario, targets []string, 
 				break
 			}
 			c := Checked{Scenario: s.Name, Target: target}
+			d := r.expecting(&c)
 			if c.Skipped = unfit(s, target, &r.machine); c.Skipped != "" {
 				sum.Skipped++
 			} else if err := r.check(ctx, s, knownBugs(s, target, &r.machine), &c); err != nil {
 				return sum, errors.Join(fmt.Errorf("check %s on %s: %w", s.Name, target, err), r.close())
 			}
+			c.explained(d)
 			if c.OK = len(c.Problems) == 0; !c.OK {
 				failed[s.Name] = true
 			}
@@ -92,6 +94,34 @@ func Check(ctx context.Context, scenarios []*corpus.Scenario, targets []string, 
 	}
 	sum.Failed = len(failed)
 	return sum, errors.Join(out.Report(sum), context.Cause(ctx))
+}
+
+// expecting has what scenarios expect, which is what Linux does, not asked of a kernel that is no Linux where its profile and the
+// reference differ. nil for Linux: there "on" lines say which versions do what is expected.
+func (r *runner) expecting(c *Checked) *differ {
+	profile := r.target.Profile()
+	if r.machine.System != corpus.GVisor && !foreign(r.target.Name()) {
+		return nil
+	}
+	d := newDiffer(engine.Profile{}, profile)
+	d.begin()
+	c.see = func(p *engine.Program, h *history.History, v *verdict, _ stress.Plan) bool {
+		return !v.Kind.Finding() && d.look(p, h)
+	}
+	return d
+}
+
+// explained says what of a profile explains that a scenario did not see what it expects. d may be nil.
+func (c *Checked) explained(d *differ) {
+	if d == nil || c.Skipped != "" {
+		return
+	}
+	if names := slices.Sorted(maps.Keys(d.features)); len(names) > 0 {
+		c.Detail += ", differs: " + strings.Join(names, ", ")
+	}
+	if d.undecided {
+		c.problem("whether Linux would do the same was not decided")
+	}
 }
 
 func (r *runner) check(ctx context.Context, s *corpus.Scenario, known []corpus.KnownBug, c *Checked) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"tracehammer/corpus"
 	"tracehammer/engine"
@@ -53,7 +54,11 @@ func machineOf(t stress.Target) stress.Machine {
 
 // scenarioMachine is a machine as scenarios' conditions see it.
 func scenarioMachine(m *stress.Machine) corpus.Machine {
-	return corpus.Machine{Release: m.Release, Arch: m.Arch, Root: !m.Confined}
+	on := corpus.Machine{Release: m.Release, Arch: m.Arch, System: m.System, Root: !m.Confined}
+	if !on.Linux() {
+		on.Release = strings.TrimPrefix(newest, "linux-")
+	}
+	return on
 }
 
 // unfit says why a scenario is not for a target on a machine; "" if it is.
@@ -77,7 +82,8 @@ func unfit(s *corpus.Scenario, target string, m *stress.Machine) string {
 // unknownTo says which request that a scenario makes a kernel answers differently although its release does not; "" if there is
 // none.
 func unknownTo(s *corpus.Scenario, m *stress.Machine) string {
-	if len(m.Lacks) == 0 {
+	linux := scenarioMachine(m).Linux()
+	if len(m.Lacks) == 0 && linux {
 		return ""
 	}
 	p, err := corpus.Lower(s)
@@ -85,7 +91,13 @@ func unknownTo(s *corpus.Scenario, m *stress.Machine) string {
 		return "" // whoever runs it says so
 	}
 	profile := m.Profile("")
-	released, err := engine.ProfileFor(m.Release, m.Arch)
+	if !linux { // what it answers is compared with its profile
+		if unmodelled(p, &profile) {
+			return "nobody knows what this kernel does with its requests"
+		}
+		return ""
+	}
+	released, err := m.Released()
 	if x := engine.SwExitSignalChecked; err == nil && profile.Old.Has(x) && !released.Old.Has(x) && clonesUnsignalled(p) {
 		return "this kernel refuses an exit signal that is no signal"
 	}

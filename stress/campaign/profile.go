@@ -16,7 +16,7 @@ import (
 // newest is the kernel that the zero profile is.
 const newest = "linux-6.18"
 
-// unfitFor says why a scenario is not for a simulated target: with a profile that is no Linux, every scenario for its architecture is.
+// unfitFor says why a scenario is not for a simulated target. What is no Linux is compared with the newest.
 func unfitFor(s *corpus.Scenario, target string) string {
 	_, arg, err := stress.TargetName(target)
 	if err != nil {
@@ -26,19 +26,32 @@ func unfitFor(s *corpus.Scenario, target string) string {
 	if err != nil {
 		return err.Error()
 	}
-	arch := o.Profile.Arch.String()
-	version, linux := strings.CutPrefix(cmp.Or(o.Profile.Name, newest), "linux-")
-	if !linux {
-		if len(s.On) > 0 && !slices.ContainsFunc(s.On, func(c corpus.Condition) bool { return len(c.Arch) == 0 || slices.Contains(c.Arch, arch) }) {
-			return "it is not for " + arch
+	name := cmp.Or(o.Profile.Name, newest)
+	on := corpus.Machine{Arch: o.Profile.Arch.String(), Root: true}
+	switch version, linux := strings.CutPrefix(name, "linux-"); {
+	case linux:
+		on.Release, _, _ = strings.Cut(version, "/")
+		name = fmt.Sprintf("Linux %s on %s", on.Release, on.Arch)
+	default:
+		on.Release = strings.TrimPrefix(newest, "linux-")
+		if slices.Contains(corpus.Systems, name) {
+			on.System = name
 		}
+	}
+	if s.RunsOn(on) {
 		return ""
 	}
-	version, _, _ = strings.Cut(version, "/")
-	if s.RunsOn(corpus.Machine{Release: version, Arch: arch, Root: true}) {
-		return ""
+	return "it is not for " + name
+}
+
+// foreign says whether a simulated target is of a profile that is no Linux.
+func foreign(target string) bool {
+	kind, arg, err := stress.TargetName(target)
+	if err != nil || kind != stress.KindEngine && kind != stress.KindLive {
+		return false
 	}
-	return fmt.Sprintf("it is not for Linux %s on %s", version, arch)
+	o, err := stress.EngineOptions(arg)
+	return err == nil && o.Profile.Name != "" && !strings.HasPrefix(o.Profile.Name, "linux-")
 }
 
 // WithProfile puts a profile on the targets that are the engine.

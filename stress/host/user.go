@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"tracehammer/corpus"
 	"tracehammer/engine"
 	"tracehammer/stress"
 )
@@ -23,7 +24,7 @@ func Profile() engine.Profile {
 
 // Kernel is the part of Info that profiles and scenarios depend on, and that takes no trying.
 func Kernel() stress.Machine {
-	m := stress.Machine{Kernel: kernelName(), Release: release(), Arch: runtime.GOARCH, YamaScope: readInt("/proc/sys/kernel/yama/ptrace_scope"),
+	m := stress.Machine{Kernel: kernelName(), Release: release(), Arch: runtime.GOARCH, System: system(), YamaScope: readInt("/proc/sys/kernel/yama/ptrace_scope"),
 		CPUs: allowedCPUs(), Ticks: ticks()}
 	if os.Geteuid() != 0 { // namespaces makes one in which nobody else exists
 		m.Confined, m.Users, m.Groups = true, 1, 1
@@ -35,6 +36,20 @@ func Kernel() stress.Machine {
 	}
 	m.Confined, m.Users, m.Groups = true, mapped("uid_map"), mapped("gid_map")
 	return m
+}
+
+// system is what the kernel is besides its architecture, as corpus.Systems name it; "" for a Linux on hardware.
+func system() string {
+	if strings.HasSuffix(release(), "-gvisor") { // pkg/sentry/kernel/version of gVisor
+		return corpus.GVisor
+	}
+	found := ""
+	eachLine("/proc/cpuinfo", func(line string) {
+		if key, value, _ := strings.Cut(line, ":"); strings.TrimSpace(key) == "vendor_id" && strings.TrimSpace(value) == "User Mode Linux" { // show_cpuinfo of arch/um
+			found = corpus.UserModeLinux
+		}
+	})
+	return found
 }
 
 // mapped is how many user or group ids from 0 on exist in the namespace of this process; 0 for all that actors may ask for.
