@@ -12,7 +12,7 @@ import (
 	"tracehammer/stress/history/jsonl"
 )
 
-// Meta is what a crasher's meta.json holds: all that a list needs.
+// Meta is what a crasher's meta.json holds, and its status: all that a list needs.
 type Meta struct {
 	ID        string    `json:"id"`
 	Kind      Kind      `json:"kind"`
@@ -33,6 +33,8 @@ type Meta struct {
 	FirstSeen time.Time `json:"firstSeen"`
 	LastSeen  time.Time `json:"lastSeen"`
 	Command   string    `json:"command"` // shows it again
+	// Status is what the files beside it say, read with it; meta.json has nothing of it.
+	Status
 }
 
 // Crasher is a finding as it is filed.
@@ -64,6 +66,9 @@ const (
 	maxHistory  = 64 << 20
 	maxText     = 4 << 20
 )
+
+// ownFiles are the files of a crasher that a Store writes whole. Whatever else is in its directory is somebody's.
+var ownFiles = []string{fileMeta, fileScenario, filePlan, fileHistory, fileExplanation, fileSchedule, fileReport, fileRepro}
 
 // file is one file of a crasher's directory with its contents.
 type file struct {
@@ -99,7 +104,9 @@ func (c *Crasher) files() ([]file, error) {
 }
 
 func (m *Meta) encode() ([]byte, error) {
-	b, err := json.MarshalIndent(m, "", "  ")
+	plain := *m
+	plain.Status = Status{}
+	b, err := json.MarshalIndent(plain, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("encode %s: %w", fileMeta, err)
 	}

@@ -74,7 +74,8 @@ func (r *Reader) ids() ([]string, error) {
 	return ids, nil
 }
 
-// List returns all crashers, oldest first. An error names those that could not be read; the others are returned with it.
+// List returns all crashers, oldest first. An error names those that could not be read; the others are returned with it, and so is
+// one of which only the marks could not be read.
 func (r *Reader) List() ([]Meta, error) {
 	ids, err := r.ids()
 	if err != nil {
@@ -88,6 +89,9 @@ func (r *Reader) List() ([]Meta, error) {
 			bad = errors.Join(bad, err)
 			continue
 		}
+		if m.Problem != "" {
+			bad = errors.Join(bad, fmt.Errorf("crasher %s: %s", id, m.Problem))
+		}
 		metas = append(metas, m)
 	}
 	slices.SortFunc(metas, func(a, b Meta) int {
@@ -96,8 +100,25 @@ func (r *Reader) List() ([]Meta, error) {
 	return metas, bad
 }
 
-// Meta reads what meta.json says of a crasher.
-func (r *Reader) Meta(id string) (Meta, error) { return readMeta(id, r.file(id)) }
+// Meta reads what meta.json says of a crasher, and its status.
+func (r *Reader) Meta(id string) (Meta, error) {
+	m, err := readMeta(id, r.file(id))
+	if err == nil {
+		r.closed(&m)
+	}
+	return m, err
+}
+
+// closed completes the status of a crasher that a file closed: when that was, and whether it was seen again since then.
+func (r *Reader) closed(m *Meta) {
+	info, err := os.Lstat(r.path(m.ID, fileClosed))
+	if err != nil || m.State != StateFixed || !m.Since.IsZero() {
+		return
+	}
+	if m.Since = info.ModTime().UTC(); m.LastSeen.After(m.Since) {
+		m.Status = Status{State: StateRegressed, Since: m.LastSeen, Owner: m.Owner, Problem: m.Problem}
+	}
+}
 
 func readMeta(id string, read func(name string, limit int64) ([]byte, error)) (Meta, error) {
 	if !validID(id) {
@@ -114,6 +135,7 @@ func readMeta(id string, read func(name string, limit int64) ([]byte, error)) (M
 	if err != nil {
 		return Meta{}, fmt.Errorf("crasher %s: %w", id, err)
 	}
+	m.Status = readStatus(read)
 	return m, nil
 }
 
@@ -131,7 +153,13 @@ func (r *Reader) read(id, name string, limit int64) ([]byte, error) {
 }
 
 // Load reads a whole crasher.
-func (r *Reader) Load(id string) (*Crasher, error) { return Decode(id, r.file(id)) }
+func (r *Reader) Load(id string) (*Crasher, error) {
+	c, err := Decode(id, r.file(id))
+	if err == nil {
+		r.closed(&c.Meta)
+	}
+	return c, err
+}
 
 // Decode takes the files of a crasher apart. read returns the content of the file of a name, an error if it has more than
 // limit bytes, and fs.ErrNotExist for one that is not there. It may be told anything: files come from other people.

@@ -71,7 +71,7 @@ func (e *NotFoundError) Error() string {
 // Every write is a temporary file or directory, synced, then renamed: whenever the writer dies, the directory is readable
 // and holds each crasher in its old or in its new state.
 type Store struct {
-	Reader
+	Marks
 	lock *os.File
 	mu   sync.Mutex // guards meta.json of every crasher, and byCoarse
 	// byCoarse finds the crashers of a coarse signature; a campaign asks for every finding.
@@ -88,7 +88,7 @@ func Open(dir string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{Reader: Reader{dir: dir}, lock: lock, byCoarse: map[string][]string{}}
+	s := &Store{Marks: Marks{Reader{dir: dir}}, lock: lock, byCoarse: map[string][]string{}}
 	if err := s.prepare(); err != nil {
 		lock.Close()
 		return nil, err
@@ -143,7 +143,11 @@ func (s *Store) prepare() error {
 	metas, _ := s.List() // what cannot be read is no obstacle to filing more
 	for i := range metas {
 		s.index(&metas[i])
-		if err := removeTemps(s.path(metas[i].ID)); err != nil {
+		// Whoever marks a finding at this moment has a temporary file there.
+		if err := s.locked(func() error { return removeTemps(s.path(metas[i].ID)) }); err != nil {
+			return err
+		}
+		if err := s.adopt(metas[i].ID); err != nil {
 			return err
 		}
 	}
@@ -190,12 +194,20 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// Similar returns the IDs of the crashers with a coarse signature, oldest first. A campaign looks here before it spends
-// time on minimising.
+// Similar returns the IDs of the crashers with a coarse signature, oldest first, those that are closed last: where a bug that is
+// fixed and one that is not look alike, it is the latter that was seen. A campaign looks here before it spends time on minimising.
 func (s *Store) Similar(coarse string) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Clone(s.byCoarse[coarse])
+	var ids, closed []string
+	for _, id := range s.byCoarse[coarse] {
+		if m, err := s.Meta(id); err == nil && m.State.Closed() {
+			closed = append(closed, id)
+		} else {
+			ids = append(ids, id)
+		}
+	}
+	return append(ids, closed...)
 }
 
 // Put files c unless a crasher with its signature is there, in which case that one has been seen once more. c.ID, counts
@@ -212,6 +224,7 @@ func (s *Store) Put(c *Crasher, now time.Time) (isNew bool, err error) {
 		return false, err
 	}
 	c.Count, c.FirstSeen, c.LastSeen = max(c.Count, 1), now.UTC(), now.UTC()
+	c.Status = Status{State: StateNew}
 	if err := s.writeDir(c); err != nil {
 		return false, err
 	}
@@ -228,7 +241,7 @@ func (s *Store) Replace(c *Crasher) error {
 		return err
 	}
 	c.Signature, c.Coarse = old.Signature, old.Coarse // its name was given by these
-	c.Count, c.FirstSeen, c.LastSeen = old.Count, old.FirstSeen, old.LastSeen
+	c.Count, c.FirstSeen, c.LastSeen, c.Status = old.Count, old.FirstSeen, old.LastSeen, old.Status
 	return s.writeDir(c)
 }
 
@@ -291,23 +304,55 @@ func (s *Store) writeDir(c *Crasher) (err error) {
 	if err := errors.Join(os.Chmod(tmp, 0o755), syncDir(tmp)); err != nil {
 		return wrapFull(s.dir, fmt.Errorf("file crasher %s: %w", c.ID, err))
 	}
-	if err := putDir(tmp, s.path(c.ID)); err != nil {
+	err = s.locked(func() error {
+		left, err := keepOthers(s.path(c.ID), tmp)
+		if err == nil {
+			err = putDir(tmp, s.path(c.ID))
+		}
+		for _, name := range left {
+			if err == nil {
+				err = os.Rename(filepath.Join(tmp, name), s.path(c.ID, name))
+			}
+		}
+		return err
+	})
+	if err != nil {
 		return wrapFull(s.dir, fmt.Errorf("file crasher %s: %w", c.ID, err))
 	}
 	return wrapFull(s.dir, syncDir(s.path()))
 }
 
-// putDir moves tmp to dst in one step, whether dst is there or not. Where the file system cannot exchange directories
-// there is a moment without dst.
+// keepOthers gives tmp, which is to take the place of the directory dst, what dst has that is not written here: marks, and whatever
+// else people put there. Both have it until one of them goes. What cannot be in two directories is left to be moved.
+func keepOthers(dst, tmp string) (left []string, err error) {
+	entries, err := os.ReadDir(dst)
+	if err != nil {
+		return nil, ignoreMissing(err)
+	}
+	for _, e := range entries {
+		if slices.Contains(ownFiles, e.Name()) || strings.HasPrefix(e.Name(), tmpPrefix) {
+			continue
+		}
+		if e.IsDir() || os.Link(filepath.Join(dst, e.Name()), filepath.Join(tmp, e.Name())) != nil {
+			left = append(left, e.Name())
+		}
+	}
+	return left, nil
+}
+
+// putDir moves tmp to dst in one step, whether dst is there or not; what was there is tmp then. Where the file system cannot
+// exchange directories there is a moment without dst.
 func putDir(tmp, dst string) error {
 	err := unix.Renameat2(unix.AT_FDCWD, tmp, unix.AT_FDCWD, dst, unix.RENAME_EXCHANGE)
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOSYS):
-		if err := os.RemoveAll(dst); err != nil {
+		old := tmp + "-old"
+		if err := ignoreMissing(os.Rename(dst, old)); err != nil {
 			return err
 		}
+		return errors.Join(os.Rename(tmp, dst), ignoreMissing(os.Rename(old, tmp)))
 	case !errors.Is(err, unix.ENOENT):
 		return err
 	}
@@ -329,7 +374,7 @@ func writeAtomic(dir, name string, data []byte) error {
 }
 
 func writeSynced(path string, data []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW, 0o644)
 	if err != nil {
 		return err
 	}

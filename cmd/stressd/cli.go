@@ -21,7 +21,7 @@ Try:
 
 Exit codes:
   0 nothing new   1 usage or internal error   2 new findings   3 this environment cannot run it
-  4 partly skipped (with --strict)   5 regression: a closed finding is back
+  4 partly skipped (with --strict)   5 regression: a fixed finding is back
   130, 143 interrupted by SIGINT, SIGTERM after a clean stop (a second signal ends it at once)
   repro: 0 not shown   1 shown   125 cannot tell
 
@@ -91,7 +91,7 @@ Examples:
 
 Target live is the engine with a goroutine for each actor in place of a drawn schedule: what it shows is a bug of ours.
 
-A finding that was fixed is closed by a file named closed in its directory; when it shows again, that is a regression (exit 5).
+A finding that is fixed (stressd close --as fixed) and shows again is a regression (exit 5), until somebody reopens it or closes it again.
 
 On stderr, a status line: time and end, runs and rate of each target, distinct outcomes with the age of the last new one, share of runs that the checker could not decide (unknown), findings. On stdout, findings and the summary.`
 }

@@ -19,8 +19,6 @@ type Item struct {
 	*crashers.Crasher
 	Dir   string // of the finding
 	Lanes string // one run that shows it, drawn; "" if there is none
-	// Closed says that somebody believes it fixed.
-	Closed bool
 }
 
 // lines makes untrusted text printable, line by line.

@@ -20,7 +20,7 @@ var update = flag.Bool("update", false, "write the golden files")
 func item() *Item {
 	return &Item{Dir: "state/crashers/0123456789ab", Lanes: "ticket  main\n------  ----\n     1  - getpid = main\n", Crasher: &crashers.Crasher{
 		Meta: crashers.Meta{ID: "0123456789ab", Kind: crashers.NotAdmitted, Title: "not admitted: wait4 of a tracee", Rules: []int{7, 66}, Target: "host",
-			Kernel: "Linux 6.18.44", Arch: "amd64", Ops: 2, Hits: 7, Runs: 10, Minimised: true, Count: 3, Command: "stressd repro 0123456789ab"},
+			Kernel: "Linux 6.18.44", Arch: "amd64", Ops: 2, Hits: 7, Runs: 10, Minimised: true, Count: 3, Command: "stressd repro 0123456789ab", Status: crashers.Status{State: crashers.StateNew}},
 		Scenario: []byte("scenario test\nproc main\nmain: getpid => main\n"), Explanation: "main: getpid = 5\nallowed: main\n", Repro: []byte("int main(void) { return 125; }\n"),
 	}}
 }
@@ -142,7 +142,7 @@ func TestAddresses(t *testing.T) {
 // TestStates: what CI is told of findings that need no attention.
 func TestStates(t *testing.T) {
 	known, closed := item(), item()
-	known.KnownBug, closed.Closed = 54, true
+	known.KnownBug, closed.State = 54, crashers.StateFixed
 	var sarif, junit bytes.Buffer
 	items := []*Item{item(), known, closed}
 	if err := WriteSARIF(&sarif, "1", items); err != nil {

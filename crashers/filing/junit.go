@@ -34,14 +34,14 @@ type (
 	}
 )
 
-// WriteJUnit writes findings as a test suite. Known bugs and findings that somebody believes fixed are skipped tests that say so.
+// WriteJUnit writes findings as a test suite. Known bugs and closed findings are skipped tests that say so.
 func WriteJUnit(w io.Writer, items []*Item) error {
 	s := junitSuite{Name: "tracehammer", Tests: len(items)}
 	for _, it := range items {
 		c := junitCase{Class: history.Printable(it.Target), Name: it.ID + " " + history.Printable(it.Title)}
 		switch {
-		case it.Closed:
-			c.Skipped = &junitSkipped{"closed: somebody believes it fixed"}
+		case it.State.Closed():
+			c.Skipped = &junitSkipped{it.Status.String()}
 		case it.KnownBug != 0:
 			c.Skipped = &junitSkipped{fmt.Sprintf("known kernel bug, row %d", it.KnownBug)}
 		default:

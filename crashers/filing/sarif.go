@@ -62,7 +62,7 @@ type (
 	}
 )
 
-// WriteSARIF writes findings as one SARIF run of a version of this program. Those that somebody believes fixed are suppressed.
+// WriteSARIF writes findings as one SARIF run of a version of this program. Those that are closed are suppressed.
 func WriteSARIF(w io.Writer, version string, items []*Item) error {
 	run := sarifRun{Tool: sarifTool{sarifDriver{Name: "tracehammer", Version: version, Rules: []sarifRule{}}}, Results: []sarifResult{}}
 	for _, it := range items {
@@ -72,15 +72,15 @@ func WriteSARIF(w io.Writer, version string, items []*Item) error {
 			Message:      sarifMessage{Text: fmt.Sprintf("%s on %s\n%s", history.Printable(it.Title), it.where(), lines(it.Explanation)), Markdown: fence(it.Explanation)},
 			Locations:    []sarifLocation{{sarifPhysical{sarifArtifact{fileURI(filepath.Join(it.Dir, "scenario.scn"))}}}},
 			Fingerprints: map[string]string{"signature/v1": it.ID}, Occurrences: it.Count,
-			Properties: map[string]any{"kernel": history.Printable(it.Kernel), "arch": history.Printable(it.Arch), "target": history.Printable(it.Target),
+			Properties: map[string]any{"kernel": history.Printable(it.Kernel), "arch": history.Printable(it.Arch), "target": history.Printable(it.Target), "state": it.State,
 				"operations": it.Ops, "hits": it.Hits, "runs": it.Runs, "rules": it.concerned(), "scenario": lines(string(it.Scenario))},
 		}
 		if it.KnownBug != 0 {
 			r.Level = "note"
 			r.Properties["knownBug"] = it.KnownBug
 		}
-		if it.Closed {
-			r.Suppressions = []sarifSuppression{{"external", "it is closed: somebody believes it fixed"}}
+		if it.State.Closed() {
+			r.Suppressions = []sarifSuppression{{"external", it.Status.String()}}
 		}
 		run.Results = append(run.Results, r)
 	}

@@ -87,7 +87,7 @@ func TestCampaignFilesPlantedBug(t *testing.T) {
 	if fs := again.found(); len(fs) != 1 || fs[0].New || fs[0].ID != f.ID || sum.NewFindings != 0 {
 		t.Errorf("seen again: %+v, summary %+v", fs, sum)
 	}
-	if err := os.WriteFile(filepath.Join(f.Dir, closedFile), nil, 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(f.Dir, "state"), []byte("fixed\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	closed, sum := campaignOn(t, state, open, corpustest.Seed(t, "listen-errors"))

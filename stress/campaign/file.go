@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -101,14 +99,14 @@ func (c *campaign) fileOne(ctx context.Context, r *runner, s *sighting) error {
 		if err := c.store.Seen(id, 1, time.Now()); err != nil {
 			return err
 		}
-		return c.tell(id, s, false)
+		return c.tell(id, r, false)
 	}
 	cr, isNew, err := r.put(ctx, c.store, s, c.board.share(c.For))
 	if err != nil {
 		return err
 	}
 	c.sights.filed(s, cr.ID)
-	return c.tell(cr.ID, s, isNew)
+	return c.tell(cr.ID, r, isNew)
 }
 
 // put minimises a sighting and files it, unless the minimal scenario turns out to be that of a filed one: that is counted.
@@ -125,24 +123,44 @@ func (r *runner) put(ctx context.Context, store *crashers.Store, s *sighting, li
 }
 
 // tell reports a filed finding, once in a campaign.
-func (c *campaign) tell(id string, s *sighting, isNew bool) error {
+func (c *campaign) tell(id string, r *runner, isNew bool) error {
 	cr, err := c.store.Load(id)
 	if err != nil {
 		return err
 	}
-	f := found(c.store, cr, isNew)
+	f, err := r.found(c.store, cr, isNew)
+	if err != nil {
+		return err
+	}
 	if c.board.found(&f) {
 		c.out.report(f)
 	}
 	return nil
 }
 
-// closedFile in a crasher's directory says that somebody believes it fixed: seen again, it is a regression.
-const closedFile = "closed"
+// found is the event of a filed finding. One that was fixed is regressed by this: somebody saw it.
+func (r *runner) found(store *crashers.Store, c *crashers.Crasher, isNew bool) (f Found, err error) {
+	f = foundEvent(store, c, isNew)
+	if f.Regression, err = r.regressed(store, c.ID); err != nil {
+		return f, err
+	}
+	m, err := store.Meta(c.ID)
+	f.State = m.State
+	return f, err
+}
 
-func found(store *crashers.Store, c *crashers.Crasher, isNew bool) Found {
-	_, err := os.Stat(filepath.Join(store.Dir(c.ID), closedFile))
-	return Found{Regression: err == nil, ID: c.ID, Kind: c.Kind.String(), Title: c.Title, Target: c.Target, Dir: store.Dir(c.ID), New: isNew, KnownBug: c.KnownBug,
+// regressed notes that the runner saw a filed finding, and says whether it is back although it was fixed.
+func (r *runner) regressed(store *crashers.Store, id string) (bool, error) {
+	return store.Regressed(id, "seen on "+r.where(), time.Now())
+}
+
+// where names the kernel that the runner runs on.
+func (r *runner) where() string {
+	return fmt.Sprintf("%s, %s %s", r.target.Name(), r.machine.Kernel, r.machine.Arch)
+}
+
+func foundEvent(store *crashers.Store, c *crashers.Crasher, isNew bool) Found {
+	return Found{ID: c.ID, Kind: c.Kind.String(), Title: c.Title, Target: c.Target, Dir: store.Dir(c.ID), New: isNew, State: c.State, KnownBug: c.KnownBug,
 		Shown: c.Hits, Of: c.Runs, Operations: c.Ops, Exact: c.Exact, Minimal: c.Minimised, Scenario: string(c.Scenario), Command: crashers.Command(crashers.Program(), store.State(), c.ID)}
 }
 
@@ -296,5 +314,10 @@ func Minimize(ctx context.Context, state, id string, limit time.Duration, out Re
 	if err := store.Replace(better); err != nil {
 		return err
 	}
-	return errors.Join(out.Report(found(store, better, false)), context.Cause(ctx))
+	m, err := store.Meta(better.ID)
+	if err != nil {
+		return err
+	}
+	better.Status = m.Status
+	return errors.Join(out.Report(foundEvent(store, better, false)), context.Cause(ctx))
 }

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"tracehammer/crashers"
@@ -85,9 +83,6 @@ func filed(store *crashers.Reader, id string) (*filing.Item, error) {
 		return nil, err
 	}
 	it := &filing.Item{Crasher: c, Dir: store.Dir(c.ID)}
-	if _, err := os.Stat(filepath.Join(it.Dir, closedFile)); err == nil {
-		it.Closed = true
-	}
 	if c.History == nil {
 		return it, nil
 	}

@@ -220,6 +220,9 @@ func (r *runner) cell(ctx context.Context, store *crashers.Store, d *differ, s *
 			break
 		}
 		cr, _, err := r.put(ctx, store, f, maxMinimise)
+		if err == nil {
+			_, err = r.regressed(store, cr.ID)
+		}
 		if err != nil {
 			return c, err
 		}

@@ -165,15 +165,14 @@ func (r *Report) add(s *Summary) {
 
 // sort groups findings by what became of them in the time of the report.
 func (r *Report) sort(store *crashers.Reader, metas []crashers.Meta) {
-	groups := []ReportGroup{{Title: "New"}, {Title: "Back, although closed"}, {Title: "Still there"}, {Title: "Not seen this time"}}
+	groups := []ReportGroup{{Title: "New"}, {Title: "Back, although fixed"}, {Title: "Still there"}, {Title: "Not seen this time"}}
 	for _, m := range metas {
-		_, err := os.Stat(filepath.Join(store.Dir(m.ID), closedFile))
-		closed, seen := err == nil, !m.LastSeen.Before(r.From)
+		seen := !m.LastSeen.Before(r.From)
 		g := -1
 		switch {
-		case closed && seen:
+		case m.State == crashers.StateRegressed && seen:
 			g = 1
-		case closed:
+		case m.State.Closed():
 		case !m.FirstSeen.Before(r.From):
 			g = 0
 		case seen:
@@ -198,7 +197,7 @@ func (r *Report) finish(campaigns []Summary) {
 	}
 	switch {
 	case len(back) > 0:
-		r.Headline = fmt.Sprintf("%s back, %d new", plural(len(back), "closed finding"), len(fresh))
+		r.Headline = fmt.Sprintf("%s back, %d new", plural(len(back), "fixed finding"), len(fresh))
 	case len(fresh) > 0:
 		r.Headline = fmt.Sprintf("%s, %d of them no bug of the list", plural(len(fresh), "new finding"), unknownBugs)
 	default:

@@ -48,7 +48,10 @@ func (t ListText) Report(e Event) error {
 	if l.KnownBug != 0 {
 		title += fmt.Sprintf(" (known bug, row %d)", l.KnownBug)
 	}
-	_, err := fmt.Fprintf(t.Out, "%s  %-12s %-6s %2d operations, shown by %s, seen %d times, last %s  %s\n", l.ID, l.Kind, l.Target, l.Ops, l.Rate(),
+	if l.Owner != "" {
+		title += " [" + l.Owner + "]"
+	}
+	_, err := fmt.Fprintf(t.Out, "%s  %-11s  %-12s %-6s %2d operations, shown by %s, seen %d times, last %s  %s\n", l.ID, l.State, l.Kind, l.Target, l.Ops, l.Rate(),
 		l.Count, l.LastSeen.Local().Format("2006-01-02 15:04"), title)
 	return err
 }
@@ -60,6 +63,7 @@ type Shown struct {
 	Explanation string `json:"explanation"`
 	Schedule    string `json:"schedule,omitempty"`   // in words
 	Reproducer  string `json:"reproducer,omitempty"` // path of the C program
+	Notes       string `json:"notes,omitempty"`      // of people
 }
 
 // EventName implements Event.
@@ -77,6 +81,9 @@ func Show(state, id string, json bool, w io.Writer) error {
 	}
 	c.Command = crashers.Command(crashers.Program(), state, c.ID)
 	s := Shown{Listed: Listed{c.Meta, store.Dir(c.ID)}, Scenario: string(c.Scenario), Explanation: c.Explanation, Schedule: c.Schedule}
+	if s.Notes, err = store.Notes(c.ID); err != nil {
+		return err
+	}
 	if c.Repro != nil {
 		s.Reproducer = filepath.Join(s.Dir, "repro.c")
 	}
@@ -87,6 +94,17 @@ func Show(state, id string, json bool, w io.Writer) error {
 	fmt.Fprintf(&b, "%s  %s on %s (%s %s)\n%s\n", s.ID, s.Kind, s.Target, s.Kernel, s.Arch, s.Title)
 	if s.KnownBug != 0 {
 		fmt.Fprintf(&b, "known kernel bug: row %d\n", s.KnownBug)
+	}
+	fmt.Fprintf(&b, "state: %s\n", &s.Status)
+	if s.Problem != "" {
+		fmt.Fprintf(&b, "cannot be read: %s\n", s.Problem)
+	}
+	if s.Owner != "" {
+		fmt.Fprintf(&b, "owner: %s\n", s.Owner)
+	}
+	if s.Notes != "" {
+		b.WriteString("notes:\n")
+		text(&b, s.Notes)
 	}
 	b.WriteByte('\n')
 	text(&b, s.Scenario)

@@ -198,7 +198,10 @@ func (t *triage) file(f input.File, res *Triaged) error {
 	if isNew {
 		t.sum.NewFindings++
 	}
-	found := found(t.store, cr, isNew)
+	found, err := r.found(t.store, cr, isNew)
+	if err != nil {
+		return err
+	}
 	if res.ID, res.Title, res.Verdict = cr.ID, cr.Title, TriageKnown; isNew {
 		res.Verdict = TriageNew
 		found.Schedule, found.Explanation = cr.Schedule, cr.Explanation
