@@ -33,6 +33,7 @@ type Meta struct {
 	FirstSeen time.Time `json:"firstSeen"`
 	LastSeen  time.Time `json:"lastSeen"`
 	Command   string    `json:"command"` // shows it again
+	At        *Place    `json:"at,omitempty"`
 	// Status is what the files beside it say, read with it; meta.json has nothing of it.
 	Status
 }
@@ -127,6 +128,11 @@ func decodeMeta(id string, data []byte) (Meta, error) {
 	}
 	for _, s := range []*string{&m.Title, &m.Signature, &m.Coarse, &m.Target, &m.Kernel, &m.Arch, &m.Command} {
 		*s = history.Printable(*s)
+	}
+	if m.At != nil {
+		for i := range m.At.Allowed {
+			m.At.Allowed[i] = history.Printable(m.At.Allowed[i])
+		}
 	}
 	return m, nil
 }

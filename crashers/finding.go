@@ -60,6 +60,9 @@ type Finding struct {
 	Actor engine.ActorID
 	Instr int32
 	Entry int32
+	// Event is what of that call is wrong, and Allowed what would be right, in words; of a NotAdmitted.
+	Event   engine.EventKind
+	Allowed []string
 }
 
 // Coarse is the signature that needs no minimal scenario: the kind and the title, in which the hang's cycle or the

@@ -34,7 +34,7 @@ func New(m *Minimal, known int, o Origin) (*Crasher, error) {
 	c := &Crasher{
 		Meta: Meta{ID: id, Kind: f.Kind, Title: f.Title, Rules: f.Rules, KnownBug: known, Signature: signature, Coarse: f.Coarse(),
 			Target: o.Target, Kernel: o.Kernel, Arch: o.Arch, Ops: m.Scenario.NumOps(), Hits: m.Hits, Runs: m.Runs,
-			Minimised: m.Complete, Exact: m.Exact != nil, Command: Command(o.Program, o.State, id)},
+			Minimised: m.Complete, Exact: m.Exact != nil, Command: Command(o.Program, o.State, id), At: placeOf(m.History, &f)},
 		Scenario: m.Scenario.Print(), Plan: m.Plan, History: m.History, Explanation: f.Explanation, Schedule: m.Words(),
 	}
 	if ev, ok := EvidenceOf(p, m.History, &f); ok && !stress.Simulated(o.Target) && o.Arch == "amd64" {

@@ -195,7 +195,8 @@ func culprit(callers []uintptr) (name string) {
 
 // findingOf turns a verdict that is a finding into what crashers file.
 func findingOf(v *verdict) crashers.Finding {
-	f := crashers.Finding{Title: v.Title, Explanation: v.Explanation, Rules: v.Rules, KnownBug: v.row, Actor: v.Actor, Instr: v.Instr, Entry: v.Entry}
+	f := crashers.Finding{Title: v.Title, Explanation: v.Explanation, Rules: v.Rules, KnownBug: v.row, Actor: v.Actor, Instr: v.Instr, Entry: v.Entry,
+		Event: v.Event, Allowed: v.Allowed}
 	switch {
 	case v.crash:
 		f.Kind = crashers.Crash

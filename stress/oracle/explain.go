@@ -65,7 +65,7 @@ func (s *search) explain(v *Verdict) {
 		}
 	}
 	entry := &s.h.Actors[a].Entries[at.want.entry]
-	v.Actor, v.Instr, v.Entry = a, at.want.instr, at.want.entry
+	v.Actor, v.Instr, v.Entry, v.Event, v.Allowed = a, at.want.instr, at.want.entry, at.want.kind, sorted(allowed)
 	if at.want.kind == engine.EvHandler {
 		v.Instr = -1
 	}

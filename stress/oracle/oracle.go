@@ -62,6 +62,10 @@ type Verdict struct {
 	Actor engine.ActorID
 	Instr int32
 	Entry int32
+	// Event is what of that call the engine does not show (NotAdmitted): that it began, what it returned, or that a handler ran.
+	Event engine.EventKind
+	// Allowed is what the engine would have shown there, in words, ascending; empty if nothing (NotAdmitted).
+	Allowed []string
 }
 
 // DefaultBudget is the number of states that a check may visit before it answers Unknown.
