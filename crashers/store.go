@@ -25,7 +25,9 @@ const (
 	versionFile = "version"
 	lockFile    = "lock"
 	crashersDir = "crashers"
-	tmpPrefix   = ".tmp-" // leftovers of a killed writer; a name of ours never begins like this
+	// PendingDir has what was seen and is not filed yet, so that no end of the process loses it.
+	PendingDir = "pending"
+	tmpPrefix  = ".tmp-" // leftovers of a killed writer; a name of ours never begins like this
 )
 
 // LockedError: another process works on the state directory.
@@ -135,8 +137,8 @@ func (s *Store) prepare() error {
 	if err := os.MkdirAll(s.path(), 0o755); err != nil {
 		return wrapFull(s.dir, fmt.Errorf("make %s: %w", crashersDir, err))
 	}
-	for _, dir := range []string{s.dir, s.path()} {
-		if err := removeTemps(dir); err != nil {
+	for _, dir := range []string{s.dir, s.path(), filepath.Join(s.dir, PendingDir)} {
+		if err := removeTemps(dir); ignoreMissing(err) != nil {
 			return err
 		}
 	}

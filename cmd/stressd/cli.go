@@ -72,6 +72,7 @@ type runCmd struct {
 	Target  []string      `sep:"none" placeholder:"TARGET" help:"Where to run: engine, live, host, uml, qemu:ARCH, exec:COMMAND. Repeat it for several (default: engine and host)."`
 	Seed    *uint64       `help:"Seed of everything random (default: drawn; the summary prints it)."`
 	Workers int           `help:"Workers per target (default: one for each two CPUs)."`
+	Fresh   bool          `help:"Begin a new campaign, even if one was stopped or killed that could go on."`
 	Strict  bool          `help:"Exit with 4 when something was skipped."`
 	KTAP    bool          `name:"ktap" xor:"format" help:"Write a KTAP report of the scenarios on stdout at the end."`
 	JSON    bool          `xor:"format" help:"Write events as JSON lines on stdout; the last one is the summary."`
@@ -90,6 +91,8 @@ Examples:
     stressd run --for 0 --target engine corpus/seeds/exec/*.scn
 
 Target live is the engine with a goroutine for each actor in place of a drawn schedule: what it shows is a bug of ours.
+
+What was stopped or killed goes on: the same targets and scenarios on the same kernel, with the same state directory, are the same campaign until its time is over. What it had leased when it was killed is run again (some 5 s of work), and no finding is lost.
 
 A finding that is fixed (stressd close --as fixed) and shows again is a regression (exit 5), until somebody reopens it or closes it again.
 

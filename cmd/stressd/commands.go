@@ -60,7 +60,7 @@ func (a *app) reporter(json bool, text campaign.Reporter) campaign.Reporter {
 
 // Run implements kong's command.
 func (r *runCmd) Run(a *app) error {
-	cfg := campaign.Config{For: r.For, Workers: r.Workers, Seed: rand.Uint64()}
+	cfg := campaign.Config{For: r.For, Workers: r.Workers, Seed: rand.Uint64(), Drawn: r.Seed == nil, Fresh: r.Fresh}
 	if r.For < 0 || r.Workers < 0 {
 		return errors.New("--for and --workers must not be negative")
 	}

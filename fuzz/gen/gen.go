@@ -250,3 +250,6 @@ func (g *Gen) run(m *engine.Machine) (ends bool, held []engine.ActorID) {
 	}
 	return ends, held
 }
+
+// Reseed makes what follows depend on this seed, and on what has been kept.
+func (g *Gen) Reseed(seed uint64) { g.rng = rand.New(rand.NewPCG(seed, 0x7261636568616d72)) }

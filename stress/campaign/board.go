@@ -13,22 +13,41 @@ import (
 // board counts what a campaign did.
 type board struct {
 	mu       sync.Mutex
-	start    time.Time
+	began    time.Time     // of the campaign
+	before   time.Duration // that it ran in other processes
+	resumed  bool
+	earlier  []Count   // what it did there
+	start    time.Time // of this process
 	news     time.Time // of the last new outcome or finding
 	outcomes int
 	waiting  int // sightings not yet filed
 	skips    int
 	counts   []*Count
 	filed    map[string]bool // ids of findings of this campaign; true: new
+	back     map[string]bool // those of them that had been closed
 	canary   *Canary         // when it is over
-	regress  int
 }
 
-func newBoard() *board { return &board{start: time.Now(), filed: map[string]bool{}} }
+func newBoard() *board {
+	now := time.Now()
+	return &board{began: now, start: now, filed: map[string]bool{}, back: map[string]bool{}}
+}
+
+// ran is how long the campaign ran.
+func (b *board) ran() time.Duration { return b.before + time.Since(b.start) }
+
+// sawCanary is told what became of the canary.
+func (b *board) sawCanary(c *Canary) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.canary = c
+}
 
 // team adds a target.
 func (b *board) team(name string) *Count {
-	b.counts = append(b.counts, &Count{Target: name, covered: &coverage.Set{}})
+	n := restoreCount(b.earlier, name)
+	n.covered = &coverage.Set{}
+	b.counts = append(b.counts, n)
 	return b.counts[len(b.counts)-1]
 }
 
@@ -96,8 +115,8 @@ func (b *board) covered(c *Count, fresh []coverage.Feature) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, f := range fresh {
-		if f.Kind != coverage.Outcome {
-			c.covered.Add(f)
+		if f.Kind != coverage.Outcome && c.covered.Add(f) {
+			c.fresh = append(c.fresh, f)
 		}
 	}
 }
@@ -131,7 +150,7 @@ func (b *board) share(planned time.Duration) time.Duration {
 	if planned == 0 {
 		return maxMinimise
 	}
-	left := planned - time.Since(b.start)
+	left := planned - b.ran()
 	return min(max(left/time.Duration(max(b.waiting, 1)), minMinimise), maxMinimise)
 }
 
@@ -147,7 +166,7 @@ func (b *board) found(f *Found) (first bool) {
 		c.Findings++
 	}
 	if f.Regression {
-		b.regress++
+		b.back[f.ID] = true
 	}
 	b.news = time.Now()
 	return true
@@ -164,7 +183,7 @@ func (b *board) newFindings() int {
 }
 
 func (b *board) snapshot() []Count {
-	seconds := time.Since(b.start).Seconds()
+	seconds := b.ran().Seconds()
 	out := make([]Count, len(b.counts))
 	for i, c := range b.counts {
 		out[i] = *c
@@ -176,7 +195,7 @@ func (b *board) snapshot() []Count {
 func (b *board) progress(planned time.Duration) Progress {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	ran := time.Since(b.start)
+	ran := b.ran()
 	p := Progress{Seconds: ran.Seconds(), Remaining: max(planned-ran, 0).Seconds(), Targets: b.snapshot(), Outcomes: b.outcomes, NewsSeconds: -1,
 		Findings: len(b.filed), NewFindings: b.newFindings(), Minimising: b.waiting}
 	if !b.news.IsZero() {
@@ -188,8 +207,8 @@ func (b *board) progress(planned time.Duration) Progress {
 func (b *board) summary() Summary {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	s := Summary{PerTarget: b.snapshot(), Skipped: b.skips, Findings: len(b.filed), NewFindings: b.newFindings(), Regressions: b.regress, Canary: b.canary,
-		Began: b.start.UTC(), Seconds: time.Since(b.start).Seconds()}
+	s := Summary{PerTarget: b.snapshot(), Skipped: b.skips, Findings: len(b.filed), NewFindings: b.newFindings(), Regressions: len(b.back), Canary: b.canary,
+		Began: b.began.UTC(), Ended: time.Now().UTC(), Seconds: b.ran().Seconds()}
 	for i := range s.PerTarget {
 		c := &s.PerTarget[i]
 		c.Rules = rules.CountsOf(&c.marks)

@@ -4,14 +4,16 @@
 // It never decides what is right (stress/oracle does) nor how a run is made (a stress.Target does), and it writes nothing
 // outside the state directory.
 //
-// A campaign is a pool of workers, a few for each target, and one minimiser. Lock order: board.mu, sights.mu and serial.mu
-// are leaves, never held together.
+// A campaign is a pool of workers, a few for each target, and one minimiser. Workers lease ranges of seeds; what a campaign did is
+// put on record with each lease, so that after any end of the process another one goes on with it. Lock order: campaign.saving
+// before any of board.mu, sights.mu, serial.mu, ledger.mu and trouble.mu, which are leaves, never held together.
 package campaign
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"path/filepath"
 	"runtime"
@@ -37,7 +39,10 @@ type Config struct {
 	Named     bool          // by the user: those that a target cannot have are reported as skipped
 	For       time.Duration // 0: until ctx is done
 	Seed      uint64
-	Workers   int // for each target; 0: one for each two CPUs
+	Drawn     bool               // nobody asked for this Seed: a campaign that goes on has its own
+	Fresh     bool               // begin a new campaign, even if there is one to go on with
+	Weights   map[string]float64 // of targets: shares of the workers; without one, 1
+	Workers   int                // for each target of weight 1; 0: one for each two CPUs
 	State     string
 	Reporter  Reporter
 	Open      Opener // nil: Open
@@ -57,13 +62,39 @@ const (
 // campaign is a running campaign.
 type campaign struct {
 	Config
+	id        string
+	about     string        // what it is about
+	before    time.Duration // that it ran in other processes
 	out       *serial
 	store     *crashers.Store
 	board     *board
 	sights    *sights
+	ledger    *ledger
 	teams     []*team
 	probed    []*team // and those that have nothing to run
 	sightings chan *sighting
+	pending   []*sighting // of an earlier process, which did not come to file them
+
+	saving  sync.Mutex // held while the record is written
+	unsaved error      // why the last one could not be; guarded by saving
+	trouble trouble
+}
+
+// trouble keeps the first error of what a campaign can do without for now: it is told at the end.
+type trouble struct {
+	mu  sync.Mutex // a leaf
+	err error
+}
+
+func (c *campaign) failed(err error) {
+	if err == nil {
+		return
+	}
+	c.trouble.mu.Lock()
+	defer c.trouble.mu.Unlock()
+	if c.trouble.err == nil {
+		c.trouble.err = err
+	}
 }
 
 // team is the workers of one target.
@@ -71,6 +102,7 @@ type team struct {
 	name    string
 	index   uint64
 	seeds   []seedScenario
+	done    []int          // those of them that an earlier process ran
 	stored  []seedScenario // what earlier campaigns kept
 	count   *Count         // guarded by board.mu
 	symbols string         // file of the kernel with its symbols; "" if none is known
@@ -96,16 +128,27 @@ type seedScenario struct {
 	known []corpus.KnownBug
 }
 
-// stream numbers the random streams of a campaign: one for each worker of each team.
-func (t *team) stream(worker int) uint64 { return t.index<<32 + uint64(worker) + 1 }
+// seed makes an item of a seed scenario.
+func (t *team) seed(n int) *item {
+	s := &t.seeds[n]
+	it := newItem(s.Scenario, s.prog)
+	it.seed, it.known = true, s.known
+	return it
+}
 
-// share is the seeds that one of several workers runs first, and what earlier campaigns kept that it runs later. With fewer
-// scenarios than workers each gets all.
-func (t *team) share(worker, workers int) (seeds, stored []*item) {
-	for _, s := range part(t.seeds, worker, workers) {
-		it := newItem(s.Scenario, s.prog)
-		it.seed, it.known = true, s.known
-		seeds = append(seeds, it)
+// seedItems makes items of all seed scenarios.
+func (t *team) seedItems() (all []*item) {
+	for n := range t.seeds {
+		all = append(all, t.seed(n))
+	}
+	return all
+}
+
+// share is the seeds that one of several workers begins with, because an earlier process ran them, and what earlier campaigns kept
+// that it runs in between.
+func (t *team) share(done []int, worker, workers int) (seeds, stored []*item) {
+	for _, n := range part(done, worker, workers) {
+		seeds = append(seeds, t.seed(n))
 	}
 	for _, s := range part(t.stored, worker, workers) {
 		it := newItem(s.Scenario, s.prog)
@@ -115,7 +158,8 @@ func (t *team) share(worker, workers int) (seeds, stored []*item) {
 	return seeds, stored
 }
 
-func part(all []seedScenario, worker, workers int) (mine []seedScenario) {
+// part is what one of several workers gets. With less than there are workers each gets all.
+func part[T any](all []T, worker, workers int) (mine []T) {
 	for i, s := range all {
 		if len(all) < workers || i%workers == worker {
 			mine = append(mine, s)
@@ -138,7 +182,17 @@ func Run(ctx context.Context, cfg Config) (Summary, error) {
 		cfg.Workers = max(1, runtime.NumCPU()/2)
 	}
 	c := &campaign{Config: cfg, out: &serial{r: cfg.Reporter}, store: store, sightings: make(chan *sighting, 1024)}
-	c.board, c.sights = newBoard(), newSights()
+	c.board, c.sights, c.ledger = newBoard(), newSights(), &ledger{}
+	c.id = newID(c.board.began)
+	m := host.Kernel()
+	c.about = workOf(c.Targets, c.Scenarios, m.String())
+	rec, why, err := c.resume()
+	if err == nil && rec != nil {
+		err = c.goOn(rec)
+	}
+	if err != nil {
+		return Summary{}, err
+	}
 	defer func() {
 		for _, tm := range c.probed {
 			if tm.ready != nil {
@@ -149,24 +203,36 @@ func Run(ctx context.Context, cfg Config) (Summary, error) {
 	if err := c.assemble(ctx); err != nil {
 		return Summary{}, err
 	}
-	m := host.Kernel()
-	c.out.report(Start{Kernel: m.String(), Targets: cfg.Targets, Scenarios: len(cfg.Scenarios), Seed: cfg.Seed,
-		Workers: cfg.Workers, Seconds: cfg.For.Seconds(), State: cfg.State})
-	err = c.race(ctx)
+	c.out.report(Start{Campaign: c.id, Kernel: m.String(), Targets: cfg.Targets, Scenarios: len(cfg.Scenarios), Seed: c.Seed,
+		Workers: cfg.Workers, Seconds: cfg.For.Seconds(), State: cfg.State, Before: c.before.Seconds(), Began: c.board.began, Anew: why})
+	err = errors.Join(c.race(ctx), c.trouble.err)
 	sum := c.board.summary()
 	c.code(&sum)
-	sum.Targets, sum.Seed = cfg.Targets, cfg.Seed
+	c.describe(&sum)
 	var i Interrupted
 	if errors.As(context.Cause(ctx), &i) {
 		sum.Interrupted = i.Signal.String()
 		err = errors.Join(err, i)
 	}
-	err = errors.Join(err, record(cfg.State, sum))
+	c.save(err == nil, sum.Interrupted)
+	err = errors.Join(err, c.unsaved, recordSummary(cfg.State, sum))
 	c.out.report(sum)
 	if sum.Canary != nil && sum.Canary.Missed() {
 		err = errors.Join(err, errors.New(sum.Canary.String()))
 	}
 	return sum, errors.Join(err, c.out.err)
+}
+
+// describe says of a summary whose it is.
+func (c *campaign) describe(sum *Summary) { sum.ID, sum.Targets, sum.Seed = c.id, c.Targets, c.Seed }
+
+// workers is how many workers a team has.
+func (c *campaign) workers(tm *team) int {
+	weight, ok := c.Weights[tm.name]
+	if !ok {
+		weight = 1
+	}
+	return max(1, int(math.Round(float64(c.Workers)*weight)))
 }
 
 // assemble probes the targets and fills their queues. It fails when no target can run.
@@ -216,13 +282,18 @@ func (c *campaign) assemble(ctx context.Context) error {
 			}
 		}
 		if len(tm.seeds) > 0 {
+			c.ledger.team(name, len(tm.seeds))
+			if err := c.loadCovered(tm.count); err != nil {
+				return fmt.Errorf("read what was covered on %s: %w", name, err)
+			}
+			tm.done = c.ledger.done(name)
 			c.teams = append(c.teams, tm)
 		}
 	}
 	if len(c.teams) == 0 {
 		return unusable
 	}
-	return nil
+	return c.loadPending()
 }
 
 // restore adds what earlier campaigns kept on the target, drawn among it if there is much. What is not for this machine came from
@@ -265,9 +336,9 @@ func (c *campaign) race(ctx context.Context) error {
 	defer stopLate(nil)
 	if c.For > 0 {
 		var cancel context.CancelFunc
-		run, cancel = context.WithTimeout(run, c.For)
+		run, cancel = context.WithTimeout(run, c.For-c.before)
 		defer cancel()
-		late, cancel = context.WithTimeout(late, c.For+lastWords)
+		late, cancel = context.WithTimeout(late, c.For-c.before+lastWords)
 		defer cancel()
 	}
 	var done sync.WaitGroup
@@ -276,17 +347,20 @@ func (c *campaign) race(ctx context.Context) error {
 	filing := make(chan error, 1)
 	go func() { filing <- guard("minimiser", func() error { return c.file(late) }) }()
 
-	var canary Canary
 	watching := make(chan error, 1)
 	go func() {
-		watching <- guard("canary", func() (err error) {
-			canary, err = huntCanary(run, drawCanary(c.Seed), c.Seed)
+		watching <- guard("canary", func() error {
+			if c.board.canary != nil {
+				return nil // an earlier process saw it
+			}
+			canary, err := huntCanary(run, drawCanary(c.Seed), c.Seed)
+			c.board.sawCanary(&canary)
 			return err
 		})
 	}()
 	workers := pool.New().WithErrors()
 	for _, tm := range c.teams {
-		for n := range c.Workers {
+		for n := range c.workers(tm) {
 			workers.Go(func() error {
 				name := fmt.Sprintf("worker %d of target %s", n, tm.name)
 				err := guard(name, func() error { return c.work(run, tm, n) })
@@ -300,7 +374,6 @@ func (c *campaign) race(ctx context.Context) error {
 	err := workers.Wait()
 	stop(nil)
 	err = errors.Join(err, <-watching)
-	c.board.canary = &canary
 	close(c.sightings)
 	err = errors.Join(err, <-filing)
 	stopTicking()

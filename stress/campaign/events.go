@@ -31,6 +31,7 @@ type Reporter interface {
 
 // Start is the first event: what is about to run.
 type Start struct {
+	Campaign  string   `json:"campaign"` // its ID
 	Kernel    string   `json:"kernel"`
 	Targets   []string `json:"targets"`
 	Scenarios int      `json:"scenarios"` // seed scenarios
@@ -38,6 +39,10 @@ type Start struct {
 	Workers   int      `json:"workers"` // per target
 	Seconds   float64  `json:"seconds"` // planned; 0: until interrupted
 	State     string   `json:"state"`
+	// Before is how many of the Seconds it ran in other processes: it goes on.
+	Before float64   `json:"before,omitempty"`
+	Began  time.Time `json:"began"`          // the campaign, not this process
+	Anew   string    `json:"anew,omitempty"` // why it does not go on with the one that is in the state directory and was not over
 }
 
 // Progress says how far a campaign is.
@@ -149,11 +154,13 @@ type Summary struct {
 	NewFindings int       `json:"newFindings"`
 	Regressions int       `json:"regressions"`
 	Began       time.Time `json:"began"`
-	Seconds     float64   `json:"seconds"`
+	Ended       time.Time `json:"ended"`
+	Seconds     float64   `json:"seconds"` // that it ran; less than Ended-Began if it was stopped and went on
 	Seed        uint64    `json:"seed"`
 	Canary      *Canary   `json:"canary,omitempty"`
 	Interrupted string    `json:"interrupted,omitempty"` // the signal
 	PerTarget   []Count   `json:"perTarget"`
+	ID          string    `json:"campaign"` // a campaign that was stopped and went on has several summaries
 }
 
 // Count is what one target did so far.
@@ -175,6 +182,7 @@ type Count struct {
 	Findings int         `json:"findings"`           // that the target was the first to show
 	marks    engine.Marks
 	covered  *coverage.Set
+	fresh    []coverage.Feature // of covered, not yet in the state directory
 }
 
 func (Start) EventName() string    { return "start" }

@@ -38,7 +38,7 @@ const (
 // file confirms, minimises and files first sightings until the workers are done.
 func (c *campaign) file(ctx context.Context) (err error) {
 	runners := map[string]*runner{}
-	for s := range c.sightings {
+	for s := range c.unfiled() {
 		r := runners[s.target]
 		if r == nil {
 			var oerr error
@@ -56,13 +56,11 @@ func (c *campaign) file(ctx context.Context) (err error) {
 		}
 		if ferr := c.fileOne(ctx, r, s); ferr != nil {
 			err = errors.Join(err, fmt.Errorf("file finding %q: %w", s.finding.Title, ferr))
+		} else {
+			c.save(false, "")
+			err = errors.Join(err, c.release(s))
 		}
 		c.board.settled()
-	}
-	for id, n := range c.sights.further() {
-		if n > 0 {
-			err = errors.Join(err, c.store.Seen(id, n, time.Now()))
-		}
 	}
 	for name, r := range runners {
 		c.board.ended(name, r.target)
@@ -128,7 +126,8 @@ func (c *campaign) tell(id string, r *runner, isNew bool) error {
 	if err != nil {
 		return err
 	}
-	f, err := r.found(c.store, cr, isNew)
+	// A finding that this campaign filed before it was killed is new all the same.
+	f, err := r.found(c.store, cr, isNew || c.board.resumed && !cr.FirstSeen.Before(c.board.began))
 	if err != nil {
 		return err
 	}

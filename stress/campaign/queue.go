@@ -7,12 +7,11 @@ import (
 	"tracehammer/stress/coverage"
 )
 
-// queue hands out what one worker runs next: every seed scenario once, then variations of what has shown something new, what has
-// earned more runs, and in between, once each, what earlier campaigns kept.
+// queue chooses what one worker runs next, when the seed scenarios have had their turn: variations of what has shown something new,
+// what has earned more runs, and in between, once each, what earlier campaigns kept.
 type queue struct {
 	rng    *rand.Rand
-	seeds  []*item // not yet handed out
-	stored []*item // likewise
+	stored []*item // not yet handed out
 	items  []*item
 	vary   func(parent *corpus.Scenario) *corpus.Scenario
 	seen   coverage.Set
@@ -31,16 +30,20 @@ const (
 )
 
 func newQueue(rng *rand.Rand, vary func(*corpus.Scenario) *corpus.Scenario, seeds, stored []*item) *queue {
-	return &queue{rng: rng, vary: vary, seeds: seeds, stored: stored, shapes: map[uint64]struct{}{}}
+	q := &queue{rng: rng, vary: vary, stored: stored, shapes: map[uint64]struct{}{}}
+	q.adopt(seeds)
+	return q
 }
 
-// next returns an item to run; done must be told about it before next is called again.
-func (q *queue) next() *item {
-	if len(q.seeds) > 0 {
-		it := q.seeds[0]
-		q.seeds = q.seeds[1:]
-		return it
+// adopt takes seeds as they are, without a turn.
+func (q *queue) adopt(seeds []*item) {
+	for _, it := range seeds {
+		q.keep(it)
 	}
+}
+
+// next returns an item to run, of a queue that has some; done must be told about it before next is called again.
+func (q *queue) next() *item {
 	if n := len(q.stored); n > 0 && q.rng.IntN(storedShare) == 0 {
 		it := q.stored[n-1]
 		q.stored = q.stored[:n-1]
@@ -56,7 +59,9 @@ func (q *queue) next() *item {
 }
 
 // all lists what the queue holds.
-func (q *queue) all() []*item { return append(q.seeds, q.items...) }
+func (q *queue) all() []*item { return q.items }
+
+func (q *queue) empty() bool { return len(q.items) == 0 }
 
 // pick draws an item by weight.
 func (q *queue) pick() *item {

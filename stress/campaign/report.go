@@ -83,6 +83,11 @@ func MakeReport(state string, since time.Time) (*Report, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
+	rec, err := readRecord(store)
+	if err != nil {
+		return nil, err
+	}
+	campaigns = withRecord(campaigns, rec)
 	campaigns = slices.DeleteFunc(campaigns, func(s Summary) bool { return s.Began.IsZero() }) // of versions that did not say when
 	if since.IsZero() {
 		campaigns = campaigns[max(len(campaigns)-1, 0):]
@@ -107,6 +112,9 @@ func MakeReport(state string, since time.Time) (*Report, error) {
 
 // ended is when a campaign was over.
 func (s *Summary) ended() time.Time {
+	if !s.Ended.IsZero() {
+		return s.Ended
+	}
 	return s.Began.Add(time.Duration(s.Seconds * float64(time.Second)))
 }
 
@@ -128,7 +136,7 @@ func campaignsOf(state string) (all []Summary, err error) {
 	if err := in.Err(); err != nil {
 		return nil, fmt.Errorf("read campaigns of %s: %w", history.Printable(state), err)
 	}
-	return all, nil
+	return merged(all), nil
 }
 
 func (r *Report) add(s *Summary) {

@@ -17,6 +17,7 @@ type sighting struct {
 	target  string
 	plan    stress.Plan      // as narrow as the run that showed it allows
 	hist    *history.History // nil if the violation ended the target's work
+	held    string           // the file that holds it until it is filed
 }
 
 // sights tells first sightings from further ones.
@@ -60,6 +61,13 @@ func (g *sights) first(s *sighting, v oracle.Kind) bool {
 	return true
 }
 
+// sees takes a sighting of an earlier process for the first of its kind.
+func (g *sights) sees(s *sighting) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.count[sight{s.target, s.finding.Coarse()}] = 0
+}
+
 // shows says whether a verdict is how a known bug is said to show.
 func shows(k corpus.KnownBug, v oracle.Kind) bool {
 	for _, s := range k.Shows {
@@ -88,13 +96,14 @@ func (g *sights) filed(s *sighting, id string) {
 	g.ids[sight{s.target, s.finding.Coarse()}] = id
 }
 
-// further lists how often each filed finding was seen again.
+// further lists how often each filed finding was seen again since it was asked last.
 func (g *sights) further() map[string]int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	again := map[string]int{}
 	for k, id := range g.ids {
 		again[id] += g.count[k]
+		g.count[k] = 0
 	}
 	return again
 }

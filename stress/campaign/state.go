@@ -1,7 +1,6 @@
 package campaign
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -23,11 +22,11 @@ func DefaultState() (string, error) {
 	return filepath.Join(home, ".local", "state", "tracehammer"), nil
 }
 
-// record appends what a campaign did to the state directory, in one write so that a kill leaves whole lines. What a full
+// recordSummary appends what a campaign did to the state directory, in one write so that a kill leaves whole lines. What a full
 // disk cut off is taken back.
-func record(state string, sum Summary) error {
-	var line bytes.Buffer
-	if err := WriteJSON(&line, sum.EventName(), sum); err != nil {
+func recordSummary(state string, sum Summary) error {
+	line, err := sum.encode()
+	if err != nil {
 		return err
 	}
 	path := filepath.Join(state, campaignsFile)
@@ -35,7 +34,7 @@ func record(state string, sum Summary) error {
 	if err != nil {
 		return fmt.Errorf("record campaign: %w", err)
 	}
-	n, err := f.Write(line.Bytes())
+	n, err := f.Write(line)
 	if err != nil && n > 0 {
 		if info, serr := f.Stat(); serr == nil {
 			err = errors.Join(err, f.Truncate(info.Size()-int64(n)))

@@ -71,8 +71,16 @@ func startText(s Start) string {
 	if s.Seconds > 0 {
 		end = "for " + clock(s.Seconds)
 	}
-	return fmt.Sprintf("racing ptrace on %s %s: %d scenarios, seed %d, %s, state in %s\n",
+	var b strings.Builder
+	if s.Anew != "" {
+		fmt.Fprintf(&b, "a new campaign: what was not over in the state directory is on record there, and %s\n", s.Anew)
+	}
+	fmt.Fprintf(&b, "racing ptrace on %s %s: %d scenarios, seed %d, %s, state in %s\n",
 		strings.Join(s.Targets, " and "), end, s.Scenarios, s.Seed, s.Kernel, history.Printable(s.State))
+	if s.Before > 0 {
+		fmt.Fprintf(&b, "this goes on with campaign %s, which ran %s so far (--fresh begins a new one)\n", s.Campaign, clock(s.Before))
+	}
+	return b.String()
 }
 
 func skipText(s Skip) string {

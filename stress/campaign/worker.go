@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -42,8 +43,10 @@ type worker struct {
 	*campaign
 	*team
 	*runner
-	rng   *rand.Rand
+	pcg   *rand.PCG
+	rng   *rand.Rand // of pcg
 	cpus  []int
+	pace  pacer
 	gen   *gen.Gen
 	shown coverage.Set // by this turn
 	lost  int          // turns in a row that lost the machine
@@ -64,12 +67,13 @@ func (c *campaign) work(ctx context.Context, tm *team, n int) error {
 			return fmt.Errorf("lower the engine's priority: %w", err)
 		}
 	}
-	g := gen.New(c.Seed ^ tm.stream(n))
+	g := gen.New(c.Seed)
 	if !r.real {
-		g = gen.NewEngine(c.Seed ^ tm.stream(n))
+		g = gen.NewEngine(c.Seed)
 	}
-	w := &worker{campaign: c, team: tm, runner: r, gen: g, rng: rand.New(rand.NewPCG(c.Seed, tm.stream(n))), cpus: r.cpus()}
-	seeds, stored := tm.share(n, c.Workers)
+	pcg := rand.NewPCG(c.Seed, uint64(n))
+	w := &worker{campaign: c, team: tm, runner: r, gen: g, pcg: pcg, rng: rand.New(pcg), cpus: r.cpus()}
+	seeds, stored := tm.share(tm.done, n, c.workers(tm))
 	q := newQueue(w.rng, func(parent *corpus.Scenario) *corpus.Scenario {
 		switch n := w.rng.IntN(freeShare * longShare); {
 		case n == 0:
@@ -80,18 +84,7 @@ func (c *campaign) work(ctx context.Context, tm *team, n int) error {
 		return g.Vary(parent)
 	}, seeds, stored)
 	for ctx.Err() == nil && err == nil {
-		it := q.next()
-		if err = w.turn(ctx, it); err != nil {
-			err = fmt.Errorf("run scenario %s on %s: %w", it.scenario.Name, tm.name, err)
-		}
-		fresh, why := q.done(it, &w.shown)
-		w.board.covered(w.count, fresh)
-		if len(why) > 0 {
-			g.Keep(it.scenario)
-			if !it.stored {
-				err = errors.Join(err, c.keep(tm, it.scenario, why))
-			}
-		}
+		err = w.lease(ctx, q)
 	}
 	for _, it := range q.all() {
 		if it.seed && it.verdicts.Runs > 0 {
@@ -100,6 +93,53 @@ func (c *campaign) work(ctx context.Context, tm *team, n int) error {
 	}
 	w.board.ended(tm.name, r.target)
 	return errors.Join(err, r.target.Close())
+}
+
+// lease does some work, and puts it on record.
+func (w *worker) lease(ctx context.Context, q *queue) error {
+	l, err := w.ledger.Take(ctx, w.name, w.pace.size())
+	if err != nil {
+		return err
+	}
+	start, seed := time.Now(), l.Lo
+	for ; seed < l.Hi && err == nil; seed++ {
+		w.pcg.Seed(l.stream(w.Seed, seed))
+		w.gen.Reseed(w.rng.Uint64())
+		if err = w.step(ctx, q, &l, seed); ctx.Err() != nil {
+			break // what was cut short is not done
+		}
+	}
+	w.pace.took(time.Since(start), seed-l.Lo)
+	err = errors.Join(err, w.ledger.Done(l, seed))
+	if ctx.Err() == nil {
+		w.save(false, "")
+	}
+	return err
+}
+
+// step does the work of one seed.
+func (w *worker) step(ctx context.Context, q *queue, l *Lease, seed uint64) (err error) {
+	var it *item
+	if l.Strategy == workSeeds {
+		it = w.seed(int(seed))
+	} else {
+		if q.empty() { // the others have got all seeds
+			q.adopt(w.seedItems())
+		}
+		it = q.next()
+	}
+	if err = w.turn(ctx, it); err != nil {
+		err = fmt.Errorf("run scenario %s on %s: %w", it.scenario.Name, w.name, err)
+	}
+	fresh, why := q.done(it, &w.shown)
+	w.board.covered(w.count, fresh)
+	if len(why) > 0 {
+		w.gen.Keep(it.scenario)
+		if !it.stored {
+			err = errors.Join(err, w.keep(w.team, it.scenario, why))
+		}
+	}
+	return err
 }
 
 // turn runs an item some times.
@@ -188,6 +228,7 @@ func (w *worker) sight(it *item, v *verdict, plan stress.Plan, h *history.Histor
 		s.hist = h.Clone()
 		s.plan.Delays = narrow(plan.Delays, h.Delays)
 	}
+	w.failed(w.hold(s))
 	w.board.sighted()
 	w.sightings <- s
 }
