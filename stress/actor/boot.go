@@ -35,6 +35,9 @@ func initCode(runs int, core uint64, kcov bool) (code []byte, data []uint64) {
 	child := sigactionWords(uint64(handlerAddr()), engine.SA_SIGINFO|engine.SA_NOCLDSTOP)
 	b.call(nr[engine.CallSigaction], imm(engine.SIGCHLD), consts.words(child...), imm(0), imm(sigsetSize))
 	b.call(nr[engine.CallSigprocmask], imm(engine.SIG_SETMASK), consts.words(0), imm(0), imm(sigsetSize))
+	// Who died before this leaves the gate at its end of file. Package syscall would send the signal to the child at once, as its parent is
+	// not in its namespace, which no init but gVisor's minds.
+	b.call(nr[engine.CallPrctl], imm(unix.PR_SET_PDEATHSIG), imm(int64(unix.SIGKILL)))
 	b.call(nr[engine.CallPrctl], imm(unix.PR_SET_NAME), consts.words(stringWords("tracehammer")...))
 	// Everything above the shared memory is the first image's stack and vdso: without them a fork copies less. Where the
 	// kernel seals its own mappings this fails, and costs only time.

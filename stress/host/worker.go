@@ -74,7 +74,7 @@ func (w *worker) start(image *os.File) error {
 	}
 	started := make(chan error)
 	go func() {
-		// Pdeathsig means the death of the thread that forked, so that thread lives as long as the namespace.
+		// Init's parent death signal means the death of the thread that forked, so that thread lives as long as the namespace.
 		runtime.LockOSThread()
 		defer close(w.gone)
 		var err error
@@ -130,7 +130,6 @@ func namespaces() *syscall.SysProcAttr {
 		Cloneflags:   unix.CLONE_NEWPID,
 		Unshareflags: unix.CLONE_NEWNS, // by unshare, because Go then makes the mounts private before anything is mounted
 		Setsid:       true,
-		Pdeathsig:    unix.SIGKILL,
 	}
 	if os.Geteuid() != 0 {
 		s.Cloneflags |= unix.CLONE_NEWUSER
