@@ -1,11 +1,14 @@
 package crashers
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // Save replaces a file of the state directory that is no crasher's, synced, and makes its folder: it has the old content or the new
@@ -51,4 +54,53 @@ func (r *Reader) SavedIn(folder string) (names []string, err error) {
 		}
 	}
 	return names, nil
+}
+
+// HistoryFile is the file with the history of a crasher.
+func (r *Reader) HistoryFile(id string) string { return r.path(id, fileHistory) }
+
+// DropHistory removes the history of a filed crasher, which takes most of its space; running it again makes another.
+func (s *Store) DropHistory(id string) error {
+	if !validID(id) {
+		return &NotFoundError{id}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := ignoreMissing(os.Remove(s.HistoryFile(id))); err != nil {
+		return fmt.Errorf("drop history of crasher %s: %w", id, err)
+	}
+	return nil
+}
+
+// Note replaces a file of the state directory without syncing: after a power loss it may be an older one, or none.
+func (s *Store) Note(name string, data []byte) error {
+	tmp := filepath.Join(s.dir, tmpPrefix+name)
+	err := os.WriteFile(tmp, data, 0o644)
+	if err == nil {
+		err = os.Rename(tmp, filepath.Join(s.dir, name))
+	}
+	if err != nil {
+		return wrapFull(s.dir, fmt.Errorf("note %s: %w", name, errors.Join(err, ignoreMissing(os.Remove(tmp)))))
+	}
+	return nil
+}
+
+// Locked says whether a process works on the state directory.
+func (r *Reader) Locked() (bool, error) {
+	f, err := os.OpenFile(filepath.Join(r.dir, lockFile), os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look at the lock of state directory: %w", err)
+	}
+	defer f.Close()
+	// For the time of this call it is in the way of a writer that starts: that one tries again.
+	switch err := unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB); {
+	case errors.Is(err, unix.EWOULDBLOCK):
+		return true, nil
+	case err != nil:
+		return false, fmt.Errorf("look at the lock of state directory %s: %w", r.dir, err)
+	}
+	return false, nil
 }

@@ -98,13 +98,21 @@ func Open(dir string) (*Store, error) {
 	return s, nil
 }
 
+// lockTries is how often a lock is tried again, for somebody may only be looking whether it is taken (Reader.Locked).
+const lockTries = 20
+
 // takeLock locks dir and leaves the pid of this process in the lock file for whoever comes second.
 func takeLock(dir string) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o644)
 	if err != nil {
 		return nil, wrapFull(dir, fmt.Errorf("open state directory: %w", err))
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	for try := 0; try < lockTries && errors.Is(err, unix.EWOULDBLOCK); try++ {
+		time.Sleep(time.Millisecond)
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	}
+	if err != nil {
 		defer f.Close()
 		if !errors.Is(err, unix.EWOULDBLOCK) {
 			return nil, fmt.Errorf("lock state directory %s: %w", dir, err)

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+
+	"tracehammer/stress/campaign"
 )
 
 const description = `stressd races ptrace, signals, exec, exit and wait against each other on a simulated kernel
@@ -33,6 +35,8 @@ type cli struct {
 	Version kong.VersionFlag `help:"Print the version and leave."`
 
 	Run      runCmd      `cmd:"" help:"Race scenarios and their variations on targets; file what is found."`
+	Init     initCmd     `cmd:"" help:"Write a campaign file for this machine."`
+	Status   statusCmd   `cmd:"" help:"Say how the campaign of a state directory does, or how far the last one came."`
 	Check    checkCmd    `cmd:"" help:"Validate scenario files: parse, explore on the engine, compare with what they expect."`
 	Matrix   matrixCmd   `cmd:"" help:"Run scenarios on several targets, and say where they differ and why."`
 	Explore  exploreCmd  `cmd:"" help:"List all outcomes of a scenario on the engine."`
@@ -68,14 +72,17 @@ type profileFlag struct {
 
 type runCmd struct {
 	profileFlag
-	For     time.Duration `default:"60s" help:"How long; 0 until interrupted."`
-	Target  []string      `sep:"none" placeholder:"TARGET" help:"Where to run: engine, live, host, uml, qemu:ARCH, exec:COMMAND. Repeat it for several (default: engine and host)."`
-	Seed    *uint64       `help:"Seed of everything random (default: drawn; the summary prints it)."`
-	Workers int           `help:"Workers per target (default: one for each two CPUs)."`
-	Fresh   bool          `help:"Begin a new campaign, even if one was stopped or killed that could go on."`
-	Strict  bool          `help:"Exit with 4 when something was skipped."`
-	KTAP    bool          `name:"ktap" xor:"format" help:"Write a KTAP report of the scenarios on stdout at the end."`
-	JSON    bool          `xor:"format" help:"Write events as JSON lines on stdout; the last one is the summary."`
+	Campaign string         `placeholder:"FILE" help:"Campaign file, as stressd init writes it; flags win over it."`
+	For      *time.Duration `help:"How long; 0 until interrupted (default: 60s)."`
+	Target   []string       `sep:"none" placeholder:"TARGET" help:"Where to run: engine, live, host, uml, qemu:ARCH, exec:COMMAND. Repeat it for several (default: engine and host)."`
+	Seed     *uint64        `help:"Seed of everything random (default: drawn; the summary prints it)."`
+	Workers  int            `help:"Workers per target (default: one for each two CPUs)."`
+	Memory   campaign.Size  `placeholder:"SIZE" help:"Memory that stressd may use, machines not counted (default: 512MiB)."`
+	Disk     campaign.Size  `placeholder:"SIZE" help:"Space that the state directory may take; kept scenarios go first, then histories of old findings, never a finding (default: 2GiB)."`
+	Fresh    bool           `help:"Begin a new campaign, even if one was stopped or killed that could go on."`
+	Strict   bool           `help:"Exit with 4 when something was skipped."`
+	KTAP     bool           `name:"ktap" xor:"format" help:"Write a KTAP report of the scenarios on stdout at the end."`
+	JSON     bool           `xor:"format" help:"Write events as JSON lines on stdout; the last one is the summary."`
 	stateFlag
 	Files []string `arg:"" optional:"" help:"Scenario files (default: the built-in seeds)."`
 }
@@ -87,6 +94,7 @@ Examples:
 
     stressd run --for 60s
     stressd run --for 8h --target host --state /var/tmp/night
+    stressd init night.toml; stressd run --campaign night.toml
     stressd run --for 10m --target host --json > events.jsonl
     stressd run --for 0 --target engine corpus/seeds/exec/*.scn
 

@@ -60,25 +60,8 @@ func (a *app) reporter(json bool, text campaign.Reporter) campaign.Reporter {
 
 // Run implements kong's command.
 func (r *runCmd) Run(a *app) error {
-	cfg := campaign.Config{For: r.For, Workers: r.Workers, Seed: rand.Uint64(), Drawn: r.Seed == nil, Fresh: r.Fresh}
-	if r.For < 0 || r.Workers < 0 {
-		return errors.New("--for and --workers must not be negative")
-	}
-	if r.Seed != nil {
-		cfg.Seed = *r.Seed
-	}
-	var err error
-	if cfg.Targets, err = targets(r.Target, "engine", "host"); err != nil {
-		return err
-	}
-	if cfg.Targets, err = campaign.WithProfile(cfg.Targets, r.Profile); err != nil {
-		return err
-	}
-	if cfg.Scenarios, err = campaign.Load(r.Files); err != nil {
-		return err
-	}
-	cfg.Named = len(r.Files) > 0
-	if cfg.State, err = r.dir(); err != nil {
+	cfg, err := r.config()
+	if err != nil {
 		return err
 	}
 	text := &campaign.Text{Out: a.out, Err: a.err, TTY: a.tty}

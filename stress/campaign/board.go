@@ -26,6 +26,8 @@ type board struct {
 	filed    map[string]bool // ids of findings of this campaign; true: new
 	back     map[string]bool // those of them that had been closed
 	canary   *Canary         // when it is over
+	disk     Size            // of the state directory
+	full     bool            // it is larger than it may be
 }
 
 func newBoard() *board {
@@ -126,7 +128,7 @@ func (b *board) keeps(c *Count) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	c.Kept++
-	return c.Kept <= maxKept
+	return c.Kept <= maxKept && !b.full
 }
 
 // sighted and settled bracket the time in which a sighting is confirmed, minimised and filed.
@@ -192,12 +194,47 @@ func (b *board) snapshot() []Count {
 	return out
 }
 
+// rate remembers when how many runs had been made, for the last minute.
+type rate struct {
+	times []float64 // seconds of the campaign
+	runs  []uint64
+}
+
+const (
+	rateSpan  = 60.0 // seconds
+	rateEvery = 5.0
+)
+
+// at takes the number of runs at a time, and returns how many there were per second lately.
+func (r *rate) at(seconds float64, runs uint64) float64 {
+	if n := len(r.times); n == 0 || seconds-r.times[n-1] >= rateEvery {
+		r.times, r.runs = append(r.times, seconds), append(r.runs, runs)
+	}
+	for len(r.times) > 1 && seconds-r.times[1] >= rateSpan {
+		r.times, r.runs = r.times[1:], r.runs[1:]
+	}
+	if seconds <= r.times[0] {
+		return 0
+	}
+	return float64(runs-r.runs[0]) / (seconds - r.times[0])
+}
+
+// usesDisk is told how large the state directory is.
+func (b *board) usesDisk(n Size, full bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.disk, b.full = n, full
+}
+
 func (b *board) progress(planned time.Duration) Progress {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	ran := b.ran()
 	p := Progress{Seconds: ran.Seconds(), Remaining: max(planned-ran, 0).Seconds(), Targets: b.snapshot(), Outcomes: b.outcomes, NewsSeconds: -1,
-		Findings: len(b.filed), NewFindings: b.newFindings(), Minimising: b.waiting}
+		Findings: len(b.filed), NewFindings: b.newFindings(), Regressions: len(b.back), Minimising: b.waiting, Memory: residentMemory(), Disk: b.disk}
+	for i, c := range b.counts {
+		p.Targets[i].Recent = c.rate.at(ran.Seconds(), c.Runs)
+	}
 	if !b.news.IsZero() {
 		p.NewsSeconds = time.Since(b.news).Seconds()
 	}

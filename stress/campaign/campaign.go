@@ -44,6 +44,7 @@ type Config struct {
 	Weights   map[string]float64 // of targets: shares of the workers; without one, 1
 	Workers   int                // for each target of weight 1; 0: one for each two CPUs
 	State     string
+	Limits    Limits // what is 0 is as in DefaultLimits
 	Reporter  Reporter
 	Open      Opener // nil: Open
 }
@@ -181,7 +182,10 @@ func Run(ctx context.Context, cfg Config) (Summary, error) {
 	if cfg.Workers <= 0 {
 		cfg.Workers = max(1, runtime.NumCPU()/2)
 	}
-	c := &campaign{Config: cfg, out: &serial{r: cfg.Reporter}, store: store, sightings: make(chan *sighting, 1024)}
+	cfg.Limits = cfg.Limits.or(DefaultLimits)
+	defer limitMemory(cfg.Limits.Memory)()
+	status := &statusReporter{write: func(b []byte) error { return store.Note(statusFile, b) }}
+	c := &campaign{Config: cfg, out: &serial{r: Tee{cfg.Reporter, status}}, store: store, sightings: make(chan *sighting, 1024)}
 	c.board, c.sights, c.ledger = newBoard(), newSights(), &ledger{}
 	c.id = newID(c.board.began)
 	m := host.Kernel()
@@ -204,7 +208,8 @@ func Run(ctx context.Context, cfg Config) (Summary, error) {
 		return Summary{}, err
 	}
 	c.out.report(Start{Campaign: c.id, Kernel: m.String(), Targets: cfg.Targets, Scenarios: len(cfg.Scenarios), Seed: c.Seed,
-		Workers: cfg.Workers, Seconds: cfg.For.Seconds(), State: cfg.State, Before: c.before.Seconds(), Began: c.board.began, Anew: why})
+		Workers: cfg.Workers, Seconds: cfg.For.Seconds(), State: cfg.State, Before: c.before.Seconds(), Began: c.board.began,
+		Limits: cfg.Limits, Tasks: c.tasks(), Anew: why})
 	err = errors.Join(c.race(ctx), c.trouble.err)
 	sum := c.board.summary()
 	c.code(&sum)
@@ -233,6 +238,16 @@ func (c *campaign) workers(tm *team) int {
 		weight = 1
 	}
 	return max(1, int(math.Round(float64(c.Workers)*weight)))
+}
+
+// tasks is how many tasks actors may be on this machine's kernel at a time: those of the workers and of the minimiser.
+func (c *campaign) tasks() (n int) {
+	for _, tm := range c.teams {
+		if kind, _, _ := stress.TargetName(tm.name); kind == stress.KindHost {
+			n += host.MaxTasks * (c.workers(tm) + 1)
+		}
+	}
+	return n
 }
 
 // assemble probes the targets and fills their queues. It fails when no target can run.
@@ -344,6 +359,13 @@ func (c *campaign) race(ctx context.Context) error {
 	var done sync.WaitGroup
 	ticking, stopTicking := context.WithCancel(context.Background())
 	done.Go(func() { c.tick(ticking) })
+	done.Go(func() { c.failed(c.watchDisk(ticking)) })
+	done.Go(func() {
+		if err := watchMemory(ticking, c.Limits.Memory, memoryEvery, heldMemory); err != nil {
+			c.failed(err)
+			stop(err)
+		}
+	})
 	filing := make(chan error, 1)
 	go func() { filing <- guard("minimiser", func() error { return c.file(late) }) }()
 

@@ -41,7 +41,9 @@ type Start struct {
 	State     string   `json:"state"`
 	// Before is how many of the Seconds it ran in other processes: it goes on.
 	Before float64   `json:"before,omitempty"`
-	Began  time.Time `json:"began"`          // the campaign, not this process
+	Began  time.Time `json:"began"` // the campaign, not this process
+	Limits Limits    `json:"limits"`
+	Tasks  int       `json:"tasks"`          // that actors of this machine's kernel may be at a time, at most
 	Anew   string    `json:"anew,omitempty"` // why it does not go on with the one that is in the state directory and was not over
 }
 
@@ -54,6 +56,9 @@ type Progress struct {
 	NewsSeconds float64 `json:"newsSeconds"` // age of the last new outcome or finding; negative: none yet
 	Findings    int     `json:"findings"`
 	NewFindings int     `json:"newFindings"`
+	Regressions int     `json:"regressions"`
+	Memory      Size    `json:"memory"`     // bytes of this process; 0: unknown
+	Disk        Size    `json:"disk"`       // bytes of the state directory
 	Minimising  int     `json:"minimising"` // findings that wait for, or are in, confirmation and minimisation
 }
 
@@ -169,6 +174,8 @@ type Count struct {
 	Programs      uint64  `json:"programs"`
 	Operations    uint64  `json:"operations"`
 	RunsPerSecond float64 `json:"runsPerSecond"`
+	// Recent is the rate of the last minute, in runs per second; in progress only.
+	Recent float64 `json:"recentRunsPerSecond,omitempty"`
 	Verdicts
 	Rules rules.Counts `json:"rules,omitempty"` // how often the executions that explain the runs went through each rule; in the summary only
 	// Coverage is how many different rules, pairs of rules, results and sequences of two results the runs showed; in the summary only.
@@ -182,6 +189,7 @@ type Count struct {
 	Findings int         `json:"findings"`           // that the target was the first to show
 	marks    engine.Marks
 	covered  *coverage.Set
+	rate     rate
 	fresh    []coverage.Feature // of covered, not yet in the state directory
 }
 

@@ -13,14 +13,14 @@ import (
 // Text shows events to people: findings and the summary on Out, progress and what was skipped on Err.
 type Text struct {
 	Out, Err io.Writer
-	// TTY says that Err is a terminal: progress is one line that is written over. Otherwise a line each 5 s.
+	// TTY says that Err is a terminal: progress is one line that is written over. Otherwise a line each minute.
 	TTY      bool
 	onLine   bool // the terminal's cursor stands behind a status line
 	lastLine float64
 }
 
 // pipeEvery is how many seconds pass between progress lines that are not written over.
-const pipeEvery = 5
+const pipeEvery = 60
 
 // Report implements Reporter.
 func (t *Text) Report(e Event) error {
@@ -33,6 +33,8 @@ func (t *Text) Report(e Event) error {
 		return t.print(t.Err, skipText(e))
 	case Lost:
 		return t.print(t.Err, lostText(e))
+	case Dropped:
+		return t.print(t.Err, droppedText(e))
 	case Found:
 		return t.print(t.Out, foundText(e))
 	case Summary:
@@ -77,6 +79,11 @@ func startText(s Start) string {
 	}
 	fmt.Fprintf(&b, "racing ptrace on %s %s: %d scenarios, seed %d, %s, state in %s\n",
 		strings.Join(s.Targets, " and "), end, s.Scenarios, s.Seed, s.Kernel, history.Printable(s.State))
+	fmt.Fprintf(&b, "limits: memory %v, state directory %v, %d workers for each target of weight 1", s.Limits.Memory, s.Limits.Disk, s.Workers)
+	if s.Tasks > 0 {
+		fmt.Fprintf(&b, ", %d tasks of actors on this kernel", s.Tasks)
+	}
+	b.WriteByte('\n')
 	if s.Before > 0 {
 		fmt.Fprintf(&b, "this goes on with campaign %s, which ran %s so far (--fresh begins a new one)\n", s.Campaign, clock(s.Before))
 	}
@@ -95,6 +102,15 @@ func lostText(l Lost) string {
 	return fmt.Sprintf("lost: %s on %s: %s\n", history.Printable(l.Scenario), l.Target, history.Printable(l.How))
 }
 
+func droppedText(d Dropped) string {
+	text := fmt.Sprintf("state directory over its limit of %v: removed %d kept scenarios and %d histories of findings that are not new, %v in all; %v are left\n",
+		d.Limit, d.Scenarios, d.Histories, d.Freed, d.Left)
+	if d.Left > d.Limit {
+		text += "it is still too large: nothing is kept until it is smaller; findings are filed all the same\n"
+	}
+	return text
+}
+
 func progressText(p Progress) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "[%s", clock(p.Seconds))
@@ -104,7 +120,7 @@ func progressText(p Progress) string {
 	b.WriteString("]")
 	var unknown, runs uint64
 	for _, c := range p.Targets {
-		fmt.Fprintf(&b, " %s %s runs (%s/s)", c.Target, short(float64(c.Runs)), short(c.RunsPerSecond))
+		fmt.Fprintf(&b, " %s %s runs (%s/s)", c.Target, short(float64(c.Runs)), short(c.Recent))
 		unknown += c.Unknown
 		runs += c.Runs
 	}
@@ -113,7 +129,11 @@ func progressText(p Progress) string {
 		fmt.Fprintf(&b, " (last new %s ago)", (time.Duration(p.NewsSeconds) * time.Second).String())
 	}
 	fmt.Fprintf(&b, " unknown %s", share(unknown, runs))
-	fmt.Fprintf(&b, " | findings %d (%d new)", p.Findings, p.NewFindings)
+	fmt.Fprintf(&b, " | findings %d (%d new", p.Findings, p.NewFindings)
+	if p.Regressions > 0 {
+		fmt.Fprintf(&b, ", %d regressed", p.Regressions)
+	}
+	b.WriteByte(')')
 	if p.Minimising > 0 {
 		fmt.Fprintf(&b, ", minimising %d", p.Minimising)
 	}

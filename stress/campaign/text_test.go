@@ -7,21 +7,26 @@ import (
 )
 
 var someProgress = Progress{Seconds: 5.2, Remaining: 54.8, Outcomes: 120, NewsSeconds: 3.4, Findings: 2, NewFindings: 1, Minimising: 1,
-	Targets: []Count{{Target: "engine", RunsPerSecond: 8123, Verdicts: Verdicts{Runs: 41_234}}, {Target: "host", RunsPerSecond: 700, Verdicts: Verdicts{Runs: 3600, Unknown: 36}}}}
+	Targets: []Count{{Target: "engine", Recent: 8123, Verdicts: Verdicts{Runs: 41_234}}, {Target: "host", Recent: 700, Verdicts: Verdicts{Runs: 3600, Unknown: 36}}}}
 
 func TestProgressText(t *testing.T) {
 	const want = "[00:05/01:00 eta 00:55] engine 41.2k runs (8.12k/s) host 3.6k runs (700/s) | outcomes 120 (last new 3s ago) unknown 0.08 % | findings 2 (1 new), minimising 1"
 	if got := progressText(someProgress); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
+	back := someProgress
+	back.Regressions = 1
+	if got := progressText(back); !strings.HasSuffix(got, "| findings 2 (1 new, 1 regressed), minimising 1") {
+		t.Errorf("got  %s", got)
+	}
 }
 
-// A terminal's status line is written over, and gives way to what stays; a pipe gets a line every 5 s.
+// A terminal's status line is written over, and gives way to what stays; a pipe gets a line a minute.
 func TestStatusLine(t *testing.T) {
 	var tty, pipe bytes.Buffer
 	for _, text := range []*Text{{Out: &tty, Err: &tty, TTY: true}, {Out: &pipe, Err: &pipe}} {
 		p := someProgress
-		for p.Seconds = 0; p.Seconds < 11; p.Seconds++ {
+		for p.Seconds = 0; p.Seconds < 121; p.Seconds++ {
 			if err := text.Report(p); err != nil {
 				t.Fatal(err)
 			}
@@ -31,7 +36,7 @@ func TestStatusLine(t *testing.T) {
 		}
 	}
 	if n := strings.Count(pipe.String(), "eta"); n != 2 {
-		t.Errorf("%d lines in 11 s:\n%s", n, pipe.String())
+		t.Errorf("%d lines in 2 minutes:\n%s", n, pipe.String())
 	}
 	if n := strings.Count(tty.String(), "\n"); n != 1 || !strings.HasSuffix(tty.String(), "\r\x1b[Kskipped: target host: no \\x1b[2J\n") {
 		t.Errorf("terminal: %q", tty.String())

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxTasks bounds the tasks of a namespace. Programs create at most a dozen; the limit is for a harness gone wrong.
-const maxTasks = 64
+// MaxTasks bounds the tasks of a namespace. Programs create at most a dozen; the limit is for a harness gone wrong.
+const MaxTasks = 64
 
 // cgroup limits the tasks of one namespace. RLIMIT_NPROC would not bind root.
 type cgroup struct{ dir string }
@@ -32,7 +32,7 @@ func newCgroup(pid int) *cgroup {
 	if err := os.Mkdir(g.dir, 0o755); err != nil {
 		return nil
 	}
-	for _, f := range [][2]string{{"pids.max", strconv.Itoa(maxTasks)}, {"cgroup.procs", strconv.Itoa(pid)}} {
+	for _, f := range [][2]string{{"pids.max", strconv.Itoa(MaxTasks)}, {"cgroup.procs", strconv.Itoa(pid)}} {
 		if err := os.WriteFile(filepath.Join(g.dir, f[0]), []byte(f[1]), 0o644); err != nil {
 			g.close()
 			return nil
