@@ -210,6 +210,7 @@ func Run(ctx context.Context, cfg Config) (Summary, error) {
 	c.out.report(Start{Campaign: c.id, Kernel: m.String(), Targets: cfg.Targets, Scenarios: len(cfg.Scenarios), Seed: c.Seed,
 		Workers: cfg.Workers, Seconds: cfg.For.Seconds(), State: cfg.State, Before: c.before.Seconds(), Began: c.board.began,
 		Limits: cfg.Limits, Tasks: c.tasks(), Anew: why})
+	c.save(false, "") // from here on it can be gone on with
 	err = errors.Join(c.race(ctx), c.trouble.err)
 	sum := c.board.summary()
 	c.code(&sum)
