@@ -68,7 +68,7 @@ func (r *runCmd) Run(a *app) error {
 	switch {
 	case r.JSON:
 		text.Out = io.Discard
-		cfg.Reporter = campaign.Tee{campaign.JSON{W: a.out}, text}
+		cfg.Reporter = campaign.Tee{&campaign.Seldom{Reporter: campaign.JSON{W: a.out}}, text}
 	case r.KTAP:
 		text.Out = a.err
 		cfg.Reporter = campaign.Tee{text, &campaign.KTAP{W: a.out}}

@@ -206,6 +206,28 @@ type JSON struct{ W io.Writer }
 // Report implements Reporter.
 func (j JSON) Report(e Event) error { return WriteJSON(j.W, e.EventName(), e) }
 
+// Seldom passes progress on once a second in the first minute, then every 10 s: what is kept in a file is not to grow by the hour.
+type Seldom struct {
+	Reporter
+	last float64 // seconds of the campaign
+	some bool
+}
+
+// Report implements Reporter.
+func (s *Seldom) Report(e Event) error {
+	if p, is := e.(Progress); is {
+		every := 1.0
+		if p.Seconds > 60 {
+			every = 10
+		}
+		if s.some && p.Seconds-s.last < every {
+			return nil
+		}
+		s.last, s.some = p.Seconds, true
+	}
+	return s.Reporter.Report(e)
+}
+
 // WriteJSON writes the object v as one line, with the schema version and the event's name in front of its fields.
 func WriteJSON(w io.Writer, event string, v any) error {
 	fields, err := json.Marshal(v)

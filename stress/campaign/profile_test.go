@@ -12,7 +12,7 @@ import (
 	"tracehammer/engine"
 )
 
-var update = flag.Bool("update", false, "write docs/profiles.md's table")
+var update = flag.Bool("update", false, "write the tables of docs/profiles.md and docs/events.md")
 
 type collect struct{ failed []Checked }
 

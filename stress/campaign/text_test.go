@@ -61,3 +61,27 @@ NEW FINDING 0123456789ab  (hang on host)
 		t.Errorf("got:%s", got)
 	}
 }
+
+// Eight hours of JSON have some thousand lines of progress, not a hundred thousand; everything else comes through.
+func TestSeldom(t *testing.T) {
+	progress, others := 0, 0
+	s := Seldom{Reporter: reporterFunc(func(e Event) error {
+		if _, is := e.(Progress); is {
+			progress++
+		} else {
+			others++
+		}
+		return nil
+	})}
+	for n := range 5 * 600 {
+		if err := s.Report(Progress{Seconds: 7 + float64(n)/5}); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Report(Found{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if progress < 100 || progress > 120 || others != 3000 {
+		t.Errorf("%d lines of progress in 10 minutes, %d others", progress, others)
+	}
+}
