@@ -53,11 +53,14 @@ func (it *item) weight() float64 {
 	return w
 }
 
+// maxItemOutcomes bounds what an item remembers: one that had so many outcomes has had its share, and no further one is new.
+const maxItemOutcomes = 1 << 12
+
 // note records the outcome of a run; new says that no run of this item ended so before.
 func (it *item) note(h *history.History) (new bool) {
 	it.runs++
 	k := coverage.OutcomeOf(h)
-	if _, ok := it.outcomes[k]; ok {
+	if _, ok := it.outcomes[k]; ok || len(it.outcomes) == maxItemOutcomes {
 		return false
 	}
 	it.outcomes[k] = struct{}{}
