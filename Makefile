@@ -6,11 +6,18 @@ STATE ?= state
 FOR ?= 60s
 FUZZTIME ?= 30s
 READERTIME ?= 10m
+# Where make install puts things; DESTDIR goes in front of all of it.
+PREFIX ?= /usr/local
+BINDIR = $(PREFIX)/bin
+UNITDIR = $(PREFIX)/lib/systemd/system
+# What make overnight races: two kernels that are emulated beside those that run at full speed. OVERNIGHT_ARCHS have a kernel to fetch.
+OVERNIGHT_ARCHS := arm64 s390x
+OVERNIGHT := engine host uml $(OVERNIGHT_ARCHS:%=qemu:%)
 # Other architectures with actors. Machines run a stressd that is built for theirs; test boots that of one, test-all those of all.
 ARCHS := arm64 riscv64 s390x ppc64le
 OTHERS := $(ARCHS:%=bin/stressd-%)
 
-.PHONY: run test test-all setup lint bench fuzz fuzz-readers gofuzz libfuzzer clean help bin/stressd $(OTHERS)
+.PHONY: run overnight install test test-all setup lint bench fuzz fuzz-readers gofuzz libfuzzer clean help bin/stressd $(OTHERS)
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +36,20 @@ run: bin/stressd ## race ptrace on the engine and on this machine's kernel for F
 	@out=$$(mktemp); trap 'rm -f "$$out"' EXIT; \
 	bin/stressd run --for $(FOR) --target engine --target host --state $(STATE) | tee "$$out"; code=$$?; \
 	if [ $$code -eq 2 ] && grep -q '^summary: ' "$$out"; then exit 0; fi; exit $$code
+
+# 130 and 143: it was stopped, and the same command goes on.
+overnight: FOR = 8h
+overnight: bin/stressd $(OVERNIGHT_ARCHS:%=bin/stressd-%) ## race engine, host, User Mode Linux and two emulated machines for FOR (8h), then report; findings go to STATE
+	@for a in $(OVERNIGHT_ARCHS); do bin/stressd vm fetch $$a >/dev/null || echo "no kernel for qemu:$$a: it is skipped"; done
+	@bin/stressd run --for $(FOR) $(OVERNIGHT:%=--target %) --state $(STATE); code=$$?; \
+	case $$code in 0|2|5|130|143) ;; *) exit $$code;; esac; \
+	bin/stressd report --state $(STATE) --html $(STATE)/report.html && echo "the same as a page: $(STATE)/report.html"
+
+install: bin/stressd $(OTHERS) ## to PREFIX (/usr/local), below DESTDIR: stressd, the programs of machines, a unit of systemd
+	install -D -t $(DESTDIR)$(BINDIR) bin/stressd $(OTHERS)
+	install -d $(DESTDIR)$(UNITDIR)
+	sed 's|@BINDIR@|$(BINDIR)|' cmd/stressd/stressd.service >$(DESTDIR)$(UNITDIR)/stressd.service
+	chmod 644 $(DESTDIR)$(UNITDIR)/stressd.service
 
 test: setup lint bin/stressd bin/stressd-arm64 ## formatting, vet, staticcheck, all tests (also under the race detector), every scenario on engine and host
 	@for a in x86_64 arm64; do bin/stressd vm fetch $$a || echo "no kernel for qemu:$$a: its tests are skipped"; done

@@ -75,6 +75,13 @@ func (r *runCmd) Run(a *app) error {
 	default:
 		cfg.Reporter = text
 	}
+	manager, err := campaign.NewSystemd()
+	if err != nil {
+		return err
+	}
+	if manager != nil {
+		cfg.Reporter = campaign.Tee{cfg.Reporter, manager}
+	}
 	sum, err := campaign.Run(a.ctx, cfg)
 	switch {
 	case err != nil:
