@@ -78,8 +78,8 @@ func (m *Marks) mark(id string, to State, why string, now time.Time) (Status, er
 	if s.State == to && (why == "" || words(why) == s.Why) {
 		return s, nil
 	}
-	if s.State != to && !follows(s.State, to) {
-		return s, &TransitionError{id, s.State, to}
+	if err := meta.Follows(to); err != nil {
+		return s, err
 	}
 	lines, err := m.changes(id, &meta)
 	if err != nil {
@@ -97,15 +97,6 @@ func (m *Marks) mark(id string, to State, why string, now time.Time) (Status, er
 		return next, fmt.Errorf("mark %s: %w", id, err)
 	}
 	return next, nil
-}
-
-func follows(from, to State) bool {
-	for _, s := range from.Next() {
-		if s == to {
-			return true
-		}
-	}
-	return false
 }
 
 // changes are the lines of a finding's state file, with what a file closed says made one of them. The oldest go before there are

@@ -85,6 +85,14 @@ func (s State) Next() []State {
 	return slices.DeleteFunc(slices.Clone(transitions[s]), func(t State) bool { return t == s })
 }
 
+// Follows says why the finding does not become something: a *TransitionError, nil if it does.
+func (m *Meta) Follows(to State) error {
+	if m.State == to || slices.Contains(m.State.Next(), to) {
+		return nil
+	}
+	return &TransitionError{m.ID, m.State, to}
+}
+
 // TransitionError: a finding in this state does not get into that one.
 type TransitionError struct {
 	ID       string

@@ -5,6 +5,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"tracehammer/crashers"
 	"tracehammer/stress/campaign"
 )
 
@@ -44,6 +45,9 @@ type cli struct {
 	Minimize minimizeCmd `cmd:"" help:"Go on making a filed finding's scenario smaller."`
 	Triage   triageCmd   `cmd:"" help:"Turn what fuzzers found into readable, minimal, filed findings."`
 	List     listCmd     `cmd:"" help:"List what was filed."`
+	Close    closeCmd    `cmd:"" help:"Close a finding: as fixed, if runs do not show it any more, as invalid or as a duplicate."`
+	Reopen   reopenCmd   `cmd:"" help:"Open a finding that was closed or is back."`
+	Mark     markCmd     `cmd:"" help:"Say who looks after a finding, what is known of it, or where it stands."`
 	Show     showCmd     `cmd:"" help:"Show a finding: scenario, history, explanation, how to run it again."`
 	Report   reportCmd   `cmd:"" help:"What is new since yesterday, what is still there, what was tried: text, HTML or JSON."`
 	File     fileCmd     `cmd:"" help:"Write findings as a mail draft, an issue, SARIF or JUnit; nothing is sent."`
@@ -214,6 +218,15 @@ Examples:
 type listCmd struct {
 	stateFlag
 	jsonFlag
+	StateOf []crashers.State `name:"state-of" placeholder:"STATE" help:"Only findings in these states: new, open, reproducing, known, fixed, regressed, invalid, duplicate (default: all)."`
+}
+
+func (listCmd) Help() string {
+	return `Examples:
+
+    stressd list
+    stressd list --state-of new,regressed
+    stressd list --state-of new --json | jq -r .id`
 }
 
 type showCmd struct {

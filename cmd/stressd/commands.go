@@ -318,7 +318,7 @@ func (l *listCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	return campaign.List(dir, a.reporter(l.JSON, &campaign.ListText{Out: a.out}))
+	return campaign.List(dir, l.StateOf, a.reporter(l.JSON, &campaign.ListText{Out: a.out}))
 }
 
 // Run implements kong's command.

@@ -86,7 +86,10 @@ func crasherFiles(data []byte) int {
 	if c.ID != crasherID || c.Hits < 0 || c.Runs < c.Hits || c.Count < 1 || c.Ops < 0 {
 		violated("FuzzCrasher", "impossible: %+v", c.Meta)
 	}
-	for _, s := range []string{c.Title, c.Signature, c.Target, c.Kernel, c.Arch, c.Command, c.Rate()} {
+	if of := c.Of; c.State.String() == "" || of != "" && (len(of) != len(crasherID) || c.State != crashers.StateDuplicate) || (c.State == crashers.StateUnread) && c.Problem == "" {
+		violated("FuzzCrasher", "impossible: %+v", c.Status)
+	}
+	for _, s := range []string{c.Title, c.Signature, c.Target, c.Kernel, c.Arch, c.Command, c.Rate(), c.Why, c.Of, c.Owner, c.Problem, c.Status.String()} {
 		if !printable(s) {
 			violated("FuzzCrasher", "%q reaches a terminal", s)
 		}

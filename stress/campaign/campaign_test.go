@@ -100,7 +100,7 @@ func TestCampaignFilesPlantedBug(t *testing.T) {
 		t.Errorf("record of campaigns: %v\n%s", err, text)
 	}
 	var list bytes.Buffer
-	if err := List(state, ListText{&list}); err != nil || !strings.Contains(list.String(), f.ID) {
+	if err := List(state, nil, ListText{&list}); err != nil || !strings.Contains(list.String(), f.ID) {
 		t.Errorf("list: %v %s", err, list.String())
 	}
 	var show bytes.Buffer

@@ -89,11 +89,15 @@ func MakeReport(state string, since time.Time) (*Report, error) {
 	}
 	campaigns = withRecord(campaigns, rec)
 	campaigns = slices.DeleteFunc(campaigns, func(s Summary) bool { return s.Began.IsZero() }) // of versions that did not say when
-	if since.IsZero() {
-		campaigns = campaigns[max(len(campaigns)-1, 0):]
-	} else {
-		campaigns = slices.DeleteFunc(campaigns, func(s Summary) bool { return s.ended().Before(since) })
+	first := max(len(campaigns)-1, 0)
+	if !since.IsZero() {
+		first = slices.IndexFunc(campaigns, func(s Summary) bool { return !s.ended().Before(since) })
+		if first < 0 {
+			first = len(campaigns)
+		}
 	}
+	before := campaigns[:first]
+	campaigns = slices.DeleteFunc(slices.Clone(campaigns[first:]), func(s Summary) bool { return s.ended().Before(since) })
 	if len(campaigns) == 0 {
 		return nil, fmt.Errorf("report: no campaign of %s ended in that time", history.Printable(state))
 	}
@@ -105,7 +109,11 @@ func MakeReport(state string, since time.Time) (*Report, error) {
 	if err != nil {
 		r.Warnings = append(r.Warnings, "not all findings can be read: "+history.Printable(oneLine(err.Error())))
 	}
-	r.sort(store, metas)
+	closing := r.From
+	if n := len(before); n > 0 {
+		closing = before[n-1].ended()
+	}
+	r.sort(store, metas, closing)
 	r.finish(campaigns)
 	return r, nil
 }
@@ -171,32 +179,43 @@ func (r *Report) add(s *Summary) {
 	}
 }
 
-// sort groups findings by what became of them in the time of the report.
-func (r *Report) sort(store *crashers.Reader, metas []crashers.Meta) {
-	groups := []ReportGroup{{Title: "New"}, {Title: "Back, although fixed"}, {Title: "Still there"}, {Title: "Not seen this time"}}
+// The groups of a report, in their order.
+const (
+	groupNew = iota
+	groupBack
+	groupStill
+	groupGone
+	groupUnseen
+)
+
+// sort groups findings by what became of them in the time of the report. What was closed before the time closing, or is no bug, is in
+// none.
+func (r *Report) sort(store *crashers.Reader, metas []crashers.Meta, closing time.Time) {
+	r.Groups = []ReportGroup{groupNew: {Title: "New"}, groupBack: {Title: "Back, although fixed"}, groupStill: {Title: "Still there"},
+		groupGone: {Title: "Gone, closed as fixed"}, groupUnseen: {Title: "Not seen this time"}}
 	for _, m := range metas {
 		seen := !m.LastSeen.Before(r.From)
-		g := -1
+		var g int
 		switch {
 		case m.State == crashers.StateRegressed && seen:
-			g = 1
+			g = groupBack
+		case m.State == crashers.StateFixed && !m.Since.Before(closing.Truncate(time.Second)):
+			g = groupGone
 		case m.State.Closed():
+			continue
 		case !m.FirstSeen.Before(r.From):
-			g = 0
+			g = groupNew
 		case seen:
-			g = 2
+			g = groupStill
 		default:
-			g = 3
+			g = groupUnseen
 		}
-		if g >= 0 {
-			groups[g].Findings = append(groups[g].Findings, Listed{m, store.Dir(m.ID)})
-		}
+		r.Groups[g].Findings = append(r.Groups[g].Findings, Listed{m, store.Dir(m.ID)})
 	}
-	r.Groups = groups
 }
 
 func (r *Report) finish(campaigns []Summary) {
-	fresh, back := r.Groups[0].Findings, r.Groups[1].Findings
+	fresh, back := r.Groups[groupNew].Findings, r.Groups[groupBack].Findings
 	unknownBugs := 0
 	for _, f := range fresh {
 		if f.KnownBug == 0 {

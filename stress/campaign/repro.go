@@ -10,7 +10,6 @@ import (
 	"tracehammer/crashers"
 	"tracehammer/engine"
 	"tracehammer/stress/history"
-	"tracehammer/stress/oracle"
 )
 
 // Reproduced says whether a finding showed again.
@@ -47,27 +46,9 @@ func Repro(ctx context.Context, state, id, target string, times int) (*Reproduce
 	if err != nil {
 		return nil, err
 	}
-	res := &Reproduced{ID: c.ID, Target: target, Title: c.Title}
-	want := crashers.Finding{Kind: c.Kind, Title: c.Title, KnownBug: c.KnownBug}
-	plan := c.Plan
-	plan.Repeat = times
-	err = r.run(ctx, p, plan, func(h *history.History, v *verdict) bool {
-		res.Runs++
-		if v.Kind == oracle.Unknown {
-			res.Unknown++
-		}
-		if !v.Kind.Finding() {
-			return true
-		}
-		got := findingOf(v)
-		if got.SameAs(&want) || crashers.Told(c.KnownBug) && got.KnownBug == c.KnownBug { // a known bug is one bug whatever way it shows
-			res.Shown, res.Lanes = true, lanes(p, h, v.Explanation)
-			return false
-		}
-		res.Other = got.Title
-		return true
-	})
-	return res, errors.Join(err, r.close(), context.Cause(ctx))
+	t, err := r.try(ctx, c, p, times, times, 1)
+	res := &Reproduced{ID: c.ID, Target: target, Title: c.Title, Shown: t.Hits > 0, Runs: t.Runs, Unknown: t.Unknown, Other: t.Other, Lanes: t.lanes}
+	return res, errors.Join(err, r.close())
 }
 
 // lanes draws a run, if there is one, below the explanation of what it shows.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"tracehammer/crashers"
@@ -20,14 +21,17 @@ type Listed struct {
 // EventName implements Event.
 func (Listed) EventName() string { return "crasher" }
 
-// List reports what is filed in a state directory, oldest first.
-func List(state string, out Reporter) error {
+// List reports what is filed in a state directory, oldest first: findings of some states, or if none is named all.
+func List(state string, only []crashers.State, out Reporter) error {
 	store, err := crashers.OpenReader(state)
 	if err != nil {
 		return err
 	}
 	metas, err := store.List() // what cannot be read does not hide the others
 	for _, m := range metas {
+		if len(only) > 0 && !slices.Contains(only, m.State) {
+			continue
+		}
 		if err := out.Report(Listed{m, store.Dir(m.ID)}); err != nil {
 			return err
 		}
