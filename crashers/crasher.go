@@ -45,9 +45,10 @@ type Crasher struct {
 	Plan        stress.Plan
 	History     *history.History // one run that shows it; nil when there is none (a crash of the machine)
 	Explanation string
-	Schedule    string // the plan's schedule in words, where it is Exact
-	Report      []byte // report.md
-	Repro       []byte // repro.c; nil when the finding cannot be shown by a C program
+	Schedule    string  // the plan's schedule in words, where it is Exact
+	Report      []byte  // report.md
+	Repro       []byte  // repro.c; nil when the finding cannot be shown by a C program
+	Tried       []Tried // where it was tried since it was filed, as the mark says that is read with it
 }
 
 // The files of a crasher's directory. Sizes bound what a reader believes.

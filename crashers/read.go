@@ -211,5 +211,7 @@ func Decode(id string, read func(name string, limit int64) ([]byte, error)) (*Cr
 	if c.Repro, err = optional(fileRepro, maxText); err != nil {
 		return nil, err
 	}
+	tried, _ := optional(fileTargets, maxMark) // what cannot be read says nothing
+	c.Tried = parseTried(string(tried))
 	return c, nil
 }

@@ -362,3 +362,25 @@ func TestManyChanges(t *testing.T) {
 		t.Errorf("%d bytes", size)
 	}
 }
+
+// TestTried: where a finding was tried is one line for each target and kernel, whose latest try holds; what is no such line says
+// nothing.
+func TestTried(t *testing.T) {
+	s, _, id := filedOne(t)
+	first := []Tried{{"host", "Linux 6.18.44", "amd64", 7, 10, t0}, {"exec:ssh -T\tboard stressd agent", "Linux 6.1.176", "arm64", 0, 66, t0}}
+	again := Tried{"host", "Linux 6.18.44", "amd64", 0, 10, t0.Add(time.Hour)}
+	newer := Tried{"host", "Linux 6.19.1", "amd64", 0, 10, t0.Add(time.Hour)}
+	if err := errors.Join(s.Try(id, first), s.Try(id, []Tried{again, newer})); err != nil {
+		t.Fatal(err)
+	}
+	first[1].Target = "exec:ssh -T board stressd agent"
+	c, err := s.Load(id)
+	if want := []Tried{again, first[1], newer}; err != nil || !reflect.DeepEqual(c.Tried, want) {
+		t.Errorf("%+v, %v; want %+v", c.Tried, err, want)
+	}
+	put(t, filepath.Join(s.Dir(id), fileTargets), "\x1b[2J\thost\n\t\t\t-1\t3\t2026-11-23T03:00:00Z\nhost\tLinux\tamd64\t4\t3\t2026-11-23T03:00:00Z\n"+
+		"ho\x1bst\tLinux\tamd64\t4\t5\t2026-11-23T03:00:00Z")
+	if all, err := s.Tried(id); err != nil || len(all) != 1 || all[0].Where() != `ho\x1bst (Linux, amd64)` {
+		t.Errorf("%+v, %v", all, err)
+	}
+}

@@ -43,7 +43,7 @@ type cli struct {
 	Explore  exploreCmd  `cmd:"" help:"List all outcomes of a scenario on the engine."`
 	Repro    reproCmd    `cmd:"" help:"Run a filed finding again; exit 1 shown, 0 not shown, 125 cannot tell."`
 	Minimize minimizeCmd `cmd:"" help:"Go on making a filed finding's scenario smaller."`
-	Triage   triageCmd   `cmd:"" help:"Turn what fuzzers found into readable, minimal, filed findings."`
+	Triage   triageCmd   `cmd:"" help:"Go through new findings: reproduce, minimize, compare, since when; or file what fuzzers found."`
 	List     listCmd     `cmd:"" help:"List what was filed."`
 	Close    closeCmd    `cmd:"" help:"Close a finding: as fixed, if runs do not show it any more, as invalid or as a duplicate."`
 	Reopen   reopenCmd   `cmd:"" help:"Open a finding that was closed or is back."`
@@ -193,26 +193,6 @@ type minimizeCmd struct {
 	stateFlag
 	For time.Duration `default:"60s" help:"How long to try."`
 	ID  string        `arg:"" help:"Finding, as in list; a unique beginning will do."`
-}
-
-type triageCmd struct {
-	stateFlag
-	jsonFlag
-	For   time.Duration `default:"10s" help:"How long to minimise a finding, at most."`
-	Bugs  []string      `name:"bug" placeholder:"BUG" help:"Plant this bug in the engine, as stressd bugs lists them. Repeat it for several."`
-	Paths []string      `arg:"" name:"path" help:"Files, or directories of them."`
-}
-
-func (triageCmd) Help() string {
-	return `Reads what fuzzers of scenarios leave: files of native Go fuzzing (testdata/fuzz/FuzzPtrace/...), go-fuzz crashers, raw files of libFuzzer, and scenario files (.scn). Each is run on the engine under the schedule that it holds; a scenario file under 2000 that are drawn. Every run is judged as in stressd run. What fails is made minimal, with a schedule that shows it each time, explained and filed; what is filed already is counted there.
-
-Exit codes: 0 nothing new, 1 an input could not be read, 2 new findings.
-
-Examples:
-
-    stressd triage fuzz/testdata/fuzz/FuzzPtrace
-    stressd triage --state state crash-0123
-    TRACEHAMMER_BUG=listen-error go test -fuzz FuzzChecker ./fuzz; stressd triage --bug listen-error fuzz/testdata/fuzz/FuzzChecker`
 }
 
 type listCmd struct {

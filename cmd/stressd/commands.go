@@ -275,34 +275,6 @@ func (m *minimizeCmd) Run(a *app) error {
 	return campaign.Minimize(a.ctx, dir, m.ID, m.For, &campaign.Text{Out: a.out, Err: a.err, TTY: a.tty})
 }
 
-// Run implements kong's command.
-func (t *triageCmd) Run(a *app) error {
-	if t.For <= 0 {
-		return errors.New("--for must be positive")
-	}
-	cfg := campaign.TriageConfig{Paths: t.Paths, Minimise: t.For, Reporter: a.reporter(t.JSON, campaign.TriageText{Out: a.out})}
-	for _, name := range t.Bugs {
-		b, err := parseBug(name)
-		if err != nil {
-			return err
-		}
-		cfg.Bugs = cfg.Bugs.Or(b.Set())
-	}
-	var err error
-	if cfg.State, err = t.dir(); err != nil {
-		return err
-	}
-	sum, err := campaign.RunTriage(a.ctx, cfg)
-	unread := errors.Join(sum.Unread...)
-	switch {
-	case err != nil || sum.NewFindings == 0:
-		return errors.Join(unread, err)
-	case unread != nil:
-		complain(unread)
-	}
-	return status(exitFindings)
-}
-
 // parseBug reads the name of a planted bug.
 func parseBug(name string) (engine.Bug, error) {
 	b, err := engine.ParseBug(name)
