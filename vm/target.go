@@ -156,6 +156,18 @@ func (t *Target) forget() {
 // Symbols is the file of the machine's kernel that has its symbols, "" if none is known.
 func (t *Target) Symbols() string { return t.symbols }
 
+// Console is the last lines, at most so many, of what the agent's side said besides messages: anybody's text. There is none of a
+// machine that is gone.
+func (t *Target) Console(lines int) []string {
+	if t.link == nil {
+		return nil
+	}
+	t.link.mu.Lock()
+	defer t.link.mu.Unlock()
+	all := t.link.said.lines()
+	return all[max(0, len(all)-lines):]
+}
+
 // Name implements stress.Target.
 func (t *Target) Name() string { return t.name }
 

@@ -50,6 +50,7 @@ type cli struct {
 	Mark     markCmd     `cmd:"" help:"Say who looks after a finding, what is known of it, or where it stands."`
 	Show     showCmd     `cmd:"" help:"Show a finding: scenario, history, explanation, how to run it again."`
 	Report   reportCmd   `cmd:"" help:"What is new since yesterday, what is still there, what was tried: text, HTML or JSON."`
+	Serve    serveCmd    `cmd:"" help:"Show the state directory as pages in a browser, and as metrics."`
 	File     fileCmd     `cmd:"" help:"Write findings as a mail draft, an issue, SARIF or JUnit; nothing is sent."`
 	Bugs     bugsCmd     `cmd:"" help:"List the engine's planted bugs, or measure which of them the oracles see."`
 	Rules    rulesCmd    `cmd:"" help:"List the rules of ptrace: where they are implemented, what shows them, how often runs went through them."`
@@ -88,6 +89,7 @@ type runCmd struct {
 	KTAP     bool           `name:"ktap" xor:"format" help:"Write a KTAP report of the scenarios on stdout at the end."`
 	JSON     bool           `xor:"format" help:"Write events as JSON lines on stdout; the last one is the summary."`
 	stateFlag
+	webFlags
 	Files []string `arg:"" optional:"" help:"Scenario files (default: the built-in seeds)."`
 }
 

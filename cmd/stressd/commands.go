@@ -82,7 +82,12 @@ func (r *runCmd) Run(a *app) error {
 	if manager != nil {
 		cfg.Reporter = campaign.Tee{cfg.Reporter, manager}
 	}
-	sum, err := campaign.Run(a.ctx, cfg)
+	var sum campaign.Summary
+	err = r.beside(a, cfg.State, cfg.Reporter, func(out campaign.Reporter) (err error) {
+		cfg.Reporter = out
+		sum, err = campaign.Run(a.ctx, cfg)
+		return err
+	})
 	switch {
 	case err != nil:
 		return err

@@ -119,6 +119,9 @@ func (b *board) covered(c *Count, fresh []coverage.Feature) {
 	for _, f := range fresh {
 		if f.Kind != coverage.Outcome && c.covered.Add(f) {
 			c.fresh = append(c.fresh, f)
+			if f.Kind == coverage.Block {
+				c.BlocksSeen++
+			}
 		}
 	}
 }
@@ -190,6 +193,7 @@ func (b *board) snapshot() []Count {
 	for i, c := range b.counts {
 		out[i] = *c
 		out[i].RunsPerSecond = float64(c.Runs) / seconds
+		out[i].RulesSeen = exercised(&c.marks)
 	}
 	return out
 }
@@ -224,6 +228,16 @@ func (b *board) usesDisk(n Size, full bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.disk, b.full = n, full
+}
+
+// exercised is how many rules were gone through.
+func exercised(m *engine.Marks) (n int) {
+	for _, hits := range m {
+		if hits > 0 {
+			n++
+		}
+	}
+	return n
 }
 
 func (b *board) progress(planned time.Duration) Progress {

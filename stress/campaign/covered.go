@@ -92,5 +92,6 @@ func (c *campaign) loadCovered(n *Count) error {
 			n.covered.Add(f)
 		}
 	}
+	n.BlocksSeen = n.covered.Counts()[coverage.Block]
 	return nil
 }

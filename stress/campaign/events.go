@@ -181,16 +181,19 @@ type Count struct {
 	// Coverage is how many different rules, pairs of rules, results and sequences of two results the runs showed; in the summary only.
 	Coverage map[string]int `json:"coverage,omitempty"`
 	// Code is what runs went through of the kernel's code, where it says so; in the summary only.
-	Code     *KernelCode `json:"code,omitempty"`
-	Kept     int         `json:"kept,omitempty"`     // variations that showed something new
-	Lost     uint64      `json:"lost,omitempty"`     // times that the machine went away, and that was no finding
-	Boots    int         `json:"boots,omitempty"`    // machines that were booted, those of the minimiser included
-	Restores int         `json:"restores,omitempty"` // machines that began with the snapshot of one
-	Findings int         `json:"findings"`           // that the target was the first to show
-	marks    engine.Marks
-	covered  *coverage.Set
-	rate     rate
-	fresh    []coverage.Feature // of covered, not yet in the state directory
+	Code *KernelCode `json:"code,omitempty"`
+	// RulesSeen and BlocksSeen are how many different rules, and blocks of the kernel's code, runs went through so far.
+	RulesSeen  int    `json:"rulesSeen,omitempty"`
+	BlocksSeen int    `json:"blocksSeen,omitempty"`
+	Kept       int    `json:"kept,omitempty"`     // variations that showed something new
+	Lost       uint64 `json:"lost,omitempty"`     // times that the machine went away, and that was no finding
+	Boots      int    `json:"boots,omitempty"`    // machines that were booted, those of the minimiser included
+	Restores   int    `json:"restores,omitempty"` // machines that began with the snapshot of one
+	Findings   int    `json:"findings"`           // that the target was the first to show
+	marks      engine.Marks
+	covered    *coverage.Set
+	rate       rate
+	fresh      []coverage.Feature // of covered, not yet in the state directory
 }
 
 func (Start) EventName() string    { return "start" }

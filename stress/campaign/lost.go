@@ -3,8 +3,10 @@ package campaign
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"tracehammer/engine"
+	"tracehammer/stress"
 	"tracehammer/stress/oracle"
 	"tracehammer/vm"
 )
@@ -21,6 +23,42 @@ type Lost struct {
 
 // EventName implements Event.
 func (Lost) EventName() string { return "lost" }
+
+// Console is the last of what a machine says besides messages, when there is more than before.
+type Console struct {
+	Target string   `json:"target"`
+	Worker int      `json:"worker"` // whose machine it is
+	Lines  []string `json:"lines"`  // anybody's text
+}
+
+// EventName implements Event.
+func (Console) EventName() string { return "console" }
+
+const (
+	consoleEvery = 2 * time.Second
+	consoleLines = 40
+)
+
+// listener tells what a worker's machine says.
+type listener struct {
+	worker int
+	told   string
+	at     time.Time
+}
+
+// listen reports the machine's console if there is news, and some time has passed since the last.
+func (l *listener) listen(out *serial, name string, t stress.Target) {
+	m, is := t.(interface{ Console(lines int) []string })
+	if !is || time.Since(l.at) < consoleEvery {
+		return
+	}
+	l.at = time.Now()
+	lines := m.Console(consoleLines)
+	if now := strings.Join(lines, "\n"); now != l.told {
+		l.told = now
+		out.report(Console{Target: name, Worker: l.worker, Lines: lines})
+	}
+}
 
 // lostVerdict judges the loss of a machine: a report on its console, a kernel that died without one or does not answer any more
 // is a finding. That somebody killed it is none, nor what a command does that anything else may have ended.

@@ -141,7 +141,7 @@ func compareTargets(ctx context.Context, cfg *MatrixConfig, store *crashers.Stor
 	if err := context.Cause(ctx); err != nil {
 		return m, err
 	}
-	return m, cfg.Reporter.Report(m)
+	return m, errors.Join(m.save(cfg.State), cfg.Reporter.Report(m))
 }
 
 func (m *Matrix) column(ctx context.Context, cfg *MatrixConfig, store *crashers.Store, name string) (MatrixTarget, error) {

@@ -92,8 +92,8 @@ func letter(i int) string {
 	return letter(i/26-1) + letter(i%26)
 }
 
-// view is a matrix as a page shows it.
-type view struct {
+// MatrixView is a matrix as pages show it.
+type MatrixView struct {
 	*Matrix
 	Legend  []legend
 	Shown   []viewRow // rows with something to say
@@ -116,8 +116,9 @@ type reason struct {
 	Cells int
 }
 
-func (m *Matrix) view() *view {
-	v, short := &view{Matrix: m}, m.letters()
+// View prepares the matrix for a page: rows in which all agree are only counted.
+func (m *Matrix) View() *MatrixView {
+	v, short := &MatrixView{Matrix: m}, m.letters()
 	for _, f := range slices.Sorted(maps.Keys(m.Features)) {
 		v.Legend = append(v.Legend, legend{short[f], f, m.Features[f]})
 	}
@@ -159,7 +160,7 @@ func cellText(s string) string {
 
 // Markdown writes the matrix as Markdown: rows in which all agree are only counted.
 func (m *Matrix) Markdown(w io.Writer) error {
-	v := m.view()
+	v := m.View()
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s.\n\n", m)
 	b.WriteString("| target | kernel | its profile differs from the reference in |\n|---|---|---|\n")
@@ -196,4 +197,4 @@ func (m *Matrix) Markdown(w io.Writer) error {
 }
 
 // HTML writes the matrix as a page of its own, without scripts and without anything from elsewhere.
-func (m *Matrix) HTML(w io.Writer) error { return page(w, "matrix.html", m.view()) }
+func (m *Matrix) HTML(w io.Writer) error { return page(w, "matrix.html", m.View()) }

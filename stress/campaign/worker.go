@@ -83,7 +83,9 @@ func (c *campaign) work(ctx context.Context, tm *team, n int) error {
 		}
 		return g.Vary(parent)
 	}, seeds, stored)
+	console := listener{worker: n}
 	for ctx.Err() == nil && err == nil {
+		console.listen(c.out, tm.name, r.target)
 		err = w.lease(ctx, q)
 	}
 	for _, it := range q.all() {

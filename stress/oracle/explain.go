@@ -108,7 +108,7 @@ func (s *search) neverReached() *refusal {
 
 func (s *search) showReal(a engine.ActorID, want event, e *history.Entry) (text, class string) {
 	if want.kind == engine.EvHandler {
-		return fmt.Sprintf("handler for signal %d (si_code %d)", e.Res.Out[0], e.Res.Out[1]), "handler ran"
+		return s.handler(e.Res.Out, s.h.ActorOf(e.Res.Out[2])), "handler ran"
 	}
 	in := &s.p.Actors[a].Code[want.instr]
 	call := corpus.FormatCall(s.p, a, want.instr)
@@ -119,10 +119,30 @@ func (s *search) showReal(a engine.ActorID, want event, e *history.Entry) (text,
 		fmt.Sprintf("%s returned %s", callName(s.p, a, want.instr), s.class(in, e.Res, true))
 }
 
+// handler says what a handler was told: signal, code, and the sender, by its actor if it is one.
+func (s *search) handler(out [3]int64, from engine.ActorID) string {
+	sender := fmt.Sprint(out[2])
+	switch {
+	case from != engine.NoActor:
+		sender = s.p.Actors[from].Name
+	case out[2] == 0:
+		sender = "nobody"
+	case out[2] == int64(engine.InitTid):
+		sender = "init"
+	}
+	return fmt.Sprintf("handler %s %s from %s", ptrace.Signals.Format(out[0]), ptrace.SigCodes.Format(out[1]), sender)
+}
+
 func (s *search) showGot(a engine.ActorID, r *refusal) string {
 	switch r.got.Kind {
 	case engine.EvHandler:
-		return fmt.Sprintf("handler for signal %d (si_code %d)", r.got.Signo, r.got.Code)
+		from := engine.NoActor
+		for b := range s.p.Actors {
+			if engine.ActorID(b).Tid() == r.got.Pid {
+				from = engine.ActorID(b)
+			}
+		}
+		return s.handler([3]int64{int64(r.got.Signo), int64(r.got.Code), int64(r.got.Pid)}, from)
 	case engine.EvBegin:
 		return "began " + corpus.FormatCall(s.p, a, r.got.Instr)
 	}

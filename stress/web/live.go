@@ -1,0 +1,173 @@
+package web
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"tracehammer/stress/campaign"
+)
+
+// live is what the campaign that runs has told so far.
+type live struct {
+	mu       sync.Mutex
+	start    *campaign.Start // nil: there is none
+	began    time.Time
+	progress campaign.Progress
+	skips    []campaign.Skip
+	lost     []campaign.Lost
+	found    []campaign.Found
+	consoles map[string][]string // last lines of machines
+	summary  *campaign.Summary   // nil: it is not over
+	sampled  []sample
+	every    float64 // seconds between samples
+}
+
+// sample is what targets had done by some time.
+type sample struct {
+	seconds  float64
+	findings int
+	targets  []counts // as in Start.Targets, those that could run
+}
+
+type counts struct {
+	runs   uint64
+	rules  int
+	blocks int
+}
+
+// Bounds of what is remembered. A campaign of weeks is seen in as many samples as one of ten minutes.
+const (
+	maxSamples = 600
+	maxTold    = 200 // skips, losses and findings each
+)
+
+// Report implements campaign.Reporter.
+func (s *Server) Report(e campaign.Event) error {
+	l := &s.live
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch e := e.(type) {
+	case campaign.Start:
+		l.start, l.began, l.progress, l.summary = &e, time.Now(), campaign.Progress{}, nil
+		l.sampled, l.every = l.sampled[:0], 1
+	case campaign.Progress:
+		l.progress = e
+		l.progress.Targets = slices.Clone(e.Targets)
+		l.sample(&e)
+	case campaign.Skip:
+		l.skips = append(l.skips, e)
+	case campaign.Lost:
+		l.lost = append(l.lost, e)
+	case campaign.Found:
+		l.found = append(l.found, e)
+	case campaign.Console:
+		if l.consoles == nil {
+			l.consoles = map[string][]string{}
+		}
+		l.consoles[fmt.Sprintf("%s, worker %d", e.Target, e.Worker)] = slices.Clone(e.Lines)
+	case campaign.Summary:
+		l.summary = &e
+	}
+	l.skips, l.lost, l.found = last(l.skips), last(l.lost), last(l.found)
+	return nil
+}
+
+func last[T any](s []T) []T {
+	if len(s) <= 2*maxTold { // moved once for so many
+		return s
+	}
+	return append(s[:0], s[len(s)-maxTold:]...)
+}
+
+// sample keeps p if it is time to. When there is no room any more, every second sample goes, and they are twice as far apart.
+func (l *live) sample(p *campaign.Progress) {
+	if n := len(l.sampled); n > 0 && p.Seconds < l.sampled[n-1].seconds+l.every {
+		return
+	}
+	if len(l.sampled) == maxSamples {
+		for i := range maxSamples / 2 {
+			l.sampled[i] = l.sampled[2*i]
+		}
+		l.sampled = l.sampled[:maxSamples/2]
+		l.every *= 2
+	}
+	at := sample{seconds: p.Seconds, findings: p.Findings}
+	for i := range p.Targets {
+		c := &p.Targets[i]
+		at.targets = append(at.targets, counts{c.Runs, c.RulesSeen, c.BlocksSeen})
+	}
+	l.sampled = append(l.sampled, at)
+}
+
+// view is a copy of what live knows, for a page.
+type liveView struct {
+	Start    *campaign.Start
+	Progress campaign.Progress
+	Skips    []campaign.Skip
+	Lost     []campaign.Lost
+	Found    []campaign.Found
+	Consoles map[string][]string
+	Summary  *campaign.Summary
+	samples  []sample
+}
+
+// Running says that the campaign is not over.
+func (v *liveView) Running() bool { return v.Start != nil && v.Summary == nil }
+
+func (l *live) view() liveView {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	v := liveView{Start: l.start, Progress: l.progress, Skips: slices.Clone(l.skips), Lost: slices.Clone(l.lost), Found: slices.Clone(l.found),
+		Summary: l.summary, samples: slices.Clone(l.sampled), Consoles: map[string][]string{}}
+	for t, lines := range l.consoles { // whose slices are never written to
+		v.Consoles[t] = lines
+	}
+	return v
+}
+
+// charts draws the campaign over its time.
+func (v *liveView) charts() []Chart {
+	rates := chart{title: "runs per second (logarithmic)", log: true, xName: since, yName: count, empty: "nothing ran yet"}
+	rules := chart{title: "rules that runs went through", xName: since, yName: count, empty: "nothing ran yet", steps: true}
+	blocks := chart{title: "blocks of the kernel's code (KCOV)", xName: since, yName: count, steps: true}
+	found := chart{title: "findings of this campaign", xName: since, yName: count, yMax: 4, empty: "nothing ran yet", steps: true}
+	if len(v.samples) == 0 {
+		return []Chart{rates.draw(), rules.draw(), found.draw()}
+	}
+	for i := range v.Progress.Targets {
+		name := v.Progress.Targets[i].Target
+		rate, rule, block := series{name: name}, series{name: name}, series{name: name}
+		// A rate is that of a few seconds: the engine's workers take turns with the minimiser.
+		window := max(1, len(v.samples)/60)
+		for j := range v.samples {
+			now := &v.samples[j]
+			if i >= len(now.targets) {
+				continue
+			}
+			rule.points = append(rule.points, point{now.seconds, float64(now.targets[i].rules)})
+			block.points = append(block.points, point{now.seconds, float64(now.targets[i].blocks)})
+			if j < window {
+				continue
+			}
+			if before := &v.samples[j-window]; i < len(before.targets) && now.seconds > before.seconds {
+				rate.points = append(rate.points, point{now.seconds, float64(now.targets[i].runs-before.targets[i].runs) / (now.seconds - before.seconds)})
+			}
+		}
+		rates.lines, rules.lines = append(rates.lines, rate), append(rules.lines, rule)
+		if n := len(block.points); n > 0 && block.points[n-1].y > 0 {
+			blocks.lines = append(blocks.lines, block)
+		}
+	}
+	all := series{name: "findings"}
+	for _, s := range v.samples {
+		all.points = append(all.points, point{s.seconds, float64(s.findings)})
+	}
+	found.lines = []series{all}
+	charts := []Chart{rates.draw(), rules.draw()}
+	if len(blocks.lines) > 0 {
+		charts = append(charts, blocks.draw())
+	}
+	return append(charts, found.draw())
+}

@@ -1,0 +1,245 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"tracehammer/crashers"
+	"tracehammer/stress/campaign"
+	"tracehammer/stress/history"
+	"tracehammer/stress/rules"
+)
+
+// tile is a number that a page begins with.
+type tile struct{ Name, Value, Note, Class string }
+
+type overviewPage struct {
+	Headline  string
+	Tiles     []tile
+	Charts    []Chart
+	States    []StateCount
+	Recent    []Finding
+	Live      liveView
+	Targets   []targetRow
+	Health    []health
+	Past      []pastCampaign
+	PastCount int
+	Problem   string
+}
+
+// health is a line on how the suite itself is.
+type health struct {
+	Text string
+	Bad  bool
+}
+
+// pastCampaign is one on record, newest first.
+type pastCampaign struct {
+	campaign.Summary
+	Names  string
+	Rate   float64 // runs a second
+	Canary *health
+}
+
+// Of a page: how many findings and campaigns it shows.
+const (
+	recentShown = 6
+	pastShown   = 12
+	refresh     = 10 // seconds
+)
+
+func (s *Server) overview(r *http.Request) (frame, error) {
+	all, err := s.list()
+	v := s.live.view()
+	p := overviewPage{States: byState(all), Recent: all[:min(len(all), recentShown)], Live: v}
+	if err != nil && (v.Start == nil || len(all) > 0) { // a campaign may not have come to make its state directory
+		p.Problem = history.Printable(err.Error())
+	}
+	past, err := campaign.Campaigns(s.State)
+	if err != nil {
+		p.Problem = history.Printable(err.Error())
+	}
+	f := frame{Title: "Overview", Here: "overview"}
+	if v.Start != nil {
+		p.running(&v, all)
+		f.Kernel = history.Printable(v.Start.Kernel)
+		if v.Running() && r.URL.Query().Get("refresh") != "0" {
+			f.Refresh = refresh
+		}
+	} else {
+		p.resting(past, all)
+	}
+	p.PastCount = len(past)
+	for i := len(past) - 1; i >= max(0, len(past)-pastShown); i-- {
+		c := pastCampaign{Summary: past[i], Names: history.Printable(strings.Join(past[i].Targets, ", "))}
+		if c.Seconds > 0 {
+			c.Rate = float64(c.Scenarios) / c.Seconds
+		}
+		if k := c.Summary.Canary; k != nil {
+			c.Canary = &health{history.Printable(k.String()), k.Missed()}
+		}
+		p.Past = append(p.Past, c)
+	}
+	f.Page = p
+	return f, nil
+}
+
+// running fills the page of a campaign that runs, or did in this process.
+func (p *overviewPage) running(v *liveView, all []Finding) {
+	g := &v.Progress
+	names := history.Printable(strings.Join(v.Start.Targets, ", "))
+	switch {
+	case v.Summary != nil:
+		p.Headline = fmt.Sprintf("The campaign on %s is over, after %s", names, since(v.Summary.Seconds))
+	case v.Start.Seconds > 0:
+		p.Headline = fmt.Sprintf("Racing ptrace on %s: %s of %s, %s to go", names, since(g.Seconds), since(v.Start.Seconds), since(g.Remaining))
+	default:
+		p.Headline = fmt.Sprintf("Racing ptrace on %s: %s, until it is interrupted", names, since(g.Seconds))
+	}
+	var runs, unknown, operations, lost uint64
+	rate := 0.0
+	for i := range g.Targets {
+		c := &g.Targets[i]
+		runs, unknown, operations, lost, rate = runs+c.Runs, unknown+c.Unknown, operations+c.Operations, lost+c.Lost, rate+c.RunsPerSecond
+		p.Targets = append(p.Targets, rowOf(c))
+	}
+	news := "nothing yet"
+	if g.NewsSeconds >= 0 {
+		news = since(g.NewsSeconds) + " ago"
+	}
+	p.Tiles = []tile{
+		{Name: "findings", Value: fmt.Sprint(g.Findings), Note: fmt.Sprintf("%d new", g.NewFindings), Class: classIf(g.NewFindings > 0, "alert")},
+		{Name: "runs", Value: count(float64(runs)), Note: count(rate) + " a second"},
+		{Name: "system calls", Value: count(float64(operations)), Note: "of scenarios"},
+		{Name: "outcomes", Value: count(float64(g.Outcomes)), Note: "last new thing " + news},
+		{Name: "undecided", Value: share(unknown, runs), Note: "runs that count for nothing", Class: classIf(runs > 0 && unknown*100 > runs, "alert")},
+	}
+	if g.Minimising > 0 {
+		p.Tiles = append(p.Tiles, tile{Name: "minimising", Value: fmt.Sprint(g.Minimising), Note: "findings in work"})
+	}
+	p.Charts = v.charts()
+	switch {
+	case v.Summary == nil:
+		p.Health = append(p.Health, health{Text: "canary: looked for beside the work; the summary says whether it was seen"})
+	case v.Summary.Canary != nil:
+		p.Health = append(p.Health, health{history.Printable(v.Summary.Canary.String()), v.Summary.Canary.Missed()})
+	}
+	if n := len(v.Skips); n > 0 {
+		p.Health = append(p.Health, health{Text: fmt.Sprintf("%d scenarios or targets are skipped: the targets page says which, and why", n)})
+	}
+	if lost > 0 {
+		p.Health = append(p.Health, health{Text: fmt.Sprintf("machines were lost %d times in a way that says nothing about their kernels", lost), Bad: true})
+	}
+}
+
+// resting fills the page of a state directory without a campaign.
+func (p *overviewPage) resting(past []campaign.Summary, all []Finding) {
+	p.Headline = "No campaign has ended here yet"
+	open := 0
+	for i := range all {
+		switch all[i].State {
+		case crashers.StateNew, crashers.StateOpen, crashers.StateRegressed, crashers.StateReproducing:
+			open++
+		}
+	}
+	p.Tiles = []tile{{Name: "findings", Value: fmt.Sprint(len(all)), Note: fmt.Sprintf("%d to look at", open), Class: classIf(open > 0, "alert")}}
+	if len(past) == 0 {
+		return
+	}
+	last := &past[len(past)-1]
+	p.Headline = fmt.Sprintf("%d campaigns on record, the last one began %s", len(past), last.Began.UTC().Format("2006-01-02 15:04 MST"))
+	if len(past) == 1 {
+		p.Headline = "One campaign on record, of " + last.Began.UTC().Format("2006-01-02 15:04 MST")
+	}
+	var runs, operations, unknown uint64
+	seconds := 0.0
+	for i := range past {
+		runs, operations, unknown, seconds = runs+past[i].Scenarios, operations+past[i].Operations, unknown+past[i].Unknown, seconds+past[i].Seconds
+	}
+	p.Tiles = append(p.Tiles,
+		tile{Name: "runs", Value: count(float64(runs)), Note: "of all campaigns"},
+		tile{Name: "system calls", Value: count(float64(operations)), Note: "of scenarios"},
+		tile{Name: "time", Value: since(seconds), Note: "of all campaigns"},
+		tile{Name: "undecided", Value: share(unknown, runs), Note: "runs that count for nothing", Class: classIf(runs > 0 && unknown*100 > runs, "alert")})
+	for i := range last.PerTarget {
+		p.Targets = append(p.Targets, rowOf(&last.PerTarget[i]))
+	}
+	p.Charts = pastCharts(past)
+	if last.Canary != nil {
+		p.Health = append(p.Health, health{history.Printable(last.Canary.String()), last.Canary.Missed()})
+	} else {
+		p.Health = append(p.Health, health{"the last campaign had no canary", true})
+	}
+	if last.Skipped > 0 {
+		p.Health = append(p.Health, health{Text: fmt.Sprintf("%d scenarios or targets were skipped in the last campaign", last.Skipped)})
+	}
+	if last.Interrupted != "" {
+		p.Health = append(p.Health, health{Text: history.Printable(last.Interrupted) + " ended the last campaign early"})
+	}
+}
+
+// pastCharts draws campaigns, one after another.
+func pastCharts(past []campaign.Summary) []Chart {
+	number := func(x float64) string {
+		if i := int(x + 0.5); i >= 1 && i <= len(past) && x > float64(i)-0.26 && x < float64(i)+0.26 {
+			return past[i-1].Began.UTC().Format("01-02 15:04")
+		}
+		return ""
+	}
+	few := "two campaigns or more make a line"
+	rates := chart{title: "runs per second, by campaign (logarithmic)", log: true, xName: number, yName: count, empty: few}
+	seen := chart{title: "rules gone through by any campaign so far", xName: number, yName: count, empty: few, steps: true}
+	blocks := chart{title: "blocks of the kernel's code (KCOV), by campaign", xName: number, yName: count}
+	found := chart{title: "new findings, by campaign", xName: number, yName: count, yMax: 4, empty: few}
+	var names []string
+	for i := range past {
+		for _, c := range past[i].PerTarget {
+			if !slices.Contains(names, c.Target) {
+				names = append(names, c.Target)
+			}
+		}
+	}
+	for _, name := range names {
+		rate, rule, block := series{name: history.Printable(name)}, series{name: history.Printable(name)}, series{name: history.Printable(name)}
+		all := rules.Counts{}
+		for i := range past {
+			for _, c := range past[i].PerTarget {
+				if c.Target != name {
+					continue
+				}
+				x := float64(i + 1)
+				rate.points = append(rate.points, point{x, c.RunsPerSecond})
+				for r, n := range c.Rules {
+					all[r] += n
+				}
+				rule.points = append(rule.points, point{x, float64(len(all))})
+				if c.Code != nil {
+					block.points = append(block.points, point{x, float64(c.Code.Covered)})
+				}
+			}
+		}
+		rates.lines, seen.lines = append(rates.lines, rate), append(seen.lines, rule)
+		if len(block.points) > 0 {
+			blocks.lines = append(blocks.lines, block)
+		}
+	}
+	fresh := series{name: "new findings"}
+	for i := range past {
+		fresh.points = append(fresh.points, point{float64(i + 1), float64(past[i].NewFindings)})
+	}
+	found.lines = []series{fresh}
+	charts := []Chart{rates.draw(), seen.draw()}
+	if len(blocks.lines) > 0 {
+		charts = append(charts, blocks.draw())
+	}
+	return append(charts, found.draw())
+}
+
+func classIf(is bool, class string) string {
+	if is {
+		return class
+	}
+	return ""
+}
