@@ -59,7 +59,7 @@ func (c context) seized() bool          { return c.d[wordOptions]&flagSeized != 
 func (c context) emulate() bool         { return c.d[wordOptions]&flagEmulate != 0 }
 func (c context) code() uint16          { return uint16(c.d[wordStop]) }
 func (c context) stop(flag uint64) bool { return c.d[wordStop]&flag != 0 }
-func (c context) message() int64        { return int64(c.d[wordMessage]) }
+func (c context) message() int64        { return int64(c.d[wordMessage] &^ messageTid) }
 func (c context) event() Event          { return Event(c.code() >> 8) }
 func (c context) setOptions(o Option)   { c.d[wordOptions] = c.d[wordOptions]&^0xffffffff | uint64(o) }
 func (c context) setFlag(f uint64, on bool) {

@@ -5,9 +5,8 @@ import "tracehammer/engine"
 // Rename implements engine.Renamer: the message of most events is a tid.
 func (client) Rename(d *engine.EngineData, to func(engine.Tid) engine.Tid) {
 	c := context{d}
-	switch c.event() {
-	case EventFork, EventVfork, EventClone, EventExec, EventVforkDone:
-		d[wordMessage] = uint64(to(engine.Tid(c.message())))
+	if d[wordMessage]&messageTid != 0 {
+		d[wordMessage] = messageTid | uint64(to(engine.Tid(c.message())))
 	}
 }
 

@@ -127,7 +127,7 @@ func request(w *engine.World, t engine.TaskID, s *engine.CallState, r Request, c
 			return -engine.EFAULT
 		}
 		s.Out[0] = c.message() // a number of the caller's namespace (H5): the target names the task, TidMask
-		if ev := c.event(); c.message() != 0 && ev != EventExit && ev != EventSeccomp && ev != 0 {
+		if c.d[wordMessage]&messageTid != 0 {
 			s.TidMask = 2
 		}
 		return 0

@@ -10,9 +10,18 @@ func (c context) notify(w *engine.World, t engine.TaskID, signo uint8, code uint
 	c.d[wordStop] = uint64(code) | stopInfo | flags
 	if event := code >> 8; message != 0 || event != 0 && event != uint16(EventStop) || !w.Old(engine.SwMessageStays) {
 		c.d[wordMessage] = uint64(message)
+		switch Event(event) {
+		case EventFork, EventVfork, EventClone, EventExec, EventVforkDone:
+			if message != 0 {
+				c.d[wordMessage] |= messageTid
+			}
+		}
 	}
 	return engine.ActStop
 }
+
+// messageTid says of a message that it is a tid, also where it outlives the event that it came with (SwMessageStays).
+const messageTid = 1 << 63
 
 // eventStop prepares an event stop.
 func (c context) eventStop(w *engine.World, t engine.TaskID, e Event, message int64) engine.Action {
