@@ -26,10 +26,10 @@ bin/stressd:
 	@mkdir -p bin
 	CGO_ENABLED=0 $(GO) build -o $@ ./cmd/stressd
 
-# What a machine of another architecture runs: bin/stressd finds it beside itself.
+# What a machine of another architecture runs: bin/stressd finds it beside itself. It serves no pages (-tags agent).
 $(OTHERS): bin/stressd-%:
 	@mkdir -p bin
-	CGO_ENABLED=0 GOARCH=$* $(GO) build -o $@ ./cmd/stressd
+	CGO_ENABLED=0 GOARCH=$* $(GO) build -tags agent -o $@ ./cmd/stressd
 
 # stressd exits with 2 when it found something new. So does a Go panic: only the summary line tells them apart.
 run: bin/stressd ## race ptrace on the engine and on this machine's kernel for FOR (60s); findings go to STATE (state/)

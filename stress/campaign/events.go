@@ -196,6 +196,18 @@ type Count struct {
 	fresh      []coverage.Feature // of covered, not yet in the state directory
 }
 
+// Add adds what the same target did in another campaign: what can be counted together, and nothing of coverage.
+func (c *Count) Add(o *Count) {
+	c.Verdicts.add(&o.Verdicts)
+	c.Programs += o.Programs
+	c.Operations += o.Operations
+	c.Kept += o.Kept
+	c.Lost += o.Lost
+	c.Boots += o.Boots
+	c.Restores += o.Restores
+	c.Findings += o.Findings
+}
+
 func (Start) EventName() string    { return "start" }
 func (Progress) EventName() string { return "progress" }
 func (Skip) EventName() string     { return "skip" }

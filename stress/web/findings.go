@@ -26,9 +26,26 @@ type cache struct {
 	read time.Time
 	all  []Finding
 	err  error
+	// Campaigns on record, likewise.
+	recordsRead time.Time
+	records     []campaign.Summary
+	recordsErr  error
 }
 
 const cacheTime = time.Second
+
+// campaigns are those on record, oldest first. Nobody changes them.
+func (s *Server) campaigns() ([]campaign.Summary, error) {
+	c := &s.cache
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if time.Since(c.recordsRead) < cacheTime {
+		return c.records, c.recordsErr
+	}
+	c.recordsRead = time.Now()
+	c.records, c.recordsErr = campaign.Campaigns(s.State)
+	return c.records, c.recordsErr
+}
 
 // list are all findings, those first that were seen last. An error names those that could not be read.
 func (s *Server) list() ([]Finding, error) {

@@ -57,7 +57,7 @@ func (s *Server) overview(r *http.Request) (frame, error) {
 	if err != nil && (v.Start == nil || len(all) > 0) { // a campaign may not have come to make its state directory
 		p.Problem = history.Printable(err.Error())
 	}
-	past, err := campaign.Campaigns(s.State)
+	past, err := s.campaigns()
 	if err != nil {
 		p.Problem = history.Printable(err.Error())
 	}
@@ -166,7 +166,9 @@ func (p *overviewPage) resting(past []campaign.Summary, all []Finding) {
 	for i := range last.PerTarget {
 		p.Targets = append(p.Targets, rowOf(&last.PerTarget[i]))
 	}
-	p.Charts = pastCharts(past)
+	if len(past) > 1 {
+		p.Charts = pastCharts(past)
+	}
 	if last.Canary != nil {
 		p.Health = append(p.Health, health{history.Printable(last.Canary.String()), last.Canary.Missed()})
 	} else {
@@ -188,11 +190,10 @@ func pastCharts(past []campaign.Summary) []Chart {
 		}
 		return ""
 	}
-	few := "two campaigns or more make a line"
-	rates := chart{title: "runs per second, by campaign (logarithmic)", log: true, xName: number, yName: count, empty: few}
-	seen := chart{title: "rules gone through by any campaign so far", xName: number, yName: count, empty: few, steps: true}
+	rates := chart{title: "runs per second, by campaign (logarithmic)", log: true, xName: number, yName: count}
+	seen := chart{title: "rules gone through by any campaign so far", xName: number, yName: count, steps: true}
 	blocks := chart{title: "blocks of the kernel's code (KCOV), by campaign", xName: number, yName: count}
-	found := chart{title: "new findings, by campaign", xName: number, yName: count, yMax: 4, empty: few}
+	found := chart{title: "new findings, by campaign", xName: number, yName: count, yMax: 4}
 	var names []string
 	for i := range past {
 		for _, c := range past[i].PerTarget {

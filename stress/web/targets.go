@@ -55,7 +55,7 @@ func (s *Server) targets(*http.Request) (frame, error) {
 		if v.Running() {
 			f.Refresh = refresh
 		}
-	} else if past, err := campaign.Campaigns(s.State); err != nil {
+	} else if past, err := s.campaigns(); err != nil {
 		return f, err
 	} else if len(past) > 0 {
 		last := &past[len(past)-1]
@@ -99,7 +99,7 @@ type ruleRow struct {
 
 // rules shows how often all campaigns on record went through each rule, by target.
 func (s *Server) rules(*http.Request) (frame, error) {
-	past, err := campaign.Campaigns(s.State)
+	past, err := s.campaigns()
 	if err != nil {
 		return frame{}, err
 	}
