@@ -2,6 +2,7 @@ package fuzz
 
 import (
 	"tracehammer/engine"
+	"tracehammer/fuzz/input"
 	"tracehammer/ptrace"
 	"tracehammer/stress/schedule"
 )
@@ -20,12 +21,14 @@ var ptraceRunner = newRunner()
 //     logged. That alone finds a planted bug whose states are all legal; FuzzChecker does so with every input;
 //   - of one input of longShare, that it does not run for ever without any actor getting on. The others are given up
 //     after maxSteps steps.
-func FuzzPtrace(data []byte) int { return fuzzPtrace("FuzzPtrace", data, share(data, judgedShare)) }
+func FuzzPtrace(data []byte) int { return fuzzPtrace("FuzzPtrace", data, share(data, judgedShare), 0) }
 
-// FuzzChecker is FuzzPtrace with the history of every input judged. It is slower by the time that the checker takes.
-func FuzzChecker(data []byte) int { return fuzzPtrace("FuzzChecker", data, true) }
+// FuzzChecker is FuzzPtrace with the history of every input judged, under the schedule of the input and input.Others drawn ones: what a
+// fuzzer spends on an input, and on a scenario until it can run, is spent once for all of them. It is slower by the time that the checker
+// takes, and finds what is seen in few schedules of a scenario when it comes by that.
+func FuzzChecker(data []byte) int { return fuzzPtrace("FuzzChecker", data, true, input.Others) }
 
-func fuzzPtrace(target string, data []byte, judged bool) int {
+func fuzzPtrace(target string, data []byte, judged bool, others int) int {
 	r := ptraceRunner
 	defer r.guard(target)
 	p, ok := r.load(data)
@@ -33,14 +36,20 @@ func fuzzPtrace(target string, data []byte, judged bool) int {
 		return never
 	}
 	ptrace.Load(&r.machine, p, engine.Options{Check: true, Profile: r.in.Profile.Engine(), Bugs: bugs})
-	if r.run(schedule.Replay(r.in.Stream)) == schedule.Endless {
-		return never
+	result := never
+	for k := -1; k < others; k++ {
+		if k >= 0 {
+			r.in.Stream = input.Other(r.in.Stream, data, k)
+		}
+		if r.run(schedule.Replay(r.in.Stream)) == schedule.Endless {
+			continue
+		}
+		if judged {
+			r.judge(p)
+		}
+		if result = max(result, neutral); acted(&r.hist) {
+			result = keep
+		}
 	}
-	if judged {
-		r.judge(p)
-	}
-	if acted(&r.hist) {
-		return keep
-	}
-	return neutral
+	return result
 }

@@ -82,16 +82,29 @@ const Drawn = 64
 func DecodeRun(d *corpus.Decoder, data []byte) Input {
 	in := decode(data, d.DecodeRun)
 	if n := len(in.Stream); n < Drawn {
-		in.Stream = append(make(schedule.Stream, 0, Drawn), in.Stream...)
-		x := uint64(crc32.ChecksumIEEE(data))
-		for range Drawn - n {
-			x += 0x9e3779b97f4a7c15 // splitmix64
-			z := (x ^ x>>30) * 0xbf58476d1ce4e5b9
-			z = (z ^ z>>27) * 0x94d049bb133111eb
-			in.Stream = append(in.Stream, byte(z>>56))
-		}
+		in.Stream = draw(append(make(schedule.Stream, 0, Drawn), in.Stream...), uint64(crc32.ChecksumIEEE(data)))
 	}
 	return in
+}
+
+// Others is how many schedules FuzzChecker tries beside that of the input.
+const Others = 7
+
+// Other returns schedule k, from 0 to Others-1, that is tried beside the input's own: decisions drawn by a hash of all bytes. It is written to
+// the memory of to.
+func Other(to schedule.Stream, data []byte, k int) schedule.Stream {
+	return draw(to[:0], uint64(crc32.ChecksumIEEE(data))^uint64(k+1)*0xd1342543de82ef95)
+}
+
+// draw fills a stream up to Drawn decisions with those that a number makes.
+func draw(s schedule.Stream, x uint64) schedule.Stream {
+	for len(s) < Drawn {
+		x += 0x9e3779b97f4a7c15 // splitmix64
+		z := (x ^ x>>30) * 0xbf58476d1ce4e5b9
+		z = (z ^ z>>27) * 0x94d049bb133111eb
+		s = append(s, byte(z>>56))
+	}
+	return s
 }
 
 func decode(data []byte, scenario func([]byte) *corpus.Scenario) Input {

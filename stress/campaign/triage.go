@@ -153,6 +153,7 @@ const scenarioFile = ".scn"
 func (t *triage) file(f input.File, res *Triaged) error {
 	res.Format = f.Format.String()
 	var in input.Input
+	var others []schedule.Stream // that FuzzChecker tries beside the input's own
 	switch {
 	case filepath.Ext(f.Path) == scenarioFile:
 		res.Format = "scenario"
@@ -170,6 +171,9 @@ func (t *triage) file(f input.File, res *Triaged) error {
 		return nil
 	default:
 		in = input.DecodeRun(new(corpus.Decoder), f.Data)
+		for k := range input.Others {
+			others = append(others, input.Other(nil, f.Data, k))
+		}
 		input.Bound(in.Scenario)
 		in.Scenario.Name = "triaged"
 	}
@@ -187,6 +191,10 @@ func (t *triage) file(f input.File, res *Triaged) error {
 		t.runners[res.Target] = r
 	}
 	s, err := t.look(r, &in, p, res)
+	for k := 0; k < len(others) && s == nil && err == nil; k++ {
+		in.Stream = others[k]
+		s, err = t.look(r, &in, p, res)
+	}
 	if err != nil || s == nil {
 		return err
 	}
