@@ -82,7 +82,7 @@ const Drawn = 64
 func DecodeRun(d *corpus.Decoder, data []byte) Input {
 	in := decode(data, d.DecodeRun)
 	if n := len(in.Stream); n < Drawn {
-		in.Stream = draw(append(make(schedule.Stream, 0, Drawn), in.Stream...), uint64(crc32.ChecksumIEEE(data)))
+		in.Stream = draw(append(make(schedule.Stream, 0, Drawn), in.Stream...), uint64(crc32.ChecksumIEEE(data)), 0)
 	}
 	return in
 }
@@ -90,19 +90,25 @@ func DecodeRun(d *corpus.Decoder, data []byte) Input {
 // Others is how many schedules FuzzChecker tries beside that of the input.
 const Others = 7
 
-// Other returns schedule k, from 0 to Others-1, that is tried beside the input's own: decisions drawn by a hash of all bytes. It is written to
-// the memory of to.
+// Other returns schedule k, from 0 to Others-1, that is tried beside the input's own: decisions drawn by a hash of all bytes, in every other schedule
+// with a stubbornness of three in four, so that one actor comes far while the others stand: in 64 such schedules of each seed
+// utrace-done-too-early showed eight times, in four seeds, and in 64 without it once, but it was the other way round with echild-while-reaping.
+// It is written to the memory of to.
 func Other(to schedule.Stream, data []byte, k int) schedule.Stream {
-	return draw(to[:0], uint64(crc32.ChecksumIEEE(data))^uint64(k+1)*0xd1342543de82ef95)
+	return draw(to[:0], uint64(crc32.ChecksumIEEE(data))^uint64(k+1)*0xd1342543de82ef95, k%2*3)
 }
 
-// draw fills a stream up to Drawn decisions with those that a number makes.
-func draw(s schedule.Stream, x uint64) schedule.Stream {
+// draw fills a stream up to Drawn decisions with those that a number makes; in stubborn of four times with the one before again.
+func draw(s schedule.Stream, x uint64, stubborn int) schedule.Stream {
 	for len(s) < Drawn {
 		x += 0x9e3779b97f4a7c15 // splitmix64
 		z := (x ^ x>>30) * 0xbf58476d1ce4e5b9
 		z = (z ^ z>>27) * 0x94d049bb133111eb
-		s = append(s, byte(z>>56))
+		if len(s) > 0 && int(z&3) < stubborn {
+			s = append(s, s[len(s)-1])
+		} else {
+			s = append(s, byte(z>>56))
+		}
 	}
 	return s
 }

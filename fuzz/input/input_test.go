@@ -221,3 +221,20 @@ func TestHostileDirectory(t *testing.T) {
 		break
 	}
 }
+
+// TestOther: the schedules beside an input's own differ, and depend on the bytes alone.
+func TestOther(t *testing.T) {
+	seen := map[string]bool{}
+	for _, data := range []string{"", "a", "b"} {
+		for k := range input.Others {
+			s := input.Other(nil, []byte(data), k)
+			if again := input.Other(make(schedule.Stream, 100), []byte(data), k); !bytes.Equal(s, again) || len(s) != input.Drawn {
+				t.Errorf("%q, %d: %v and %v", data, k, s, again)
+			}
+			seen[string(s)] = true
+		}
+	}
+	if len(seen) != 3*input.Others {
+		t.Errorf("%d different schedules of %d", len(seen), 3*input.Others)
+	}
+}
