@@ -70,8 +70,7 @@ test-all: test $(OTHERS) ## the slower things too: machines of all architectures
 	.ci/setup all
 	for a in $(ARCHS); do bin/stressd vm fetch $$a || exit; done
 	TRACEHAMMER_TEST_ALL=1 $(GO) test -count=1 -timeout 30m ./vm
-	TRACEHAMMER_TEST_ALL=1 $(GO) test -count=1 -timeout 30m -run TestKilled ./cmd/stressd
-	TRACEHAMMER_TEST_ALL=1 $(GO) test -count=1 -timeout 60m -run TrackRecord ./cmd/stressd
+	TRACEHAMMER_TEST_ALL=1 $(GO) test -count=1 -timeout 60m -run 'TestKilled|TrackRecord' ./cmd/stressd
 	$(GO) test -race -timeout 40m ./...
 	$(GO) test -count=3 -shuffle=on -timeout 40m ./...
 	$(MAKE) fuzz-readers
