@@ -22,14 +22,17 @@ type kernel struct {
 	modules string // directory; "" if there is none
 }
 
-// kernelAt is the kernel in a file. Its modules are where its package or its build puts them: with the image, in lib/modules beside
+// kernelAt is the kernel of an architecture in a file. Its modules are where its package or its build puts them: with the image, in lib/modules beside
 // the directory of the image, or this machine's.
-func kernelAt(image string) (*kernel, error) {
+func kernelAt(image, goarch string) (*kernel, error) {
 	f, err := os.Open(image)
 	if err != nil {
 		return nil, &stress.EnvError{What: "no kernel " + image, Err: errors.Unwrap(err)}
 	}
 	defer f.Close()
+	if err := bootable(f, goarch); err != nil {
+		return nil, &stress.EnvError{What: "cannot boot " + image, Err: err}
+	}
 	k := &kernel{image: image}
 	if k.image, err = filepath.Abs(image); err != nil {
 		return nil, err

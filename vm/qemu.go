@@ -71,7 +71,7 @@ func qemu(ctx context.Context, t *Target, arg string, say func(string)) error {
 		}
 		kernelName = fetched.Path
 	}
-	k, err := kernelAt(kernelName)
+	k, err := kernelAt(kernelName, goarch)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -34,6 +35,9 @@ func uml(t *Target, path string) error {
 	if runtime.GOARCH != "amd64" {
 		return &stress.EnvError{What: "User Mode Linux is for amd64, this is " + runtime.GOARCH}
 	}
+	if err := program(kernel); err != nil {
+		return &stress.EnvError{What: "cannot boot " + path, Err: err}
+	}
 	init, err := ownProgram()
 	if err != nil {
 		return err
@@ -59,6 +63,25 @@ func uml(t *Target, path string) error {
 		return carrier{cmd: c, separate: true, files: []*os.File{image}}, nil
 	}
 	return nil
+}
+
+// program says why a file is no program that may be a User Mode Linux: nil if it may.
+func program(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	arch, form := known(f)
+	switch {
+	case arch == "amd64" && form == elfFile:
+		return nil
+	case form == "":
+		return errors.New("it is no program: expected one, built with ARCH=um")
+	case arch != "":
+		form += " for " + arch
+	}
+	return fmt.Errorf("it is %s; expected a program, built with ARCH=um", form)
 }
 
 // alone puts a command into a PID namespace of its own, as its init: it has children that nothing else would end with it, each
