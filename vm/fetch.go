@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 
 	"tracehammer/stress"
@@ -29,7 +30,7 @@ func CacheDir() (string, error) {
 }
 
 // releaseName is what a release may be called; it becomes a part of paths and of apt's configuration.
-var releaseName = regexp.MustCompile(`^[a-z][a-z0-9.-]{1,39}$`)
+var releaseName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z][a-z0-9.-]{1,39}$`) })
 
 // archive is where packages come from.
 type archive struct {
@@ -116,7 +117,7 @@ func Fetch(ctx context.Context, goarch, release string, say func(string)) (*Kern
 		}
 		release = from.release
 	}
-	if !releaseName.MatchString(release) {
+	if !releaseName().MatchString(release) {
 		return nil, fmt.Errorf("kernel %q: neither a file's path (with a slash) nor the name of a release", release)
 	}
 	cached := func() *Kernel {

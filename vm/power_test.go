@@ -62,3 +62,29 @@ func powered(b *testing.B) (names []string) {
 	}
 	return names
 }
+
+// BenchmarkRuns is how many runs of a scenario of two actors a machine makes in a second, after its start, as campaigns run them. Compare
+// them in one run: the installed User Mode Linux is the baseline.
+func BenchmarkRuns(b *testing.B) {
+	if os.Getenv(staticEnv) == "" {
+		elsewhere(b, "-test.run=^$", "-test.bench=^BenchmarkRuns$", "-test.benchtime=3s")
+		return
+	}
+	for _, name := range powered(b) {
+		b.Run(strings.ReplaceAll(name, "/", "_"), func(b *testing.B) {
+			p := seed(b, "attach-detach")
+			tg, err := Open(b.Context(), name, Options{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer tg.Close() //nolint:errcheck // it is over
+			tg.resume = nil  // no snapshot: it is for later boots
+			b.ResetTimer()
+			if err := tg.Run(b.Context(), p, stress.Plan{Seed: 1, Repeat: b.N, Final: 16}, func(*history.History) bool { return true }); err != nil {
+				b.Fatal(err)
+			}
+			b.StopTimer()
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "runs/s")
+		})
+	}
+}

@@ -3,6 +3,7 @@ package console
 import (
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // head is what a line says that begins a report, or that goes on with one.
@@ -22,13 +23,29 @@ type head struct {
 // rule recognises lines by how they start.
 type rule struct {
 	start string
-	like  *regexp.Regexp // further condition on the rest of the line; its groups are passed on
+	like  *pattern // further condition on the rest of the line; its groups are passed on
 	read  func(m []string) head
 }
 
 const sym = `([A-Za-z_.$][\w.$]*)(?:\+0x[0-9a-f]+/0x[0-9a-f]+)?`
 
-func re(s string) *regexp.Regexp { return regexp.MustCompile(`^` + s) }
+// pattern is a regular expression that is compiled when it is first asked for: each process of stressd starts without, machines' agents too.
+type pattern struct {
+	text     string
+	compiled func() *regexp.Regexp
+}
+
+func compiledLater(s string) *pattern {
+	return &pattern{s, sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(s) })}
+}
+
+func (p *pattern) find(s string) []string { return p.compiled().FindStringSubmatch(s) }
+
+func (p *pattern) matches(s string) bool { return p.compiled().MatchString(s) }
+
+func (p *pattern) replace(s, by string) string { return p.compiled().ReplaceAllString(s, by) }
+
+func re(s string) *pattern { return compiledLater(`^` + s) }
 
 func simple(k Kind, what string) func([]string) head {
 	return func([]string) head { return head{kind: k, what: what} }
@@ -271,10 +288,10 @@ func panics(text string) head {
 			return h
 		}
 	}
-	if umlFault.MatchString(text) {
+	if umlFault.matches(text) {
 		return head{kind: BadAccess, regs: true, alt: []string{strings.TrimSuffix(text[:strings.IndexAny(text+",0", ",0")], " at addr ")}}
 	}
-	if m := smashed.FindStringSubmatch(text); m != nil {
+	if m := smashed.find(text); m != nil {
 		return head{kind: Panic, what: "panic: kernel stack is corrupted", fn: plainName(m[1])}
 	}
 	return head{kind: Panic, what: "panic: " + normal(text), fixed: true}
@@ -309,7 +326,7 @@ func readHead(s string) (head, bool) {
 		if r.start == "" && !strings.Contains(rest, " [#") {
 			continue
 		}
-		if m := r.like.FindStringSubmatch(rest); m != nil {
+		if m := r.like.find(rest); m != nil {
 			return r.read(m), true
 		}
 	}

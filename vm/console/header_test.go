@@ -154,7 +154,7 @@ func TestRules(t *testing.T) {
 	for _, r := range rules {
 		key := r.start
 		if r.like != nil {
-			key += r.like.String()
+			key += r.like.text
 		}
 		if seen[key] {
 			t.Errorf("%q twice", key)
@@ -168,5 +168,17 @@ func TestRules(t *testing.T) {
 		if h.why == "" || len(h.names)+len(h.starts) == 0 {
 			t.Errorf("%+v", h)
 		}
+	}
+}
+
+// Patterns are compiled when a line asks for them: here all of them are.
+func TestPatternsCompile(t *testing.T) {
+	for _, r := range rules {
+		if r.like != nil {
+			r.like.compiled()
+		}
+	}
+	for _, p := range []*pattern{taskLike, addrLike, numLike, symLike, umlFault, smashed} {
+		p.compiled()
 	}
 }

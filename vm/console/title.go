@@ -1,24 +1,21 @@
 package console
 
-import (
-	"regexp"
-	"strings"
-)
+import "strings"
 
 // What differs from run to run: tasks as "COMM/PID", addresses, numbers.
 var (
-	taskLike = regexp.MustCompile(`[^\s/:,()]+/\d+(/0x[0-9a-f]+)?\b`)
-	addrLike = regexp.MustCompile(`\b(0x[0-9a-f]+|[0-9a-f]{8,})\b`)
-	numLike  = regexp.MustCompile(`\d+`)
-	symLike  = regexp.MustCompile(`\+0x[0-9a-f]+/0x[0-9a-f]+( \[[\w-]+\])?`)
+	taskLike = compiledLater(`[^\s/:,()]+/\d+(/0x[0-9a-f]+)?\b`)
+	addrLike = compiledLater(`\b(0x[0-9a-f]+|[0-9a-f]{8,})\b`)
+	numLike  = compiledLater(`\d+`)
+	symLike  = compiledLater(`\+0x[0-9a-f]+/0x[0-9a-f]+( \[[\w-]+\])?`)
 )
 
 // normal takes out of a message what differs from run to run and from build to build.
 func normal(s string) string {
-	s = symLike.ReplaceAllString(s, "")
-	s = taskLike.ReplaceAllString(s, "TASK")
-	s = addrLike.ReplaceAllString(s, "N")
-	s = numLike.ReplaceAllString(s, "N")
+	s = symLike.replace(s, "")
+	s = taskLike.replace(s, "TASK")
+	s = addrLike.replace(s, "N")
+	s = numLike.replace(s, "N")
 	return strings.TrimRight(strings.Join(strings.Fields(s), " "), " .!:")
 }
 
