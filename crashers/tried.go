@@ -2,6 +2,7 @@ package crashers
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
 	"strconv"
@@ -54,6 +55,14 @@ func (t *Tried) line() string {
 
 // Shown says whether it showed.
 func (t *Tried) Shown() bool { return t.Hits > 0 }
+
+// Rate is in which runs it showed, as people read it.
+func (t *Tried) Rate() string {
+	if !t.Shown() {
+		return fmt.Sprintf("not shown by %d runs", t.Runs)
+	}
+	return fmt.Sprintf("shown by %d of %d runs", t.Hits, t.Runs)
+}
 
 // Where names the kernel.
 func (t *Tried) Where() string {

@@ -235,16 +235,18 @@ Examples:
 
 type fileCmd struct {
 	stateFlag
-	As        string   `enum:"mail,mbox,markdown,sarif,junit" default:"mail" help:"Form: ${enum} (default: ${default})."`
-	From      string   `placeholder:"ADDRESS" help:"Of a mail: who writes, \"Name <address>\"; it adds a Reported-by."`
-	To        []string `sep:"none" placeholder:"ADDRESS" help:"Of a mail: to whom (default: linux-kernel@vger.kernel.org). Repeat it for several."`
-	Cc        []string `sep:"none" placeholder:"ADDRESS" help:"Of a mail: to whom else."`
-	InReplyTo string   `name:"in-reply-to" placeholder:"ID" help:"Of a mail: the message that it answers."`
-	IDs       []string `arg:"" optional:"" name:"id" help:"Findings, as in list; a unique beginning will do (default: all; a mail or an issue is about one)."`
+	As         string   `enum:"mail,mbox,markdown,sarif,junit" default:"mail" help:"Form: ${enum} (default: ${default})."`
+	From       string   `placeholder:"ADDRESS" help:"Of a mail: who writes, \"Name <address>\"; it adds a Reported-by."`
+	To         []string `sep:"none" placeholder:"ADDRESS" help:"Of a mail: to whom (default: linux-kernel@vger.kernel.org). Repeat it for several."`
+	Cc         []string `sep:"none" placeholder:"ADDRESS" help:"Of a mail: to whom else."`
+	InReplyTo  string   `name:"in-reply-to" placeholder:"ID" help:"Of a mail: the message that it answers."`
+	ReportedBy []string `name:"reported-by" sep:"none" placeholder:"ADDRESS" help:"Of a mail: whom a fix is to name (default: who writes). Repeat it for several."`
+	Config     string   `type:"path" placeholder:"FILE" help:"Of a mail or an issue: the kernel's configuration, of which the lines that matter are told (default: that of this machine's kernel, of an installed User Mode Linux or of a kernel in the cache, if it showed the finding)."`
+	IDs        []string `arg:"" optional:"" name:"id" help:"Findings, as in list; a unique beginning will do (default: all; a mail or an issue is about one)."`
 }
 
 func (fileCmd) Help() string {
-	return `Writes to standard output, for the user's own tools: git send-email and any mail program take the mail, gh and glab the issue, CI servers SARIF and JUnit. In those two a known kernel bug is a note or a skipped test, and a closed finding is suppressed or skipped.
+	return `Writes to standard output, for the user's own tools: git send-email and any mail program take the mail, gh and glab the issue, CI servers SARIF and JUnit. In those two a known kernel bug is a note or a skipped test, and a closed finding is suppressed or skipped. A mail and an issue also say on which kernels stressd triage tried it.
 
 scripts/get_maintainer.pl -f kernel/ptrace.c of a kernel's source tells who wants a copy.
 

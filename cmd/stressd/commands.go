@@ -343,7 +343,13 @@ func (f *fileCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	return campaign.File(dir, f.IDs, f.As, version(), filing.Mail{From: f.From, To: f.To, Cc: f.Cc, InReplyTo: f.InReplyTo}, a.out)
+	config := ""
+	if f.Config != "" {
+		if config, err = campaign.ReadConfig(f.Config); err != nil {
+			return err
+		}
+	}
+	return campaign.File(dir, f.IDs, f.As, version(), config, filing.Mail{From: f.From, To: f.To, Cc: f.Cc, InReplyTo: f.InReplyTo, ReportedBy: f.ReportedBy}, a.out)
 }
 
 // Run implements kong's command.

@@ -19,13 +19,20 @@ type Item struct {
 	*crashers.Crasher
 	Dir   string // of the finding
 	Lanes string // one run that shows it, drawn; "" if there is none
+	// Config is the configuration of the kernel that showed it; "" if nobody knows it.
+	Config string
 }
 
-// lines makes untrusted text printable, line by line.
+// lines makes untrusted text printable, line by line. Tabs stay: C programs are written with them.
 func lines(s string) string {
 	var b strings.Builder
 	for l := range strings.Lines(s) {
-		b.WriteString(history.Printable(strings.TrimRight(l, "\n")))
+		for i, part := range strings.Split(strings.TrimRight(l, "\n"), "\t") {
+			if i > 0 {
+				b.WriteByte('\t')
+			}
+			b.WriteString(history.Printable(part))
+		}
 		b.WriteByte('\n')
 	}
 	return b.String()

@@ -21,8 +21,9 @@ func item() *Item {
 	return &Item{Dir: "state/crashers/0123456789ab", Lanes: "ticket  main\n------  ----\n     1  - getpid = main\n", Crasher: &crashers.Crasher{
 		Meta: crashers.Meta{ID: "0123456789ab", Kind: crashers.NotAdmitted, Title: "not admitted: wait4 of a tracee", Rules: []int{7, 66}, Target: "host",
 			Kernel: "Linux 6.18.44", Arch: "amd64", Ops: 2, Hits: 7, Runs: 10, Minimised: true, Count: 3, Command: "stressd repro 0123456789ab", Status: crashers.Status{State: crashers.StateNew}},
-		Scenario: []byte("scenario test\nproc main\nmain: getpid => main\n"), Explanation: "main: getpid = 5\nallowed: main\n", Repro: []byte("int main(void) { return 125; }\n"),
-	}}
+		Scenario: []byte("scenario test\nproc main\nmain: getpid => main\n"), Explanation: "main: getpid = 5\nallowed: main\n", Repro: []byte("int main(void)\n{\n\treturn 125;\n}\n"),
+		Tried: []crashers.Tried{{Target: "host", Kernel: "Linux 6.18.44", Arch: "amd64", Hits: 7, Runs: 10}, {Target: "uml", Kernel: "Linux 6.1.176", Arch: "amd64", Runs: 66}},
+	}, Config: "# CONFIG_KASAN is not set\nCONFIG_SMP=y\nCONFIG_PREEMPT_DYNAMIC=y\nCONFIG_E1000=m\n"}
 }
 
 func write(t *testing.T, it *Item) map[string]string {
@@ -68,9 +69,10 @@ func TestGolden(t *testing.T) {
 func TestHostile(t *testing.T) {
 	it := item()
 	evil := "x\r\nBcc: evil@example.org\n\nFrom evil Thu Jan  1 00:00:00 1970\n```\n</details><script>alert(1)</script>\n]]>\x1b[31m\x00" + strings.Repeat("ü", 3000)
-	for _, s := range []*string{&it.Title, &it.Kernel, &it.Arch, &it.Target, &it.Explanation, &it.Schedule, &it.Lanes, &it.Command, &it.Dir} {
+	for _, s := range []*string{&it.Title, &it.Kernel, &it.Arch, &it.Target, &it.Explanation, &it.Schedule, &it.Lanes, &it.Command, &it.Dir, &it.Config, &it.Tried[0].Target, &it.Tried[0].Kernel, &it.Why, &it.Owner} {
 		*s = evil
 	}
+	it.Config = "CONFIG_SMP=" + it.Config
 	it.Scenario, it.Repro = []byte(evil), []byte(evil)
 	out := write(t, it)
 	for name, text := range out {

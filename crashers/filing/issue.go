@@ -27,8 +27,16 @@ func WriteIssue(w io.Writer, it *Item) error {
 		fmt.Fprintf(&b, "- %s\n", inline(r))
 	}
 	fmt.Fprintf(&b, "\n## System calls\n\n%s\n%s.\n\n", fence(string(it.Scenario)), strings.ToUpper(it.reliability()[:1])+it.reliability()[1:])
+	if len(it.Tried) > 0 {
+		b.WriteString("Kernels on which it was tried:\n\n")
+		for l := range strings.Lines(it.kernels()) {
+			fmt.Fprintf(&b, "- %s\n", inline(strings.TrimRight(l, "\n")))
+		}
+		b.WriteString("\n")
+	}
 	fold("The schedule", it.Schedule)
 	fold("One run that shows it", it.Lanes)
+	fold("Kernel configuration, as far as it matters", relevant(it.Config))
 	if it.Repro != nil {
 		b.WriteString("Reproducer: `gcc -O2 -static -pthread -o repro repro.c && ./repro; echo $?` prints 1 where the bug is, 0 where it did not show, 125 where that cannot be told.\n\n")
 		fold("repro.c", string(it.Repro))

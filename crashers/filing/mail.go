@@ -17,6 +17,8 @@ type Mail struct {
 	To, Cc    []string
 	InReplyTo string // a message id, of a thread that it belongs to
 	Mbox      bool   // write it as a mail folder of one
+	// ReportedBy are whom a fix is to name; nobody: whom it is from.
+	ReportedBy []string
 }
 
 // list is where reports about the kernel's ptrace go; get_maintainer.pl knows who else wants one.
@@ -39,7 +41,15 @@ func (m *Mail) Write(w io.Writer, it *Item) error {
 	if len(to) == 0 {
 		to = []string{list}
 	}
-	var reporter string
+	for _, r := range m.ReportedBy {
+		if _, err := mail.ParseAddress(r); err != nil {
+			return badAddress("Reported-by", r, err)
+		}
+	}
+	reporters := m.ReportedBy
+	if len(reporters) == 0 && m.From != "" {
+		reporters = []string{m.From}
+	}
 	for _, h := range []struct {
 		name string
 		all  []string
@@ -51,10 +61,7 @@ func (m *Mail) Write(w io.Writer, it *Item) error {
 			}
 			parsed, err := mail.ParseAddress(a)
 			if err != nil {
-				return fmt.Errorf("%s: %q is no mail address: %s", h.name, a, strings.TrimPrefix(err.Error(), "mail: "))
-			}
-			if h.name == "From" {
-				reporter = a
+				return badAddress(h.name, a, err)
 			}
 			said = append(said, parsed.String())
 		}
@@ -71,7 +78,7 @@ func (m *Mail) Write(w io.Writer, it *Item) error {
 	}
 	fmt.Fprintf(&b, "Subject: %s\n", mime.QEncoding.Encode("utf-8", fmt.Sprintf("[BUG] %s (%s)", clip(it.Title), clip(it.Kernel))))
 	b.WriteString("MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n")
-	for l := range strings.Lines(it.body(reporter)) {
+	for l := range strings.Lines(it.body(reporters)) {
 		l = strings.TrimRight(l, "\n")
 		for len(l) > maxLine {
 			cut := maxLine
@@ -93,6 +100,10 @@ func (m *Mail) Write(w io.Writer, it *Item) error {
 	return err
 }
 
+func badAddress(header, address string, err error) error {
+	return fmt.Errorf("%s: %q is no mail address: %s", header, address, strings.TrimPrefix(err.Error(), "mail: "))
+}
+
 // messageID is a message id with its brackets.
 func messageID(s string) (string, error) {
 	id := strings.TrimSuffix(strings.TrimPrefix(s, "<"), ">")
@@ -104,7 +115,7 @@ func messageID(s string) (string, error) {
 }
 
 // body is what the mail says, in the order in which its readers ask.
-func (it *Item) body(reporter string) string {
+func (it *Item) body(reporters []string) string {
 	var b strings.Builder
 	para := func(format string, args ...any) { b.WriteString(wrap(fmt.Sprintf(format, args...)) + "\n") }
 	section := func(title, text string) {
@@ -119,17 +130,23 @@ func (it *Item) body(reporter string) string {
 		para("It looks like a bug that is known for longer: row %d of docs/known-bugs.md of tracehammer.", it.KnownBug)
 	}
 	fmt.Fprintf(&b, "Kernel:       %s (%s)\nTarget:       %s\nReliability:  %s\n\n", history.Printable(it.Kernel), history.Printable(it.Arch), history.Printable(it.Target), it.reliability())
+	section("Kernels on which it was tried", it.kernels())
 	section("What happened, and what is allowed", it.Explanation)
 	section("Rules that it breaks or touches", strings.Join(it.concerned(), "\n"))
 	section("The system calls", string(it.Scenario))
 	section("The schedule", it.Schedule)
 	section("One run that shows it: tickets count what happened, in order", it.Lanes)
+	section("Kernel configuration, as far as it matters", relevant(it.Config))
 	if it.Repro != nil {
 		section("Reproducer", "gcc -O2 -static -pthread -o repro repro.c && ./repro; echo $?\n\n"+
 			"1: the bug is there; 0: it did not show; 125: it cannot be told here.\nFit for git bisect run.")
 	}
-	if reporter != "" {
-		fmt.Fprintf(&b, "If you fix this, please add:\n\nReported-by: %s\n\n", history.Printable(reporter))
+	if len(reporters) > 0 {
+		b.WriteString("If you fix this, please add:\n\n")
+		for _, r := range reporters {
+			fmt.Fprintf(&b, "Reported-by: %s\n", history.Printable(r))
+		}
+		b.WriteString("\n")
 	}
 	if it.Repro != nil {
 		fmt.Fprintf(&b, "---- >8 ---- repro.c ---- >8 ----\n%s---- >8 ----\n", lines(string(it.Repro)))

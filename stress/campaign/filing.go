@@ -23,7 +23,8 @@ const (
 
 // File writes findings of a state directory in a form for other people or programs; of none named, all. What cannot be read does not
 // hide the others. A mail or an issue is about one, which need not be named if there are no others.
-func File(state string, ids []string, as, version string, m filing.Mail, w io.Writer) error {
+// config is of the kernel; "" has it looked for.
+func File(state string, ids []string, as, version, config string, m filing.Mail, w io.Writer) error {
 	store, err := crashers.OpenReader(state)
 	if err != nil {
 		return err
@@ -54,6 +55,11 @@ func File(state string, ids []string, as, version string, m filing.Mail, w io.Wr
 	}
 	if one && bad != nil {
 		return bad
+	}
+	if one {
+		if items[0].Config = config; config == "" {
+			items[0].Config = configOf(&items[0].Meta)
+		}
 	}
 	var b bytes.Buffer // a form that cannot be written whole is not begun
 	switch as {
