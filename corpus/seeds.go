@@ -2,8 +2,6 @@ package corpus
 
 import (
 	"fmt"
-	"io/fs"
-	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -29,20 +27,37 @@ var Seeds = sync.OnceValue(func() []*Scenario {
 
 // seedPaths are the embedded files, seeds/TOPIC/NAME.scn. Their order is that of the names alone: a seed that moves to
 // another topic leaves what is drawn from all of them as it was.
-func seedPaths() []string {
-	paths, err := fs.Glob(seedFiles, "seeds/*/*.scn")
-	if err != nil {
-		panic(err) // a pattern that is constant
+func seedPaths() (paths []string) {
+	const root = "seeds"
+	topics, _ := seedFiles.ReadDir(root) // embedded: it fails only where nothing is
+	for _, t := range topics {
+		files, _ := seedFiles.ReadDir(root + "/" + t.Name())
+		for _, f := range files {
+			if strings.HasSuffix(f.Name(), ".scn") {
+				paths = append(paths, root+"/"+t.Name()+"/"+f.Name())
+			}
+		}
 	}
-	slices.SortFunc(paths, func(a, b string) int { return strings.Compare(path.Base(a), path.Base(b)) })
+	slices.SortFunc(paths, func(a, b string) int {
+		_, x := topicAndFile(a)
+		_, y := topicAndFile(b)
+		return strings.Compare(x, y)
+	})
 	return paths
+}
+
+// topicAndFile takes the path of a seed apart.
+func topicAndFile(path string) (topic, file string) {
+	part := strings.Split(path, "/")
+	return part[len(part)-2], part[len(part)-1]
 }
 
 // SeedTopics returns the topic (the folder) of each seed, by name.
 var SeedTopics = sync.OnceValue(func() map[string]string {
 	topics := map[string]string{}
-	for _, name := range seedPaths() {
-		topics[strings.TrimSuffix(path.Base(name), ".scn")] = path.Base(path.Dir(name))
+	for _, path := range seedPaths() {
+		topic, file := topicAndFile(path)
+		topics[strings.TrimSuffix(file, ".scn")] = topic
 	}
 	return topics
 })

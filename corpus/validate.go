@@ -759,8 +759,8 @@ func (v *validator) hidden() int {
 
 // Holds says whether a machine meets the condition.
 func (c Condition) Holds(m Machine) bool {
-	var v Version
-	fmt.Sscanf(m.Release, "%d.%d", &v.Major, &v.Minor)
+	r, _ := engine.ParseRelease(m.Release) // what has none is older than all
+	v := Version(r)
 	return (c.MinKernel == Version{} || !v.less(c.MinKernel)) && (c.MaxKernel == Version{} || v.less(c.MaxKernel)) &&
 		(len(c.Arch) == 0 || slices.Contains(c.Arch, m.Arch)) && (len(c.System) == 0 || slices.Contains(c.System, m.System)) && (!c.Root || m.Root)
 }

@@ -338,9 +338,10 @@ const RowInRules = 54
 // BugRows lists the rows of the list of known bugs that have planted bugs, ascending.
 func BugRows() (rows []int) {
 	for b := range NumBugs {
-		var row int
-		if n, _ := fmt.Sscanf(b.Source(), "row %d", &row); n == 1 {
-			rows = append(rows, row)
+		if s, ok := strings.CutPrefix(b.Source(), "row "); ok {
+			if row, _, ok := leadingNumber(s); ok {
+				rows = append(rows, row)
+			}
 		}
 	}
 	slices.Sort(rows)

@@ -257,10 +257,28 @@ func ProfileFor(release, arch string) (Profile, error) {
 
 // ParseRelease reads the version at the beginning of what uname -r prints.
 func ParseRelease(s string) (r Release, err error) {
-	if _, err = fmt.Sscanf(s, "%d.%d", &r.Major, &r.Minor); err != nil || r.Major < 0 || r.Minor < 0 {
+	major, rest, ok := leadingNumber(s)
+	rest, dot := strings.CutPrefix(rest, ".")
+	minor, _, more := leadingNumber(rest)
+	if !ok || !dot || !more {
 		return Release{}, fmt.Errorf("no kernel release: %q", s)
 	}
-	return r, nil
+	return Release{major, minor}, nil
+}
+
+// leadingNumber reads the decimal number at the beginning of s, and returns what is behind it. (Package fmt could, but brings what scans along:
+// a fuzzer of this package counts the edges of it all after each run.)
+func leadingNumber(s string) (n int, rest string, ok bool) {
+	for i := range len(s) {
+		d := s[i] - '0'
+		if d > 9 {
+			return n, s[i:], i > 0
+		}
+		if n = n*10 + int(d); n > 1<<30 {
+			return 0, s, false
+		}
+	}
+	return n, "", s != ""
 }
 
 // ProfileNames lists profiles that matter; ParseProfile knows every linux-VERSION.
