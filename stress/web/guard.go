@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 )
 
@@ -104,8 +105,9 @@ func policy(forms string) string {
 	return "default-src 'none'; style-src 'self'; img-src 'self'; form-action " + forms + "; base-uri 'none'; frame-ancestors 'none'"
 }
 
-// outer lets through what is a request to read something, made by a browser or a program on its user's behalf.
-func (a *Access) outer(next http.Handler) http.Handler {
+// guard lets through what is a request to read something, made by a browser or a program on behalf of a user who may. The page that
+// asks for the token has a style sheet, which everybody gets.
+func (a *Access) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		headers(w.Header())
 		switch {
@@ -116,18 +118,12 @@ func (a *Access) outer(next http.Handler) http.Handler {
 			fail(w, http.StatusMisdirectedRequest, "this server is reached as localhost or by its loopback address, and by no other name")
 		case foreign(r):
 			fail(w, http.StatusForbidden, "another site asked for this")
-		default:
+		case a.Token == "" || r.URL.Path == "/style.css" || r.URL.Path == "/favicon.svg":
 			next.ServeHTTP(w, r)
+		default:
+			a.admit(w, r, next)
 		}
 	})
-}
-
-// guard lets through who may see pages.
-func (a *Access) guard(next http.Handler) http.Handler {
-	if a.Token == "" {
-		return next
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.admit(w, r, next) })
 }
 
 // admit asks for the token, which comes with the first visit (?token=), by a header from programs, or as a cookie.
@@ -166,9 +162,11 @@ func (a *Access) admit(w http.ResponseWriter, r *http.Request, next http.Handler
 
 // loopbackName says whether a Host header names this machine by its loopback address. The port may be another one: a tunnel has its own.
 func loopbackName(host string) bool {
-	name, _, err := net.SplitHostPort(host)
+	name, port, err := net.SplitHostPort(host)
 	if err != nil {
 		name = host
+	} else if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return false
 	}
 	name = strings.Trim(name, "[]")
 	if strings.EqualFold(name, "localhost") {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tracehammer/stress/campaign"
+	"tracehammer/stress/history"
 )
 
 // live is what the campaign that runs has told so far.
@@ -137,7 +138,7 @@ func (v *liveView) charts() []Chart {
 		return []Chart{rates.draw(), rules.draw(), found.draw()}
 	}
 	for i := range v.Progress.Targets {
-		name := v.Progress.Targets[i].Target
+		name := history.Printable(v.Progress.Targets[i].Target)
 		rate, rule, block := series{name: name}, series{name: name}, series{name: name}
 		// A rate is that of a few seconds: the engine's workers take turns with the minimiser.
 		window := max(1, len(v.samples)/60)

@@ -49,11 +49,9 @@ func New(cfg Config) *Server {
 	mux.HandleFunc("GET /matrix", s.page("matrix.html", s.matrix))
 	mux.Handle("GET /metrics", s.metrics())
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { s.problem(w, &notFound{"there is no such page"}) })
-	static := http.NewServeMux()
-	static.HandleFunc("GET /style.css", file("style.css", "text/css; charset=utf-8"))
-	static.HandleFunc("GET /favicon.svg", file("favicon.svg", "image/svg+xml"))
-	static.Handle("/", cfg.Access.guard(mux))
-	s.handler = cfg.Access.outer(static)
+	mux.HandleFunc("GET /style.css", file("style.css", "text/css; charset=utf-8"))
+	mux.HandleFunc("GET /favicon.svg", file("favicon.svg", "image/svg+xml"))
+	s.handler = cfg.Access.guard(mux)
 	return s
 }
 
