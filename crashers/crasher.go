@@ -48,6 +48,7 @@ type Crasher struct {
 	Schedule    string  // the plan's schedule in words, where it is Exact
 	Report      []byte  // report.md
 	Repro       []byte  // repro.c; nil when the finding cannot be shown by a C program
+	Curve       *Curve  // when it became inevitable, where it is Exact and there was time to compute that
 	Tried       []Tried // where it was tried since it was filed, as the mark says that is read with it
 }
 
@@ -61,6 +62,7 @@ const (
 	fileSchedule    = "schedule.txt"
 	fileReport      = "report.md"
 	fileRepro       = "repro.c"
+	fileCurve       = "inevitable.json"
 
 	maxMeta     = 64 << 10
 	maxScenario = 1 << 20
@@ -70,7 +72,7 @@ const (
 )
 
 // ownFiles are the files of a crasher that a Store writes whole. Whatever else is in its directory is somebody's.
-var ownFiles = []string{fileMeta, fileScenario, filePlan, fileHistory, fileExplanation, fileSchedule, fileReport, fileRepro}
+var ownFiles = []string{fileMeta, fileScenario, filePlan, fileHistory, fileExplanation, fileSchedule, fileReport, fileRepro, fileCurve}
 
 // file is one file of a crasher's directory with its contents.
 type file struct {
@@ -101,6 +103,13 @@ func (c *Crasher) files() ([]file, error) {
 	}
 	if c.Repro != nil {
 		fs = append(fs, file{fileRepro, c.Repro})
+	}
+	if c.Curve != nil {
+		curve, err := json.MarshalIndent(c.Curve, "", " ")
+		if err != nil {
+			return nil, fmt.Errorf("encode %s: %w", fileCurve, err)
+		}
+		fs = append(fs, file{fileCurve, append(curve, '\n')})
 	}
 	return append(fs, file{fileMeta, meta}), nil
 }

@@ -172,3 +172,6 @@ func (m *Minimal) Words() string {
 	}
 	return m.Exact.Words(showsAt(&m.Trial, m.Exact))
 }
+
+// ShowsAt is the number of steps of the exact run after which the finding is there.
+func (m *Minimal) ShowsAt() int { return showsAt(&m.Trial, m.Exact) }

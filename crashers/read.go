@@ -213,5 +213,14 @@ func Decode(id string, read func(name string, limit int64) ([]byte, error)) (*Cr
 	}
 	tried, _ := optional(fileTargets, maxMark) // what cannot be read says nothing
 	c.Tried = parseTried(string(tried))
+	curve, err := optional(fileCurve, maxText)
+	if err != nil {
+		return nil, err
+	}
+	if curve != nil {
+		if c.Curve, err = decodeCurve(curve); err != nil {
+			return nil, fmt.Errorf("crasher %s: %s: %w", id, fileCurve, err)
+		}
+	}
 	return c, nil
 }

@@ -156,7 +156,7 @@ type exploreCmd struct {
 	Limit       int     `default:"2000000" help:"Stop after so many states."`
 	NoReduction bool    `help:"Visit every state, also those that lead to no other outcomes."`
 	NoSymmetry  bool    `help:"Tell actors apart whose code is alike."`
-	Strategy    string  `placeholder:"STRATEGY" help:"Do not walk all executions, but sample some: random, pct, pct:DEPTH, pos, urw, surw, portfolio, replay:STREAM, mutate:STREAM."`
+	Strategy    string  `placeholder:"STRATEGY" help:"Do not walk all executions, but sample some: random, pct, pct:DEPTH, pos, urw, surw, portfolio, replay:STREAM, mutate:STREAM, along:STREAM."`
 	Runs        int     `default:"10000" help:"With --strategy: how many runs to make."`
 	Seed        *uint64 `help:"With --strategy: seed of the runs (default: drawn, and printed)."`
 	File        string  `arg:"" help:"Scenario file."`

@@ -116,8 +116,10 @@ func (r *runner) put(ctx context.Context, store *crashers.Store, s *sighting, li
 	if cr, err = crashers.New(m, s.finding.KnownBug, r.origin(store.State())); err != nil {
 		return nil, false, err
 	}
+	var uncurved error // the finding is filed all the same
+	cr.Curve, uncurved = inevitable(ctx, m, r.target.Name(), min(limit, curveTime))
 	isNew, err = store.Put(cr, time.Now())
-	return cr, isNew, err
+	return cr, isNew, errors.Join(err, uncurved)
 }
 
 // tell reports a filed finding, once in a campaign.
@@ -307,6 +309,9 @@ func Minimize(ctx context.Context, state, id string, limit time.Duration, out Re
 	}
 	better, err := crashers.New(res, cr.KnownBug, r.origin(state))
 	if err != nil {
+		return err
+	}
+	if better.Curve, err = inevitable(context.WithoutCancel(ctx), res, cr.Target, curveTime); err != nil {
 		return err
 	}
 	better.ID, better.Command = cr.ID, cr.Command // it keeps the name that its first shape gave it

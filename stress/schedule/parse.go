@@ -7,7 +7,7 @@ import (
 )
 
 // Names lists the strategies as users write them.
-const Names = "random, pct (depths 1 to 5 in turn), pct:1 to pct:9, pos, urw, surw, portfolio, replay:STREAM, mutate:STREAM"
+const Names = "random, pct (depths 1 to 5 in turn), pct:1 to pct:9, pos, urw, surw, portfolio, replay:STREAM, mutate:STREAM, along:STREAM"
 
 // Parse makes the strategy with that name; "" is random.
 func Parse(name string) (Strategy, error) {
@@ -19,13 +19,16 @@ func Parse(name string) (Strategy, error) {
 			return nil, fmt.Errorf("strategy %q: the depth is a number from 1 to %d", name, maxDepth)
 		}
 		return &pct{depth: d}, nil
-	case kind == "replay" && has, kind == "mutate" && has:
+	case kind == "replay" && has, kind == "mutate" && has, kind == "along" && has:
 		s, err := ParseStream(arg)
 		if err != nil {
 			return nil, fmt.Errorf("strategy %s: %w", kind, err)
 		}
 		if kind == "mutate" {
 			return &mutate{base: s}, nil
+		}
+		if kind == "along" {
+			return &along{replay: replay{stream: s}}, nil
 		}
 		return Replay(s), nil
 	case has:

@@ -70,7 +70,7 @@ func parse(tb testing.TB, name string) schedule.Strategy {
 	return s
 }
 
-var names = []string{"", "random", "pct", "pct:1", "pct:3", "pct:5", "pos", "urw", "surw", "portfolio", "mutate:AQIDBAUG"}
+var names = []string{"", "random", "pct", "pct:1", "pct:3", "pct:5", "pos", "urw", "surw", "portfolio", "mutate:AQIDBAUG", "along:AQIDBAUG"}
 
 // TestEveryStrategyReplays: whatever chose, the stream makes the identical run again, and the same seed the same stream.
 func TestEveryStrategyReplays(t *testing.T) {

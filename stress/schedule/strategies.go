@@ -274,6 +274,24 @@ func (r *replay) Choose(_ *engine.World, cs []engine.Choice) int {
 // Replay returns a strategy that follows a stream.
 func Replay(s Stream) Strategy { return &replay{stream: s} }
 
+// along follows a stream and goes on at random: what may still come of a run that has come so far.
+type along struct {
+	replay
+	random
+}
+
+func (a *along) Begin(w *engine.World, s *Shape, rng *rand.Rand) {
+	a.replay.Begin(w, s, rng)
+	a.random.Begin(w, s, rng)
+}
+
+func (a *along) Choose(w *engine.World, cs []engine.Choice) int {
+	if i := a.replay.Choose(w, cs); i >= 0 {
+		return i
+	}
+	return a.random.Choose(w, cs)
+}
+
 // mutate replays variations of a stream; the first run is the stream itself.
 type mutate struct {
 	base Stream

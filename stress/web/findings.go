@@ -198,6 +198,7 @@ func (s *Server) finding(r *http.Request) (frame, error) {
 		page.RuleList = append(page.RuleList, ruleRef{n, rules.Title(n)})
 	}
 	s.picture(r.Context(), &page, c, p)
+	page.Curve = curveOf(c.Curve)
 	page.Seen = append(page.Seen, sighting{c.Target, c.Kernel, c.Arch, fmt.Sprintf("filed from there; shown by %s", c.Rate())})
 	return frame{Title: c.Title, Here: "findings", Page: &page}, nil
 }
