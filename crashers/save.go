@@ -104,3 +104,23 @@ func (r *Reader) Locked() (bool, error) {
 	}
 	return false, nil
 }
+
+// Files reads the files of a crasher as they are, by name, as Decode takes them.
+func (r *Reader) Files(id string) (map[string][]byte, error) {
+	files := map[string][]byte{}
+	for name, limit := range map[string]int64{fileMeta: maxMeta, fileScenario: maxScenario, filePlan: maxPlan, fileHistory: maxHistory,
+		fileExplanation: maxText, fileSchedule: maxText, fileReport: maxText, fileRepro: maxText} {
+		b, err := r.read(id, name, limit)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			return nil, err
+		default:
+			files[name] = b
+		}
+	}
+	if files[fileMeta] == nil {
+		return nil, &NotFoundError{id}
+	}
+	return files, nil
+}

@@ -37,6 +37,7 @@ type cli struct {
 
 	Run      runCmd      `cmd:"" help:"Race scenarios and their variations on targets; file what is found."`
 	Init     initCmd     `cmd:"" help:"Write a campaign file for this machine."`
+	Worker   workerCmd   `cmd:"" help:"Take part in a campaign that another stressd shares."`
 	Status   statusCmd   `cmd:"" help:"Say how the campaign of a state directory does, or how far the last one came."`
 	Check    checkCmd    `cmd:"" help:"Validate scenario files: parse, explore on the engine, compare with what they expect."`
 	Matrix   matrixCmd   `cmd:"" help:"Run scenarios on several targets, and say where they differ and why."`
@@ -86,8 +87,9 @@ type runCmd struct {
 	Disk     campaign.Size  `placeholder:"SIZE" help:"Space that the state directory may take; kept scenarios go first, then histories of old findings, never a finding (default: 2GiB)."`
 	Fresh    bool           `help:"Begin a new campaign, even if one was stopped or killed that could go on."`
 	Strict   bool           `help:"Exit with 4 when something was skipped."`
-	KTAP     bool           `name:"ktap" xor:"format" help:"Write a KTAP report of the scenarios on stdout at the end."`
-	JSON     bool           `xor:"format" help:"Write events as JSON lines on stdout; the last one is the summary."`
+	runFleet
+	KTAP bool `name:"ktap" xor:"format" help:"Write a KTAP report of the scenarios on stdout at the end."`
+	JSON bool `xor:"format" help:"Write events as JSON lines on stdout; the last one is the summary."`
 	stateFlag
 	webFlags
 	Files []string `arg:"" optional:"" help:"Scenario files (default: the built-in seeds)."`

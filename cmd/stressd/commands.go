@@ -85,7 +85,7 @@ func (r *runCmd) Run(a *app) error {
 	var sum campaign.Summary
 	err = r.beside(a, cfg.State, cfg.Reporter, func(out campaign.Reporter) (err error) {
 		cfg.Reporter = out
-		sum, err = campaign.Run(a.ctx, cfg)
+		sum, err = r.run(a, cfg)
 		return err
 	})
 	switch {

@@ -27,7 +27,8 @@ type board struct {
 	back     map[string]bool // those of them that had been closed
 	canary   *Canary         // when it is over
 	disk     Size            // of the state directory
-	full     bool            // it is larger than it may be
+	members  map[string]*member
+	full     bool // it is larger than it may be
 }
 
 func newBoard() *board {
@@ -245,7 +246,7 @@ func (b *board) progress(planned time.Duration) Progress {
 	defer b.mu.Unlock()
 	ran := b.ran()
 	p := Progress{Seconds: ran.Seconds(), Remaining: max(planned-ran, 0).Seconds(), Targets: b.snapshot(), Outcomes: b.outcomes, NewsSeconds: -1,
-		Findings: len(b.filed), NewFindings: b.newFindings(), Regressions: len(b.back), Minimising: b.waiting, Memory: residentMemory(), Disk: b.disk}
+		Findings: len(b.filed), NewFindings: b.newFindings(), Regressions: len(b.back), Minimising: b.waiting, Memory: residentMemory(), Disk: b.disk, Members: b.others()}
 	for i, c := range b.counts {
 		p.Targets[i].Recent = c.rate.at(ran.Seconds(), c.Runs)
 	}
@@ -259,7 +260,7 @@ func (b *board) summary() Summary {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := Summary{PerTarget: b.snapshot(), Skipped: b.skips, Findings: len(b.filed), NewFindings: b.newFindings(), Regressions: len(b.back), Canary: b.canary,
-		Began: b.began.UTC(), Ended: time.Now().UTC(), Seconds: b.ran().Seconds()}
+		Members: b.others(), Began: b.began.UTC(), Ended: time.Now().UTC(), Seconds: b.ran().Seconds()}
 	for i := range s.PerTarget {
 		c := &s.PerTarget[i]
 		c.Rules = rules.CountsOf(&c.marks)

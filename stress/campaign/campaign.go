@@ -45,6 +45,8 @@ type Config struct {
 	Workers   int                // for each target of weight 1; 0: one for each two CPUs
 	State     string
 	Limits    Limits // what is 0 is as in DefaultLimits
+	Fleet     Fleet  // nil: this process is alone
+	ID        string // of a fleet's campaign; "": drawn
 	Reporter  Reporter
 	Open      Opener // nil: Open
 }
@@ -70,7 +72,8 @@ type campaign struct {
 	store     *crashers.Store
 	board     *board
 	sights    *sights
-	ledger    *ledger
+	ledger    *alone
+	leases    Leases // the ledger, or a fleet's
 	teams     []*team
 	probed    []*team // and those that have nothing to run
 	sightings chan *sighting
@@ -105,6 +108,7 @@ type team struct {
 	seeds   []seedScenario
 	done    []int          // those of them that an earlier process ran
 	stored  []seedScenario // what earlier campaigns kept
+	inbox   inbox          // what others of a fleet keep
 	count   *Count         // guarded by board.mu
 	symbols string         // file of the kernel with its symbols; "" if none is known
 	where   stress.Machine // that the target was on when it was probed
@@ -186,8 +190,13 @@ func Run(ctx context.Context, cfg Config) (Summary, error) {
 	defer limitMemory(cfg.Limits.Memory)()
 	status := &statusReporter{write: func(b []byte) error { return store.Note(statusFile, b) }}
 	c := &campaign{Config: cfg, out: &serial{r: Tee{cfg.Reporter, status}}, store: store, sightings: make(chan *sighting, 1024)}
-	c.board, c.sights, c.ledger = newBoard(), newSights(), &ledger{}
-	c.id = newID(c.board.began)
+	c.board, c.sights, c.ledger = newBoard(), newSights(), &alone{}
+	if c.id = cfg.ID; c.id == "" {
+		c.id = newID(c.board.began)
+	}
+	if c.leases = Leases(c.ledger); cfg.Fleet != nil {
+		c.leases = cfg.Fleet
+	}
 	m := host.Kernel()
 	c.about = workOf(c.Targets, c.Scenarios, m.String())
 	rec, why, err := c.resume()
@@ -204,6 +213,11 @@ func Run(ctx context.Context, cfg Config) (Summary, error) {
 			}
 		}
 	}()
+	if c.Fleet != nil {
+		if err := c.begin(ctx); err != nil {
+			return Summary{}, err
+		}
+	}
 	if err := c.assemble(ctx); err != nil {
 		return Summary{}, err
 	}
@@ -211,7 +225,8 @@ func Run(ctx context.Context, cfg Config) (Summary, error) {
 		Workers: cfg.Workers, Seconds: cfg.For.Seconds(), State: cfg.State, Before: c.before.Seconds(), Began: c.board.began,
 		Limits: cfg.Limits, Tasks: c.tasks(), Anew: why})
 	c.save(false, "") // from here on it can be gone on with
-	err = errors.Join(c.race(ctx), c.trouble.err)
+	err = c.race(ctx)
+	err = errors.Join(err, c.end(err == nil && ctx.Err() == nil), c.trouble.err)
 	sum := c.board.summary()
 	c.code(&sum)
 	c.describe(&sum)
@@ -298,11 +313,16 @@ func (c *campaign) assemble(ctx context.Context) error {
 			}
 		}
 		if len(tm.seeds) > 0 {
-			c.ledger.team(name, len(tm.seeds))
+			c.ledger.Team(tm.pool(), len(tm.seeds))
 			if err := c.loadCovered(tm.count); err != nil {
 				return fmt.Errorf("read what was covered on %s: %w", name, err)
 			}
-			tm.done = c.ledger.done(name)
+			tm.done = c.ledger.done(tm.pool())
+			if c.Fleet != nil {
+				if err := c.Fleet.Team(ctx, tm.pool(), len(tm.seeds)); err != nil {
+					return err
+				}
+			}
 			c.teams = append(c.teams, tm)
 		}
 	}
@@ -381,6 +401,15 @@ func (c *campaign) race(ctx context.Context) error {
 			return err
 		})
 	}()
+	following := make(chan error, 1)
+	go func() {
+		following <- guard("fleet", func() error {
+			if c.Fleet == nil {
+				return nil
+			}
+			return c.follow(run, stop)
+		})
+	}()
 	workers := pool.New().WithErrors()
 	for _, tm := range c.teams {
 		for n := range c.workers(tm) {
@@ -396,7 +425,7 @@ func (c *campaign) race(ctx context.Context) error {
 	}
 	err := workers.Wait()
 	stop(nil)
-	err = errors.Join(err, <-watching)
+	err = errors.Join(err, <-watching, <-following)
 	close(c.sightings)
 	err = errors.Join(err, <-filing)
 	stopTicking()

@@ -49,17 +49,18 @@ type Start struct {
 
 // Progress says how far a campaign is.
 type Progress struct {
-	Seconds     float64 `json:"seconds"`
-	Remaining   float64 `json:"remaining"` // 0: no end planned
-	Targets     []Count `json:"targets"`
-	Outcomes    int     `json:"outcomes"`    // distinct outcomes seen
-	NewsSeconds float64 `json:"newsSeconds"` // age of the last new outcome or finding; negative: none yet
-	Findings    int     `json:"findings"`
-	NewFindings int     `json:"newFindings"`
-	Regressions int     `json:"regressions"`
-	Memory      Size    `json:"memory"`     // bytes of this process; 0: unknown
-	Disk        Size    `json:"disk"`       // bytes of the state directory
-	Minimising  int     `json:"minimising"` // findings that wait for, or are in, confirmation and minimisation
+	Seconds     float64  `json:"seconds"`
+	Remaining   float64  `json:"remaining"` // 0: no end planned
+	Targets     []Count  `json:"targets"`
+	Outcomes    int      `json:"outcomes"`    // distinct outcomes seen
+	NewsSeconds float64  `json:"newsSeconds"` // age of the last new outcome or finding; negative: none yet
+	Findings    int      `json:"findings"`
+	NewFindings int      `json:"newFindings"`
+	Regressions int      `json:"regressions"`
+	Memory      Size     `json:"memory"`            // bytes of this process; 0: unknown
+	Disk        Size     `json:"disk"`              // bytes of the state directory
+	Members     []Member `json:"members,omitempty"` // the other processes of a fleet
+	Minimising  int      `json:"minimising"`        // findings that wait for, or are in, confirmation and minimisation
 }
 
 // Skip says what was not run on a target, and why.
@@ -90,6 +91,7 @@ type Found struct {
 	Explanation string `json:"explanation,omitempty"`
 	Schedule    string `json:"schedule,omitempty"`
 	Command     string `json:"command"`
+	By          string `json:"by,omitempty"` // the process of a fleet that found it; none: this one
 }
 
 // Ran says what the runs of one seed scenario on one target came to; it comes at the end.
@@ -165,7 +167,8 @@ type Summary struct {
 	Canary      *Canary   `json:"canary,omitempty"`
 	Interrupted string    `json:"interrupted,omitempty"` // the signal
 	PerTarget   []Count   `json:"perTarget"`
-	ID          string    `json:"campaign"` // a campaign that was stopped and went on has several summaries
+	Members     []Member  `json:"members,omitempty"` // the other processes of a fleet, whose runs are not in these counts
+	ID          string    `json:"campaign"`          // a campaign that was stopped and went on has several summaries
 }
 
 // Count is what one target did so far.

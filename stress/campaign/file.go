@@ -56,6 +56,8 @@ func (c *campaign) file(ctx context.Context) (err error) {
 		}
 		if ferr := c.fileOne(ctx, r, s); ferr != nil {
 			err = errors.Join(err, fmt.Errorf("file finding %q: %w", s.finding.Title, ferr))
+		} else if ferr = c.shareFinding(ctx, s); ferr != nil {
+			err = errors.Join(err, ferr)
 		} else {
 			c.save(false, "")
 			err = errors.Join(err, c.release(s))

@@ -1,6 +1,7 @@
 package campaign
 
 import (
+	"context"
 	"crypto/sha256"
 	"fmt"
 
@@ -26,7 +27,7 @@ const (
 )
 
 // keep files a variation with the reasons why it is kept.
-func (c *campaign) keep(tm *team, s *corpus.Scenario, why []coverage.Feature) error {
+func (c *campaign) keep(ctx context.Context, tm *team, s *corpus.Scenario, why []coverage.Feature) error {
 	k := Kept{Target: tm.name, News: len(why)}
 	outcomes := 0
 	for _, f := range why {
@@ -53,6 +54,11 @@ func (c *campaign) keep(tm *team, s *corpus.Scenario, why []coverage.Feature) er
 		var err error
 		if k.Path, err = c.store.Keep(tm.name, s.Name, s.Print()); err != nil {
 			return err
+		}
+		if c.Fleet != nil {
+			if err := c.Fleet.Keep(ctx, tm.name, s.Name, s.Print()); err != nil && ctx.Err() == nil {
+				return err
+			}
 		}
 	}
 	c.out.report(k)

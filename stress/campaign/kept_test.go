@@ -80,7 +80,7 @@ func TestCampaignRestores(t *testing.T) {
 		t.Fatal(err)
 	}
 	var skipped []Skip
-	c := &campaign{Config: Config{Targets: []string{"engine"}, Scenarios: corpus.Seeds()[:3], Open: Open, State: state}, store: store, board: newBoard(), sights: newSights(), ledger: &ledger{},
+	c := &campaign{Config: Config{Targets: []string{"engine"}, Scenarios: corpus.Seeds()[:3], Open: Open, State: state}, store: store, board: newBoard(), sights: newSights(), ledger: &alone{},
 		out: &serial{r: reporterFunc(func(e Event) error {
 			if s, ok := e.(Skip); ok {
 				skipped = append(skipped, s)

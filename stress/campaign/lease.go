@@ -1,6 +1,7 @@
 package campaign
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"hash/fnv"
@@ -22,6 +23,7 @@ type Lease struct {
 	Strategy string `json:"strategy"`
 	Lo       uint64 `json:"lo"`
 	Hi       uint64 `json:"hi"` // is none of it
+	By       string `json:"by"` // who has it, as a fleet names it
 }
 
 func (l Lease) String() string {
@@ -33,7 +35,7 @@ type Leases interface {
 	// Take leases up to n seeds of a target, at least one. It waits while there is nothing, until ctx is done.
 	Take(ctx context.Context, target string, n uint64) (Lease, error)
 	// Done gives a lease back: the seeds before to are done, the others are not.
-	Done(l Lease, to uint64) error
+	Done(ctx context.Context, l Lease, to uint64) error
 }
 
 // leaseTime is about how long a lease takes: so much work a lost worker loses.
@@ -65,27 +67,33 @@ func (l *Lease) stream(campaign, seed uint64) (uint64, uint64) {
 	return campaign ^ h.Sum64(), seed
 }
 
-// ledger is the Leases of one process. It says which seeds are done, so that the next process goes on behind them.
-type ledger struct {
-	mu    sync.Mutex // a leaf
-	pools []*seedPool
+// Ledger says which seeds of targets are done, leased, and by whom. It is a value that a file or a database keeps: a process alone has one in
+// its record, several share one for each target (package stress/fleet). It takes no locks.
+type Ledger struct {
+	Pools []*seedPool `json:"pools"`
 }
 
 // seedPool is the seeds of one strategy on one target.
 type seedPool struct {
-	Target   string `json:"target"`
-	Strategy string `json:"strategy"`
-	End      uint64 `json:"end,omitempty"`   // seeds from here on do not exist; 0: they do
-	Next     uint64 `json:"next"`            // seeds from here on were never leased
-	Again    []span `json:"again,omitempty"` // were leased and are not done
-	out      []span // are leased now
+	Target   string  `json:"target"`
+	Strategy string  `json:"strategy"`
+	End      uint64  `json:"end,omitempty"`   // seeds from here on do not exist; 0: they do
+	Next     uint64  `json:"next"`            // seeds from here on were never leased
+	Again    []span  `json:"again,omitempty"` // were leased and are not done
+	Out      []owned `json:"out,omitempty"`   // are leased now
 }
 
 // span is the seeds from the first to before the second.
 type span [2]uint64
 
-// team adds the pools of a target with some seed scenarios, unless it has them.
-func (g *ledger) team(target string, seeds int) {
+// owned is a span that somebody has leased.
+type owned struct {
+	Span span   `json:"span"`
+	By   string `json:"by"`
+}
+
+// Team adds the pools of a target with some seed scenarios, unless it has them.
+func (g *Ledger) Team(target string, seeds int) {
 	if p := g.pool(target, workSeeds); p != nil {
 		if p.End == uint64(seeds) {
 			return
@@ -94,11 +102,11 @@ func (g *ledger) team(target string, seeds int) {
 		*p = seedPool{Target: target, Strategy: workSeeds, End: uint64(seeds)}
 		return
 	}
-	g.pools = append(g.pools, &seedPool{Target: target, Strategy: workSeeds, End: uint64(seeds)}, &seedPool{Target: target, Strategy: workVary})
+	g.Pools = append(g.Pools, &seedPool{Target: target, Strategy: workSeeds, End: uint64(seeds)}, &seedPool{Target: target, Strategy: workVary})
 }
 
-func (g *ledger) pool(target, strategy string) *seedPool {
-	for _, p := range g.pools {
+func (g *Ledger) pool(target, strategy string) *seedPool {
+	for _, p := range g.Pools {
 		if p.Target == target && p.Strategy == strategy {
 			return p
 		}
@@ -107,27 +115,27 @@ func (g *ledger) pool(target, strategy string) *seedPool {
 }
 
 // done lists which of the seed scenarios of a target had their turn.
-func (g *ledger) done(target string) (seeds []int) {
+func (g *Ledger) done(target string) (seeds []int) {
 	p := g.pool(target, workSeeds)
 	for n := range p.Next {
-		if !slices.ContainsFunc(p.Again, func(s span) bool { return s[0] <= n && n < s[1] }) {
+		has := func(s span) bool { return s[0] <= n && n < s[1] }
+		if !slices.ContainsFunc(p.Again, has) && !slices.ContainsFunc(p.Out, func(o owned) bool { return has(o.Span) }) {
 			seeds = append(seeds, int(n))
 		}
 	}
 	return seeds
 }
 
-// Take implements Leases. There is always something.
-func (g *ledger) Take(_ context.Context, target string, n uint64) (Lease, error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+// Take leases up to n seeds of a target to somebody: seed scenarios first.
+func (g *Ledger) Take(by, target string, n uint64) (Lease, error) {
 	for _, strategy := range []string{workSeeds, workVary} {
 		p := g.pool(target, strategy)
 		if p == nil {
 			continue
 		}
 		if s, ok := p.take(n); ok {
-			return Lease{target, strategy, s[0], s[1]}, nil
+			p.Out = append(p.Out, owned{s, by})
+			return Lease{target, strategy, s[0], s[1], by}, nil
 		}
 	}
 	return Lease{}, fmt.Errorf("no work for target %s", target)
@@ -150,58 +158,123 @@ func (p *seedPool) take(n uint64) (s span, ok bool) {
 	default:
 		return s, false
 	}
-	p.out = append(p.out, s)
 	return s, true
 }
 
-// Done implements Leases.
-func (g *ledger) Done(l Lease, to uint64) error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+// Held is what somebody has leased.
+func (g *Ledger) Held(by string) (l Lease, ok bool) {
+	for _, p := range g.Pools {
+		for _, o := range p.Out {
+			if o.By == by {
+				return Lease{p.Target, p.Strategy, o.Span[0], o.Span[1], by}, true
+			}
+		}
+	}
+	return l, false
+}
+
+// Leased says whether anybody has leased anything.
+func (g *Ledger) Leased() bool {
+	return slices.ContainsFunc(g.Pools, func(p *seedPool) bool { return len(p.Out) > 0 })
+}
+
+// LostLeaseError is a lease that is given back by somebody who does not have it: it was taken for lost, and leased again.
+type LostLeaseError struct {
+	Lease Lease
+	By    string
+}
+
+func (e *LostLeaseError) Error() string {
+	return fmt.Sprintf("%v is not leased to %q any more", e.Lease, e.By)
+}
+
+// Done takes a lease back: the seeds before to are done, the others are not.
+func (g *Ledger) Done(by string, l Lease, to uint64) error {
 	p := g.pool(l.Target, l.Strategy)
 	i := -1
 	if p != nil {
-		i = slices.Index(p.out, span{l.Lo, l.Hi})
+		i = slices.Index(p.Out, owned{span{l.Lo, l.Hi}, by})
 	}
 	if i < 0 || to < l.Lo || to > l.Hi {
-		return fmt.Errorf("internal error: %v was not leased", l)
+		return &LostLeaseError{l, by}
 	}
-	p.out = slices.Delete(p.out, i, i+1)
+	p.Out = slices.Delete(p.Out, i, i+1)
 	if to < l.Hi {
 		p.Again = append(p.Again, span{to, l.Hi})
 	}
 	return nil
 }
 
-// save is what a process that goes on needs: what is leased now counts as not done.
-func (g *ledger) save() []seedPool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	var pools []seedPool
-	for _, p := range g.pools {
-		s := *p
-		s.Again, s.out = slices.Concat(p.Again, p.out), nil
-		slices.SortFunc(s.Again, func(a, b span) int { return int(int64(a[0] - b[0])) })
-		pools = append(pools, s)
+// Lost takes back what those have leased who are not there any more, and says how many leases that were.
+func (g *Ledger) Lost(there func(by string) bool) (n int) {
+	for _, p := range g.Pools {
+		p.Out = slices.DeleteFunc(p.Out, func(o owned) bool {
+			if there(o.By) {
+				return false
+			}
+			p.Again = append(p.Again, o.Span)
+			n++
+			return true
+		})
 	}
-	return pools
+	return n
 }
 
-// restoreLedger is the inverse of save. What cannot be is not believed.
-func restoreLedger(pools []seedPool) (*ledger, error) {
-	g := &ledger{}
-	for _, p := range pools {
-		if p.Strategy != workSeeds && p.Strategy != workVary || p.Strategy == workSeeds && p.End == 0 || g.pool(p.Target, p.Strategy) != nil || p.End > 0 && p.Next > p.End {
-			return nil, fmt.Errorf("impossible leases of %s on %q", p.Strategy, p.Target)
+// Check says whether a ledger that was read can be one.
+func (g *Ledger) Check() error {
+	seen := map[[2]string]bool{}
+	for _, p := range g.Pools {
+		bad := fmt.Errorf("impossible leases of %s on %q", p.Strategy, p.Target)
+		key := [2]string{p.Target, p.Strategy}
+		if p.Strategy != workSeeds && p.Strategy != workVary || p.Strategy == workSeeds && p.End == 0 || seen[key] || p.End > 0 && p.Next > p.End {
+			return bad
 		}
+		seen[key] = true
+		spans := slices.Clone(p.Again)
+		for _, o := range p.Out {
+			spans = append(spans, o.Span)
+		}
+		slices.SortFunc(spans, func(a, b span) int { return cmp.Compare(a[0], b[0]) })
 		at := uint64(0)
-		for _, s := range p.Again {
+		for _, s := range spans {
 			if s[0] < at || s[0] >= s[1] || s[1] > p.Next {
-				return nil, fmt.Errorf("impossible leases of %s on %q", p.Strategy, p.Target)
+				return bad
 			}
 			at = s[1]
 		}
-		g.pools = append(g.pools, &p)
 	}
-	return g, nil
+	return nil
+}
+
+// alone is the Leases of one process.
+type alone struct {
+	mu sync.Mutex // a leaf
+	Ledger
+}
+
+// Take implements Leases. There is always something.
+func (a *alone) Take(_ context.Context, target string, n uint64) (Lease, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.Ledger.Take("", target, n)
+}
+
+// Done implements Leases.
+func (a *alone) Done(_ context.Context, l Lease, to uint64) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.Ledger.Done("", l, to)
+}
+
+// save is what a process that goes on needs: what is leased now counts as not done.
+func (a *alone) save() (g Ledger) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, p := range a.Pools {
+		c := *p
+		c.Again, c.Out = slices.Clone(p.Again), slices.Clone(p.Out)
+		g.Pools = append(g.Pools, &c)
+	}
+	g.Lost(func(string) bool { return false })
+	return g
 }

@@ -12,9 +12,9 @@ import (
 func TestLedgerLosesNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		const seeds = 20
-		g := &ledger{}
-		g.team("host", seeds)
-		g.team("engine", 3)
+		g := &alone{}
+		g.Team("host", seeds)
+		g.Team("engine", 3)
 		done := map[string]map[uint64]bool{workSeeds: {}, workVary: {}}
 		var out []Lease
 		for range rapid.IntRange(0, 60).Draw(t, "steps") {
@@ -42,14 +42,14 @@ func TestLedgerLosesNothing(t *testing.T) {
 				i := rapid.IntRange(0, len(out)-1).Draw(t, "which")
 				l := out[i]
 				to := rapid.Uint64Range(l.Lo, l.Hi).Draw(t, "to")
-				if err := g.Done(l, to); err != nil {
+				if err := g.Done(t.Context(), l, to); err != nil {
 					t.Fatal(err)
 				}
 				for n := l.Lo; n < to; n++ {
 					done[l.Strategy][n] = true
 				}
 				out = append(out[:i], out[i+1:]...)
-				if g.Done(l, to) == nil {
+				if g.Done(t.Context(), l, to) == nil {
 					t.Fatalf("%v was given back twice", l)
 				}
 			case 5: // killed, and on with what is on record
@@ -57,19 +57,19 @@ func TestLedgerLosesNothing(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				var pools []seedPool
-				if err := json.Unmarshal(b, &pools); err != nil {
+				g = &alone{}
+				if err := json.Unmarshal(b, &g.Ledger); err != nil {
 					t.Fatal(err)
 				}
-				if g, err = restoreLedger(pools); err != nil {
+				if err := g.Check(); err != nil {
 					t.Fatal(err)
 				}
-				g.team("host", seeds)
+				g.Team("host", seeds)
 				out = nil
 			}
 		}
 		for _, l := range out {
-			if err := g.Done(l, l.Lo); err != nil {
+			if err := g.Done(t.Context(), l, l.Lo); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -93,8 +93,8 @@ func TestLedgerLosesNothing(t *testing.T) {
 }
 
 // A record is a file: what it cannot say is not believed.
-func TestRestoreLedgerRefuses(t *testing.T) {
-	for _, pools := range [][]seedPool{
+func TestLedgerRefuses(t *testing.T) {
+	for _, pools := range [][]*seedPool{
 		{{Target: "host", Strategy: "other"}},
 		{{Target: "host", Strategy: workSeeds}},
 		{{Target: "host", Strategy: workSeeds, End: 3, Next: 4}},
@@ -103,8 +103,8 @@ func TestRestoreLedgerRefuses(t *testing.T) {
 		{{Target: "host", Strategy: workVary, Next: 9, Again: []span{{3, 5}, {4, 6}}}},
 		{{Target: "host", Strategy: workVary, Next: 9, Again: []span{{8, 10}}}},
 	} {
-		if g, err := restoreLedger(pools); err == nil {
-			t.Errorf("%+v became %+v", pools, g)
+		if g := (Ledger{pools}); g.Check() == nil {
+			t.Errorf("%+v is one", g)
 		}
 	}
 }

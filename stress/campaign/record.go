@@ -41,7 +41,7 @@ type record struct {
 	Outcomes int             `json:"outcomes"`
 	Filed    map[string]bool `json:"filed"` // findings; true: new ones
 	Back     []string        `json:"back"`  // those of them that had been closed
-	Leases   []seedPool      `json:"leases"`
+	Leases   Ledger          `json:"leases"`
 }
 
 // newID names a campaign by when it began.
@@ -96,6 +96,8 @@ func (c *campaign) resume() (rec *record, why string, err error) {
 		why = "it is of another version"
 	case old.Work != c.about:
 		why = "it has other targets, scenarios or another kernel"
+	case c.ID != "" && old.ID != c.ID:
+		why = "the fleet works on another one"
 	case !c.Drawn && old.Seed != c.Seed:
 		why = "it has another seed"
 	case c.For > 0 && old.Seconds >= c.For.Seconds():
@@ -118,7 +120,8 @@ const killed = "kill"
 // goOn takes over what a campaign did so far.
 func (c *campaign) goOn(rec *record) (err error) {
 	c.id, c.Seed = rec.ID, rec.Seed
-	if c.ledger, err = restoreLedger(rec.Leases); err != nil {
+	c.ledger.Ledger = rec.Leases
+	if err = c.ledger.Check(); err != nil {
 		return fmt.Errorf("%s of state directory: %w: use --fresh to begin a new campaign", recordFile, err)
 	}
 	c.before = time.Duration(rec.Seconds * float64(time.Second))

@@ -96,6 +96,13 @@ func (g *sights) filed(s *sighting, id string) {
 	g.ids[sight{s.target, s.finding.Coarse()}] = id
 }
 
+// idOf is under which id a first sighting was filed.
+func (g *sights) idOf(s *sighting) string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.ids[sight{s.target, s.finding.Coarse()}]
+}
+
 // further lists how often each filed finding was seen again since it was asked last.
 func (g *sights) further() map[string]int {
 	g.mu.Lock()

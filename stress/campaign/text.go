@@ -134,6 +134,13 @@ func progressText(p Progress) string {
 		fmt.Fprintf(&b, ", %d regressed", p.Regressions)
 	}
 	b.WriteByte(')')
+	if len(p.Members) > 0 {
+		var runs uint64
+		for _, m := range p.Members {
+			runs += m.Runs
+		}
+		fmt.Fprintf(&b, " | %d others %s runs", len(p.Members), short(float64(runs)))
+	}
 	if p.Minimising > 0 {
 		fmt.Fprintf(&b, ", minimising %d", p.Minimising)
 	}

@@ -99,8 +99,16 @@ func (c *campaign) work(ctx context.Context, tm *team, n int) error {
 
 // lease does some work, and puts it on record.
 func (w *worker) lease(ctx context.Context, q *queue) error {
-	l, err := w.ledger.Take(ctx, w.name, w.pace.size())
+	for _, s := range w.inbox.take() {
+		it := newItem(s.Scenario, s.prog)
+		it.stored = true
+		q.stored = append(q.stored, it)
+	}
+	l, err := w.leases.Take(ctx, w.pool(), w.pace.size())
 	if err != nil {
+		if ctx.Err() != nil {
+			return nil // a fleet waits
+		}
 		return err
 	}
 	start, seed := time.Now(), l.Lo
@@ -112,9 +120,18 @@ func (w *worker) lease(ctx context.Context, q *queue) error {
 		}
 	}
 	w.pace.took(time.Since(start), seed-l.Lo)
-	err = errors.Join(err, w.ledger.Done(l, seed))
+	// What is cut short goes back even so: others need not wait until it counts as lost.
+	last, done := context.WithTimeout(context.WithoutCancel(ctx), shareTime)
+	defer done()
+	gone := (*LostLeaseError)(nil)
+	if derr := w.leases.Done(last, l, seed); !errors.As(derr, &gone) { // somebody does it again: that matters to nobody
+		err = errors.Join(err, derr)
+	}
 	if ctx.Err() == nil {
 		w.save(false, "")
+		if w.Fleet != nil {
+			err = errors.Join(err, w.Fleet.Count(last, w.board.summary()))
+		}
 	}
 	return err
 }
@@ -138,7 +155,7 @@ func (w *worker) step(ctx context.Context, q *queue, l *Lease, seed uint64) (err
 	if len(why) > 0 {
 		w.gen.Keep(it.scenario)
 		if !it.stored {
-			err = errors.Join(err, w.keep(w.team, it.scenario, why))
+			err = errors.Join(err, w.keep(ctx, w.team, it.scenario, why))
 		}
 	}
 	return err
