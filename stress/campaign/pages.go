@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"strings"
 	"time"
 
 	"tracehammer/stress/history"
@@ -20,6 +21,8 @@ var pages = template.Must(template.New("").Funcs(template.FuncMap{
 	"clock":     clock,
 	"share":     share,
 	"short":     short,
+	"times":     times,
+	"lower":     strings.ToLower,
 	"time":      func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") },
 }).ParseFS(pageFiles, "pages/*.html"))
 

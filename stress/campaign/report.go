@@ -35,8 +35,16 @@ type Report struct {
 
 // ReportGroup is the findings of one state.
 type ReportGroup struct {
-	Title    string   `json:"title"`
-	Findings []Listed `json:"findings"`
+	Title    string          `json:"title"`
+	Findings []ReportFinding `json:"findings"`
+}
+
+// ReportFinding is a finding, with what somebody wants to see of it at once if it is new or back, and no bug of the list.
+type ReportFinding struct {
+	Listed
+	Scenario    string           `json:"scenario,omitempty"`
+	Explanation string           `json:"explanation,omitempty"`
+	Tried       []crashers.Tried `json:"tried,omitempty"`
 }
 
 // ReportTarget is what all campaigns of the time did on a target.
@@ -57,10 +65,37 @@ type ReportTarget struct {
 // EventName implements Event.
 func (*Report) EventName() string { return "report" }
 
+// stamp is how times are written for people.
+const stamp = "2006-01-02 15:04 MST"
+
+// Empty are the titles of the groups without findings.
+func (r *Report) Empty() (titles []string) {
+	for _, g := range r.Groups {
+		if len(g.Findings) == 0 {
+			titles = append(titles, g.Title)
+		}
+	}
+	return titles
+}
+
 // Span says which time the report is about.
 func (r *Report) Span() string {
-	const layout = "2006-01-02 15:04 MST"
-	return fmt.Sprintf("%s to %s, %s", r.From.UTC().Format(layout), r.To.UTC().Format(layout), plural(r.Runs, "campaign"))
+	return fmt.Sprintf("%s to %s, %s", r.From.UTC().Format(stamp), r.To.UTC().Format(stamp), plural(r.Runs, "campaign"))
+}
+
+// times says how often something was seen.
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
+}
+
+func ownedBy(owner string) string {
+	if owner == "" {
+		return ""
+	}
+	return "; " + owner + " looks after it"
 }
 
 func plural(n int, what string) string {
@@ -210,8 +245,24 @@ func (r *Report) sort(store *crashers.Reader, metas []crashers.Meta, closing tim
 		default:
 			g = groupUnseen
 		}
-		r.Groups[g].Findings = append(r.Groups[g].Findings, Listed{m, store.Dir(m.ID)})
+		m.Command = crashers.Command(crashers.Program(), store.State(), m.ID)
+		f := ReportFinding{Listed: Listed{m, store.Dir(m.ID)}}
+		if m.KnownBug == 0 && (g == groupNew || g == groupBack) {
+			if c, err := store.Load(m.ID); err == nil {
+				f.Scenario, f.Explanation, f.Tried = printableLines(string(c.Scenario)), printableLines(c.Explanation), c.Tried
+			} else {
+				r.Warnings = append(r.Warnings, "not all of a finding can be read: "+history.Printable(oneLine(err.Error())))
+			}
+		}
+		r.Groups[g].Findings = append(r.Groups[g].Findings, f)
 	}
+}
+
+// printableLines is untrusted text of several lines, as terminals and pages may have it.
+func printableLines(s string) string {
+	var b strings.Builder
+	text(&b, s)
+	return b.String()
 }
 
 func (r *Report) finish(campaigns []Summary) {
@@ -225,6 +276,8 @@ func (r *Report) finish(campaigns []Summary) {
 	switch {
 	case len(back) > 0:
 		r.Headline = fmt.Sprintf("%s back, %d new", plural(len(back), "fixed finding"), len(fresh))
+	case len(fresh) > 0 && unknownBugs == 0:
+		r.Headline = fmt.Sprintf("%s, known bugs all", plural(len(fresh), "new finding"))
 	case len(fresh) > 0:
 		r.Headline = fmt.Sprintf("%s, %d of them no bug of the list", plural(len(fresh), "new finding"), unknownBugs)
 	default:
@@ -283,8 +336,24 @@ func (r *Report) Text(w io.Writer) error {
 			if f.KnownBug != 0 {
 				title += fmt.Sprintf(" (known bug, row %d)", f.KnownBug)
 			}
-			fmt.Fprintf(&b, "  %s  %s\n                on %s, %s: %s, %d operations; seen %d times\n", f.ID, title, f.Target, f.Kernel, f.Rate(), f.Ops, f.Count)
+			fmt.Fprintf(&b, "  %s  %s\n                on %s, %s: %s, %d operations; seen %s, last %s\n", f.ID, title, f.Target, f.Kernel, f.Rate(), f.Ops,
+				times(f.Count), f.LastSeen.UTC().Format(stamp))
+			fmt.Fprintf(&b, "                %s%s\n", &f.Status, ownedBy(f.Owner))
+			if f.Scenario == "" {
+				continue
+			}
+			for i := range f.Tried {
+				fmt.Fprintf(&b, "                %s: %s\n", f.Tried[i].Where(), f.Tried[i].Rate())
+			}
+			b.WriteByte('\n')
+			indented(&b, f.Scenario)
+			b.WriteByte('\n')
+			indented(&b, f.Explanation)
+			fmt.Fprintf(&b, "\n    %s\n\n", history.Printable(f.Command))
 		}
+	}
+	if empty := r.Empty(); len(empty) > 0 {
+		fmt.Fprintf(&b, "\nNone: %s\n", strings.ToLower(strings.Join(empty, "; ")))
 	}
 	fmt.Fprintf(&b, "\nWhat was tried:\n  %s\n", r.Tried)
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)

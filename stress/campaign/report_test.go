@@ -1,0 +1,53 @@
+package campaign
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestReportTellsWhatIsNew: text and page have the scenario, why it is wrong, the command, the state and the owner of what is new;
+// and whatever its files say, it is text there.
+func TestReportTellsWhatIsNew(t *testing.T) {
+	state, id := filedFinding(t)
+	dir := filepath.Join(state, "crashers", id)
+	const evil = "<script>alert(1)</script>\x1b[2J{{.}}"
+	for name, text := range map[string]string{
+		"state":           "known 2026-11-26T06:00:00Z " + evil + "\n",
+		"owner":           "Jane " + evil,
+		"targets":         evil + "\tLinux 6.1\tamd64\t1\t2\t2026-11-26T06:00:00Z\n",
+		"explanation.txt": "because\n" + evil + "\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, err := MakeReport(state, time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text, page bytes.Buffer
+	if err := r.Text(&text); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.HTML(&page); err != nil {
+		t.Fatal(err)
+	}
+	for name, out := range map[string]string{"text": text.String(), "page": page.String()} {
+		for _, want := range []string{"1 new finding, 1 of them no bug of the list", id, "ptrace LISTEN p1", "because", "repro --state ", "known", "Jane ", "looks after it",
+			"shown by 1 of 2 runs", "back, although fixed; still there; gone, closed as fixed; not seen this time"} {
+			if !strings.Contains(out, want) {
+				t.Errorf("the %s lacks %q:\n%s", name, want, out)
+			}
+		}
+		if strings.ContainsRune(out, '\x1b') {
+			t.Errorf("an escape in the %s", name)
+		}
+	}
+	if p := page.String(); strings.Contains(p, "<script") || strings.Contains(p, "http") || strings.Count(p, "&lt;script&gt;") != 4 {
+		t.Errorf("the page:\n%s", p)
+	}
+}
