@@ -30,7 +30,7 @@ func FuzzPassive(data []byte) int {
 	if r.run(schedule.Replay(r.in.Stream)) == schedule.Endless {
 		return never
 	}
-	if r.judge(plain).Kind == oracle.Admitted && acted(&r.hist) {
+	if r.judge(plain, maxStates).Kind == oracle.Admitted && acted(&r.hist) {
 		return keep
 	}
 	return neutral

@@ -21,14 +21,16 @@ var ptraceRunner = newRunner()
 //     logged. That alone finds a planted bug whose states are all legal; FuzzChecker does so with every input;
 //   - of one input of longShare, that it does not run for ever without any actor getting on. The others are given up
 //     after maxSteps steps.
-func FuzzPtrace(data []byte) int { return fuzzPtrace("FuzzPtrace", data, share(data, judgedShare), 0) }
+func FuzzPtrace(data []byte) int {
+	return fuzzPtrace("FuzzPtrace", data, share(data, judgedShare), false)
+}
 
 // FuzzChecker is FuzzPtrace with the history of every input judged, under the schedule of the input and input.Others drawn ones: what a
-// fuzzer spends on an input, and on a scenario until it can run, is spent once for all of them. It is slower by the time that the checker
-// takes, and finds what is seen in few schedules of a scenario when it comes by that.
-func FuzzChecker(data []byte) int { return fuzzPtrace("FuzzChecker", data, true, input.Others) }
+// fuzzer spends on an input, and on a scenario until it can run, is spent once for all of them. None of them may run for ever. It is slower by
+// the time that all this takes, and finds what is seen in few schedules of a scenario when it comes by that.
+func FuzzChecker(data []byte) int { return fuzzPtrace("FuzzChecker", data, true, true) }
 
-func fuzzPtrace(target string, data []byte, judged bool, others int) int {
+func fuzzPtrace(target string, data []byte, judged, thorough bool) int {
 	r := ptraceRunner
 	defer r.guard(target)
 	p, ok := r.load(data)
@@ -36,6 +38,10 @@ func fuzzPtrace(target string, data []byte, judged bool, others int) int {
 		return never
 	}
 	ptrace.Load(&r.machine, p, engine.Options{Check: true, Profile: r.in.Profile.Engine(), Bugs: bugs})
+	others, states := 0, maxStates
+	if thorough {
+		others, states, r.driver.Limit = input.Others, moreStates, longSteps
+	}
 	result := never
 	for k := -1; k < others; k++ {
 		if k >= 0 {
@@ -45,7 +51,7 @@ func fuzzPtrace(target string, data []byte, judged bool, others int) int {
 			continue
 		}
 		if judged {
-			r.judge(p)
+			r.judge(p, states)
 		}
 		if result = max(result, neutral); acted(&r.hist) {
 			result = keep

@@ -20,7 +20,8 @@ const (
 	longSteps = maxSteps + maxData + schedule.FairSteps // enough to tell a livelock
 	longShare = 128                                     // one input of so many may take longSteps
 	// maxStates is what the checker may visit. A history that needs more is undecided, which is never a violation.
-	maxStates = 20_000
+	maxStates  = 20_000
+	moreStates = 50_000 // of FuzzChecker: one schedule of a planted bug takes 33,000
 )
 
 // runner makes runs on the engine, one after another; what it is made of is used again.
@@ -106,14 +107,14 @@ func (r *runner) run(s schedule.Strategy) schedule.End {
 	return end
 }
 
-// judge asks the checker whether the engine of the input's profile, without planted bugs, admits r.hist as a run of p.
-func (r *runner) judge(p *engine.Program) oracle.Verdict {
+// judge asks the checker, which may visit so many states, whether the engine of the input's profile, without planted bugs, admits r.hist as a run of p.
+func (r *runner) judge(p *engine.Program, states int) oracle.Verdict {
 	o := r.oracles[r.in.Profile]
 	if o == nil {
 		o = oracle.New(r.in.Profile.Engine())
-		o.Budget = maxStates
 		r.oracles[r.in.Profile] = o
 	}
+	o.Budget = states
 	v := o.Judge(p, &r.hist)
 	// A hang that the engine predicts is a bug that the rules describe.
 	if v.Kind.Finding() && !(v.Kind == oracle.Hang && v.Predicted) {
