@@ -199,8 +199,38 @@ func (s *Server) finding(r *http.Request) (frame, error) {
 	}
 	s.picture(r.Context(), &page, c, p)
 	page.Curve = curveOf(c.Curve)
-	page.Seen = append(page.Seen, sighting{c.Target, c.Kernel, c.Arch, fmt.Sprintf("filed from there; shown by %s", c.Rate())})
+	page.seen(c)
+	if m, _, err := campaign.LoadMatrix(s.State); err == nil && m != nil {
+		page.seenIn(m, c.ID)
+	}
 	return frame{Title: c.Title, Here: "findings", Page: &page}, nil
+}
+
+// seen says where the finding was filed from, and where it was tried since.
+func (page *findingPage) seen(c *crashers.Crasher) {
+	page.Seen = append(page.Seen, sighting{c.Target, c.Kernel, c.Arch, "filed from there, " + c.Rate()})
+	for _, t := range c.Tried {
+		what := fmt.Sprintf("shown by %d of %d runs on %s", t.Hits, t.Runs, t.When.UTC().Format("2006-01-02"))
+		switch {
+		case t.Runs == 0:
+			what = "no run could be decided"
+		case t.Hits == 0:
+			what = fmt.Sprintf("not shown by %d runs on %s", t.Runs, t.When.UTC().Format("2006-01-02"))
+		}
+		page.Seen = append(page.Seen, sighting{history.Printable(t.Target), history.Printable(t.Kernel), history.Printable(t.Arch), what})
+	}
+}
+
+// seenIn adds the cells of a matrix that filed the finding.
+func (page *findingPage) seenIn(m *campaign.Matrix, id string) {
+	for _, row := range m.Rows {
+		for i, cell := range row.Cells {
+			if slices.Contains(cell.Findings, id) {
+				t := &m.Targets[i]
+				page.Seen = append(page.Seen, sighting{history.Printable(t.Name), history.Printable(t.Kernel), "", "in the matrix, by scenario " + history.Printable(row.Scenario)})
+			}
+		}
+	}
 }
 
 // picture draws the run that shows the finding: the one on record, or the one that the filed schedule makes.

@@ -40,7 +40,21 @@ type pastCampaign struct {
 	campaign.Summary
 	Names  string
 	Rate   float64 // runs a second
-	Canary *health
+	Canary *canary
+}
+
+// canary is what became of one, in a word.
+type canary struct{ Word, Class, Text string }
+
+func canaryOf(c *campaign.Canary) *canary {
+	text := history.Printable(c.String())
+	switch {
+	case c.Found:
+		return &canary{"seen", "good", text}
+	case c.Missed():
+		return &canary{"NOT SEEN", "bad", text}
+	}
+	return &canary{"too short to say", "dim", text}
 }
 
 // Of a page: how many findings and campaigns it shows.
@@ -78,7 +92,7 @@ func (s *Server) overview(r *http.Request) (frame, error) {
 			c.Rate = float64(c.Scenarios) / c.Seconds
 		}
 		if k := c.Summary.Canary; k != nil {
-			c.Canary = &health{history.Printable(k.String()), k.Missed()}
+			c.Canary = canaryOf(k)
 		}
 		p.Past = append(p.Past, c)
 	}
