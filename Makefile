@@ -13,9 +13,10 @@ UNITDIR = $(PREFIX)/lib/systemd/system
 # What make overnight races: two kernels that are emulated beside those that run at full speed. OVERNIGHT_ARCHS have a kernel to fetch.
 OVERNIGHT_ARCHS := arm64 s390x
 OVERNIGHT := engine host uml $(OVERNIGHT_ARCHS:%=qemu:%)
-# Other architectures with actors. Machines run a stressd that is built for theirs; test boots that of one, test-all those of all.
+# Other architectures with actors. Machines run a stressd that is built for them (amd64: without what they do not need); test boots that of one
+# other architecture, test-all those of all.
 ARCHS := arm64 riscv64 s390x ppc64le
-OTHERS := $(ARCHS:%=bin/stressd-%)
+OTHERS := bin/stressd-amd64 $(ARCHS:%=bin/stressd-%)
 
 .PHONY: run overnight install test test-all setup lint bench fuzz fuzz-readers gofuzz libfuzzer clean help bin/stressd $(OTHERS)
 
@@ -39,7 +40,7 @@ run: bin/stressd ## race ptrace on the engine and on this machine's kernel for F
 
 # 130 and 143: it was stopped, and the same command goes on.
 overnight: FOR = 8h
-overnight: bin/stressd $(OVERNIGHT_ARCHS:%=bin/stressd-%) ## race engine, host, User Mode Linux and two emulated machines for FOR (8h), then report; findings go to STATE
+overnight: bin/stressd bin/stressd-amd64 $(OVERNIGHT_ARCHS:%=bin/stressd-%) ## race engine, host, User Mode Linux and two emulated machines for FOR (8h), then report; findings go to STATE
 	@for a in $(OVERNIGHT_ARCHS); do bin/stressd vm fetch $$a >/dev/null || echo "no kernel for qemu:$$a: it is skipped"; done
 	@bin/stressd run --for $(FOR) $(OVERNIGHT:%=--target %) --state $(STATE); code=$$?; \
 	case $$code in 0|2|5|130|143) ;; *) exit $$code;; esac; \
@@ -51,7 +52,7 @@ install: bin/stressd $(OTHERS) ## to PREFIX (/usr/local), below DESTDIR: stressd
 	sed 's|@BINDIR@|$(BINDIR)|' cmd/stressd/stressd.service >$(DESTDIR)$(UNITDIR)/stressd.service
 	chmod 644 $(DESTDIR)$(UNITDIR)/stressd.service
 
-test: setup lint bin/stressd bin/stressd-arm64 ## formatting, vet, staticcheck, all tests (also under the race detector), every scenario on engine and host
+test: setup lint bin/stressd bin/stressd-amd64 bin/stressd-arm64 ## formatting, vet, staticcheck, all tests (also under the race detector), every scenario on engine and host
 	@for a in x86_64 arm64; do bin/stressd vm fetch $$a || echo "no kernel for qemu:$$a: its tests are skipped"; done
 	$(GO) test ./...
 	$(GO) test -race -short -timeout 20m ./engine/... ./ptrace/... ./stress/...

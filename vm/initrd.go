@@ -1,11 +1,15 @@
 package vm
 
 import (
+	"bytes"
+	"debug/buildinfo"
 	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
+	"slices"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -44,16 +48,40 @@ var ownProgram = sync.OnceValues(func() ([]byte, error) {
 	return self, nil
 })
 
-// programFor is the program of a machine: this one, or the same one built for another architecture, which lies beside it.
+// programFor is the program of a machine: the same one as this, built for it, which lies beside it. A machine of this architecture may have
+// this one itself, and has it where the one beside is of another commit; but what it does not need there, pages and fleets, doubles what it unpacks.
 func programFor(goarch string) ([]byte, error) {
+	self, err := os.Executable()
 	if goarch == runtime.GOARCH {
+		if err == nil {
+			program, err := programBeside(filepath.Dir(self), goarch)
+			if own, ok := debug.ReadBuildInfo(); err == nil && ok && revisionOf(own) == revisionIn(program) {
+				return program, nil
+			}
+		}
 		return ownProgram()
 	}
-	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find the stressd of another architecture: %w", err)
 	}
 	return programBeside(filepath.Dir(self), goarch)
+}
+
+// revisionIn is the commit that a program was built of, "" where nobody noted it.
+func revisionIn(program []byte) string {
+	info, err := buildinfo.Read(bytes.NewReader(program))
+	if err != nil {
+		return ""
+	}
+	return revisionOf(info)
+}
+
+func revisionOf(info *debug.BuildInfo) string {
+	i := slices.IndexFunc(info.Settings, func(s debug.BuildSetting) bool { return s.Key == "vcs.revision" })
+	if i < 0 {
+		return ""
+	}
+	return info.Settings[i].Value
 }
 
 func programBeside(dir, goarch string) ([]byte, error) {
