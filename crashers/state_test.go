@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+	"pgregory.net/rapid"
 )
 
 // filedOne is a state directory with one crasher.
@@ -82,6 +83,24 @@ func TestTransitions(t *testing.T) {
 	if r, err := OpenReader(dir); err != nil || r.State() != dir {
 		t.Error(err)
 	}
+}
+
+// TestStateLines: what is read of any state file is written as a line that is read as the same.
+func TestStateLines(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		word := rapid.SampledFrom(append(stateNames[:], "of", "0123456789ab", "2026-11-23T03:00:00Z", "\x1b[2J", "\n", "ü"))
+		text := strings.Join(rapid.SliceOf(rapid.OneOf(word, rapid.String())).Draw(t, "words"), " ")
+		s, again := Status{State: StateNew}, Status{State: StateNew}
+		if err := s.parse(text); err != nil {
+			if words(err.Error()) != err.Error() && len(err.Error()) < maxWords {
+				t.Fatalf("the error %q", err)
+			}
+			return
+		}
+		if err := again.parse(s.line()); err != nil || !reflect.DeepEqual(again, s) {
+			t.Fatalf("%+v becomes %q, which is %+v, %v", s, s.line(), again, err)
+		}
+	})
 }
 
 // TestMarks: every change is a line, further sightings change nothing, and nothing of it is lost when a better version of the finding is filed.

@@ -58,7 +58,7 @@ const crasherID = "0123456789ab"
 
 // FuzzCrasher reads bytes as the files of a crasher's directory: the first line of each part is the name of a file, the
 // parts are divided by lines of "--". It asserts that no files make the reader panic, that what it says to people holds
-// nothing that a terminal obeys, and that impossible counts are refused.
+// nothing that a terminal obeys, that impossible counts are refused, and that a state that cannot be read is said to be so.
 func FuzzCrasher(data []byte) int { return memory.Bounded("FuzzCrasher", crasherFiles, data) }
 
 func crasherFiles(data []byte) int {
@@ -86,10 +86,17 @@ func crasherFiles(data []byte) int {
 	if c.ID != crasherID || c.Hits < 0 || c.Runs < c.Hits || c.Count < 1 || c.Ops < 0 {
 		violated("FuzzCrasher", "impossible: %+v", c.Meta)
 	}
-	if of := c.Of; c.State.String() == "" || of != "" && (len(of) != len(crasherID) || c.State != crashers.StateDuplicate) || (c.State == crashers.StateUnread) && c.Problem == "" {
+	if c.Of != "" && (len(c.Of) != len(crasherID) || c.State != crashers.StateDuplicate) || c.State == crashers.StateUnread && c.Problem == "" {
 		violated("FuzzCrasher", "impossible: %+v", c.Status)
 	}
-	for _, s := range []string{c.Title, c.Signature, c.Target, c.Kernel, c.Arch, c.Command, c.Rate(), c.Why, c.Of, c.Owner, c.Problem, c.Status.String()} {
+	said := []string{c.Title, c.Signature, c.Target, c.Kernel, c.Arch, c.Command, c.Rate(), c.Owner, c.Problem, c.Status.String()}
+	for _, t := range c.Tried {
+		if t.Hits < 0 || t.Runs < t.Hits {
+			violated("FuzzCrasher", "impossible: %+v", t)
+		}
+		said = append(said, t.Where(), t.Rate())
+	}
+	for _, s := range said {
 		if !printable(s) {
 			violated("FuzzCrasher", "%q reaches a terminal", s)
 		}

@@ -112,6 +112,9 @@ func FuzzCrasher(f *testing.F) {
 	inputtest.Add(f, []byte(meta))
 	inputtest.Add(f, []byte(meta+rest))
 	inputtest.Add(f, append([]byte(meta+rest+"\n--\nhistory.jsonl\n"), aHistory(f)...))
+	const marks = "\n--\nowner\nJane <j@x>\n--\ntargets\nhost\tLinux 6.18\tamd64\t1\t10\t2026-01-02T03:04:05Z\n"
+	inputtest.Add(f, []byte(meta+rest+marks+"\n--\nstate\nopen\nduplicate 2026-01-02T03:04:05Z of 0123456789ab\n"))
+	inputtest.Add(f, []byte(meta+rest+marks+"\n--\nstate\nfixt\n--\nclosed\nby abc\n"))
 	f.Fuzz(func(t *testing.T, data []byte) { readers.FuzzCrasher(data) })
 }
 
