@@ -25,6 +25,7 @@ type Target struct {
 	hist    history.History
 	runs    [actor.MaxRuns]actor.Run
 	code    *actor.Code
+	pace    time.Duration // from one run that ends by itself to the next, on average
 	delays  []int64
 	finals  []history.Final
 }
@@ -80,6 +81,7 @@ const logEvery = actor.MaxRuns / 2
 const (
 	firstTick = time.Millisecond
 	lastTick  = 10 * time.Millisecond
+	mostTick  = 50 * time.Millisecond
 	slowest   = 10 * time.Second // beyond that a run with a runnable actor is stuck too: it loops in the kernel
 	drainTime = 5 * time.Second  // SIGKILL ends and reaps everything in less, or never
 	patience  = time.Minute      // but a runnable task may wait that long for a CPU, on a machine with too much to do
@@ -154,6 +156,7 @@ type watch struct {
 
 	// Of the oldest unfinished run:
 	ticket  uint64
+	begun   time.Duration // when it became the oldest, by the pulse
 	since   time.Duration // when its ticket was last seen to change, by the pulse
 	seen    bool          // since says so
 	tick    time.Duration
@@ -186,6 +189,9 @@ func (w *watch) run(yield func(*history.History) bool) error {
 			}
 		}
 		w.taken++
+		if !w.forced {
+			w.pace += (w.pulse.now() - w.begun - w.pace) / 8
+		}
 		w.seen, w.forced, w.stuck, w.sampled, w.rest = false, false, nil, false, rest{}
 	}
 	return nil
@@ -214,7 +220,8 @@ func (w *watch) issue() {
 
 // await returns when r is done. Meanwhile it looks for runs that do not get there by themselves.
 func (w *watch) await(r *actor.Run) error {
-	w.tick = firstTick
+	w.tick = w.usual()
+	w.begun = w.pulse.now()
 	for !r.Done() {
 		if r.Held() && !w.sampled { // it stays held until init has heard of the release
 			w.sample(r)
@@ -232,6 +239,12 @@ func (w *watch) await(r *actor.Run) error {
 	return nil
 }
 
+// usual is how long to sleep where nothing seems wrong: about as long as what target waits for takes. Where a run is slow, looking at it
+// is too: with one CPU, a Go program that wakes every millisecond takes half of it on a User Mode Linux.
+func (w *watch) usual() time.Duration {
+	return min(max(firstTick, actor.MaxRuns/2*w.pace), mostTick)
+}
+
 // target is the run to sleep for: so far ahead that a wake-up serves several runs, but not beyond one that stops for us.
 func (w *watch) target() *actor.Run {
 	last := min(w.taken+actor.MaxRuns/2, w.issued) - 1
@@ -247,7 +260,7 @@ func (w *watch) target() *actor.Run {
 func (w *watch) look(r *actor.Run) error {
 	now := w.pulse.now()
 	if ticket := r.Ticket(); ticket != w.ticket || !w.seen {
-		w.ticket, w.since, w.seen, w.tick, w.over, w.rest = ticket, now, true, firstTick, false, rest{}
+		w.ticket, w.since, w.seen, w.tick, w.over, w.rest = ticket, now, true, w.usual(), false, rest{}
 		return nil
 	}
 	w.tick = min(2*w.tick, lastTick)
