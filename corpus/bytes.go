@@ -365,9 +365,11 @@ func (d *decoder) body(depth int, race bool) []Stmt {
 }
 
 func (d *decoder) op() *Op {
-	o := new(Op)
+	var o *Op
 	if d.memory != nil {
 		o = d.memory.op()
+	} else {
+		o = new(Op)
 	}
 	o.Actor, o.Verb = d.actor(), Verbs[d.n(len(Verbs))]
 	if v := d.n(MaxVars + 1); v > 0 {

@@ -240,18 +240,26 @@ func (v *validator) actors() {
 	v.check(!first.Thread && first.Parent == "" && first.By == "" || v.fault(&first.Trivia, func() { *first = ActorDecl{Name: first.Name, Victim: first.Victim} },
 		"actor %q: expected the first actor to be a process that nobody creates", first.Name))
 	for i := range s.Actors {
-		d := &s.Actors[i]
-		renamed := func() { d.Name = fmt.Sprintf("a%d-%d", i, len(s.Actors)) }
-		v.check(validName(d.Name) || v.fault(&d.Trivia, renamed, "an actor's name %q: expected a lower-case letter, then letters, digits, - and _, at most %d", d.Name, MaxNameLen))
-		v.check(s.Actor(d.Name) == i || v.fault(&d.Trivia, renamed, "two actors of the name %q", d.Name))
-		if i > 0 {
-			parent := s.Actor(d.Parent)
-			v.check(parent >= 0 && parent < i || v.fault(&d.Trivia, func() { d.Parent = first.Name }, "actor %q: expected its parent %q among the actors before it", d.Name, d.Parent))
-		}
-		by := VerbByName(d.By)
-		v.check(d.By == "" || by != nil && by.Creates() || v.fault(&d.Trivia, func() { d.By = "" }, "actor %q is created by %q: expected fork, vfork or clone", d.Name, d.By))
-		v.check(!d.Thread || d.By == "" || d.By == "clone" || v.fault(&d.Trivia, func() { d.Thread = false }, "thread %q is created by %s: expected clone", d.Name, d.By))
+		v.actor(i, &s.Actors[i])
 	}
+}
+
+// actor checks one. (It is a function of its own, like some others here, because variables of a loop that closures use are allocated.)
+func (v *validator) actor(i int, d *ActorDecl) {
+	s := v.s
+	v.check(validName(d.Name) || v.fault(&d.Trivia, v.rename(i, d), "an actor's name %q: expected a lower-case letter, then letters, digits, - and _, at most %d", d.Name, MaxNameLen))
+	v.check(s.Actor(d.Name) == i || v.fault(&d.Trivia, v.rename(i, d), "two actors of the name %q", d.Name))
+	if i > 0 {
+		parent := s.Actor(d.Parent)
+		v.check(parent >= 0 && parent < i || v.fault(&d.Trivia, func() { d.Parent = s.Actors[0].Name }, "actor %q: expected its parent %q among the actors before it", d.Name, d.Parent))
+	}
+	by := VerbByName(d.By)
+	v.check(d.By == "" || by != nil && by.Creates() || v.fault(&d.Trivia, func() { d.By = "" }, "actor %q is created by %q: expected fork, vfork or clone", d.Name, d.By))
+	v.check(!d.Thread || d.By == "" || d.By == "clone" || v.fault(&d.Trivia, func() { d.Thread = false }, "thread %q is created by %s: expected clone", d.Name, d.By))
+}
+
+func (v *validator) rename(i int, d *ActorDecl) func() {
+	return func() { d.Name = fmt.Sprintf("a%d-%d", i, len(v.s.Actors)) }
 }
 
 // ops checks each operation by itself.
@@ -260,19 +268,34 @@ func (v *validator) ops() {
 		return
 	}
 	for i, o := range v.list {
-		if !v.check(i < MaxOps || v.fault(&o.Trivia, v.remove(o), "expected at most %d operations", MaxOps)) {
+		if !v.one(i, o) {
 			return
-		}
-		if msg := v.op(o); !v.check(msg == "" || v.fault(&o.Trivia, v.remove(o), "%s", msg)) {
-			return
-		}
-		for j := range o.Expect {
-			v.check(v.expect(o.Verb, &o.Expect[j]) && j < MaxAlts || v.fault(&o.Trivia, func() { o.Expect = slices.Delete(slices.Clone(o.Expect), j, j+1) }, "%s: expectation %d does not fit the operation", o.Verb.Name, j+1))
-		}
-		for j := range o.Cases {
-			v.check(o.Cases[j].valid() && j < MaxCases || v.fault(&o.Cases[j].Trivia, func() { o.Cases = slices.Delete(o.Cases, j, j+1) }, "case %d of the loop is none", j+1))
 		}
 	}
+}
+
+func (v *validator) one(i int, o *Op) bool {
+	if !v.check(i < MaxOps || v.fault(&o.Trivia, v.remove(o), "expected at most %d operations", MaxOps)) {
+		return false
+	}
+	if msg := v.op(o); !v.check(msg == "" || v.fault(&o.Trivia, v.remove(o), "%s", msg)) {
+		return false
+	}
+	for j := range o.Expect {
+		v.check(v.expect(o.Verb, &o.Expect[j]) && j < MaxAlts || v.fault(&o.Trivia, removeExpect(o, j), "%s: expectation %d does not fit the operation", o.Verb.Name, j+1))
+	}
+	for j := range o.Cases {
+		v.check(o.Cases[j].valid() && j < MaxCases || v.fault(&o.Cases[j].Trivia, removeCase(o, j), "case %d of the loop is none", j+1))
+	}
+	return true
+}
+
+func removeExpect(o *Op, j int) func() {
+	return func() { o.Expect = slices.Delete(slices.Clone(o.Expect), j, j+1) }
+}
+
+func removeCase(o *Op, j int) func() {
+	return func() { o.Cases = slices.Delete(o.Cases, j, j+1) }
 }
 
 // op returns what is wrong with one operation.
@@ -471,60 +494,8 @@ func (c *Case) valid() bool {
 
 // body checks how statements contain each other.
 func (v *validator) body() {
-	barriers := 0
-	var dead map[string]bool // actors whose program has ended
-	var visit func(body []Stmt, race *Race, loop *Repeat, depth int)
-	visit = func(body []Stmt, race *Race, loop *Repeat, depth int) {
-		for _, st := range body {
-			t := st.trivia()
-			if len(dead) > 0 {
-				for _, a := range Participants([]Stmt{st}) {
-					v.check(!dead[a] || v.fault(t, func() { v.drop(a, st) }, "actor %q has ended before this line", a))
-				}
-			}
-			if v.wrong != nil {
-				return
-			}
-			switch st := st.(type) {
-			case *Op:
-				v.check(loop == nil || st.Actor == loop.Actor || v.fault(t, v.remove(st), "an operation of %q in a loop of another actor", st.Actor))
-				ends := st.Verb.Call == engine.CallExit || st.Verb.Call == engine.CallExitGroup
-				v.check(loop == nil || !ends && !st.Verb.Creates() || v.fault(t, v.remove(st), "%s in a loop", st.Verb.Name))
-				if ends {
-					if dead == nil {
-						dead = map[string]bool{}
-					}
-					dead[st.Actor] = true
-				}
-			case *Barrier:
-				barriers++
-				v.check(race == nil && loop == nil || v.fault(t, v.remove(st), "a barrier in a race or loop"))
-				v.check(validName(st.Name) || v.fault(t, func() { st.Name = fmt.Sprintf("b-%d", barriers) }, "a barrier's name %q: expected a lower-case letter, then letters, digits, - and _", st.Name))
-				v.check(len(st.Actors) >= 2 || v.fault(t, v.remove(st), "barrier %q: expected two or more actors", st.Name))
-				for i, a := range st.Actors {
-					v.check(v.s.Actor(a) >= 0 && slices.Index(st.Actors, a) == i || v.fault(t, func() { st.Actors = slices.Delete(st.Actors, i, i+1) }, "barrier %q: expected different actors", st.Name))
-				}
-			case *Race:
-				barriers++
-				v.check(race == nil && loop == nil || v.fault(t, v.remove(st), "a race in a race or loop"))
-				v.check(st.Lo >= 0 && st.Lo <= st.Hi && st.Hi <= MaxDelay || v.fault(t, func() {
-					st.Hi = max(0, min(st.Hi, MaxDelay))
-					st.Lo = max(0, min(st.Lo, st.Hi))
-				}, "a race with delays %v..%v, expected 0..%v", st.Lo, st.Hi, MaxDelay))
-				v.check(st.Repeat >= 0 && st.Repeat <= MaxRaceRepeat || v.fault(t, func() { st.Repeat = 0 }, "a race repeated %d times, expected at most %d", st.Repeat, MaxRaceRepeat))
-				v.check(len(Participants(st.Body)) >= 2 || v.fault(t, func() { v.unwrap(st) }, "expected operations of two or more actors in the race"))
-				visit(st.Body, st, nil, depth)
-			case *Repeat:
-				v.check(depth < MaxDepth || v.fault(t, v.remove(st), "expected at most %d loops in each other", MaxDepth))
-				v.check(st.N >= 1 && st.N <= MaxRepeat || v.fault(t, func() { st.N = max(1, min(st.N, MaxRepeat)) }, "repeat %d, expected 1 to %d", st.N, MaxRepeat))
-				v.check(v.s.Actor(st.Actor) >= 0 && (loop == nil || loop.Actor == st.Actor) || v.fault(t, v.remove(st), "a loop of %q in a loop of another actor", st.Actor))
-				v.check(len(st.Body) > 0 || v.fault(t, v.remove(st), "expected operations in the loop"))
-				visit(st.Body, race, st, depth+1)
-			}
-			v.check(barriers <= MaxBarriers || v.fault(t, v.remove(st), "expected at most %d barriers and races", MaxBarriers))
-		}
-	}
-	visit(v.s.Body, nil, nil, 0)
+	c := containment{v: v}
+	c.visit(v.s.Body, nil, nil, 0)
 	seen := map[string]bool{}
 	for _, st := range v.s.Body {
 		if b, ok := st.(*Barrier); ok {
@@ -532,6 +503,78 @@ func (v *validator) body() {
 			seen[b.Name] = true
 		}
 	}
+}
+
+// containment is what body knows of the statements so far.
+type containment struct {
+	v        *validator
+	barriers int             // and races
+	dead     map[string]bool // actors whose program has ended
+}
+
+func (c *containment) visit(body []Stmt, race *Race, loop *Repeat, depth int) {
+	for _, st := range body {
+		if c.stmt(st, race, loop, depth); c.v.wrong != nil {
+			return
+		}
+	}
+}
+
+func (c *containment) stmt(st Stmt, race *Race, loop *Repeat, depth int) {
+	v := c.v
+	t := st.trivia()
+	if len(c.dead) > 0 {
+		for _, a := range Participants([]Stmt{st}) {
+			v.check(!c.dead[a] || v.fault(t, v.dropped(a, st), "actor %q has ended before this line", a))
+		}
+	}
+	if v.wrong != nil {
+		return
+	}
+	switch st := st.(type) {
+	case *Op:
+		v.check(loop == nil || st.Actor == loop.Actor || v.fault(t, v.remove(st), "an operation of %q in a loop of another actor", st.Actor))
+		ends := st.Verb.Call == engine.CallExit || st.Verb.Call == engine.CallExitGroup
+		v.check(loop == nil || !ends && !st.Verb.Creates() || v.fault(t, v.remove(st), "%s in a loop", st.Verb.Name))
+		if ends {
+			if c.dead == nil {
+				c.dead = map[string]bool{}
+			}
+			c.dead[st.Actor] = true
+		}
+	case *Barrier:
+		c.barriers++
+		n := c.barriers
+		v.check(race == nil && loop == nil || v.fault(t, v.remove(st), "a barrier in a race or loop"))
+		v.check(validName(st.Name) || v.fault(t, func() { st.Name = fmt.Sprintf("b-%d", n) }, "a barrier's name %q: expected a lower-case letter, then letters, digits, - and _", st.Name))
+		v.check(len(st.Actors) >= 2 || v.fault(t, v.remove(st), "barrier %q: expected two or more actors", st.Name))
+		for i, a := range st.Actors {
+			v.check(v.s.Actor(a) >= 0 && slices.Index(st.Actors, a) == i || v.fault(t, leaveOut(st, i), "barrier %q: expected different actors", st.Name))
+		}
+	case *Race:
+		c.barriers++
+		v.check(race == nil && loop == nil || v.fault(t, v.remove(st), "a race in a race or loop"))
+		v.check(st.Lo >= 0 && st.Lo <= st.Hi && st.Hi <= MaxDelay || v.fault(t, func() {
+			st.Hi = max(0, min(st.Hi, MaxDelay))
+			st.Lo = max(0, min(st.Lo, st.Hi))
+		}, "a race with delays %v..%v, expected 0..%v", st.Lo, st.Hi, MaxDelay))
+		v.check(st.Repeat >= 0 && st.Repeat <= MaxRaceRepeat || v.fault(t, func() { st.Repeat = 0 }, "a race repeated %d times, expected at most %d", st.Repeat, MaxRaceRepeat))
+		v.check(len(Participants(st.Body)) >= 2 || v.fault(t, func() { v.unwrap(st) }, "expected operations of two or more actors in the race"))
+		c.visit(st.Body, st, nil, depth)
+	case *Repeat:
+		v.check(depth < MaxDepth || v.fault(t, v.remove(st), "expected at most %d loops in each other", MaxDepth))
+		v.check(st.N >= 1 && st.N <= MaxRepeat || v.fault(t, func() { st.N = max(1, min(st.N, MaxRepeat)) }, "repeat %d, expected 1 to %d", st.N, MaxRepeat))
+		v.check(v.s.Actor(st.Actor) >= 0 && (loop == nil || loop.Actor == st.Actor) || v.fault(t, v.remove(st), "a loop of %q in a loop of another actor", st.Actor))
+		v.check(len(st.Body) > 0 || v.fault(t, v.remove(st), "expected operations in the loop"))
+		c.visit(st.Body, race, st, depth+1)
+	}
+	v.check(c.barriers <= MaxBarriers || v.fault(t, v.remove(st), "expected at most %d barriers and races", MaxBarriers))
+}
+
+func (v *validator) dropped(actor string, st Stmt) func() { return func() { v.drop(actor, st) } }
+
+func leaveOut(b *Barrier, i int) func() {
+	return func() { b.Actors = slices.Delete(b.Actors, i, i+1) }
 }
 
 // drop takes an actor out of a statement and what is in it.
