@@ -112,6 +112,8 @@ type liveView struct {
 	Consoles map[string][]string
 	Summary  *campaign.Summary
 	samples  []sample
+	// Elsewhere says that the campaign is another process', which tells how it does every few seconds.
+	Elsewhere bool
 }
 
 // Running says that the campaign is not over.
@@ -124,6 +126,18 @@ func (l *live) view() liveView {
 		Summary: l.summary, samples: slices.Clone(l.sampled), Consoles: map[string][]string{}}
 	for t, lines := range l.consoles { // whose slices are never written to
 		v.Consoles[t] = lines
+	}
+	return v
+}
+
+// campaign is the campaign of this process, or the one of another that works on the state directory.
+func (s *Server) campaign() liveView {
+	v := s.live.view()
+	if v.Start != nil {
+		return v
+	}
+	if other, err := campaign.ReadStatus(s.State); err == nil && other.State == campaign.Running {
+		v.Start, v.Progress, v.Skips, v.Elsewhere = &other.Start, other.Progress, other.Skipped, true
 	}
 	return v
 }

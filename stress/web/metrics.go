@@ -43,12 +43,16 @@ var gauges = []metric{
 
 var (
 	findingsDesc = prometheus.NewDesc("tracehammer_findings", "Findings that are filed, by state.", []string{"state"}, nil)
-	runningDesc  = prometheus.NewDesc("tracehammer_campaign_running", "Whether a campaign runs in this process.", nil, nil)
+	runningDesc  = prometheus.NewDesc("tracehammer_campaign_running", "Whether a campaign runs on the state directory.", nil, nil)
 	recordDesc   = prometheus.NewDesc("tracehammer_campaigns_total", "Campaigns on record that have ended.", nil, nil)
 	secondsDesc  = prometheus.NewDesc("tracehammer_campaign_seconds", "How long the campaign has run.", nil, nil)
 	leftDesc     = prometheus.NewDesc("tracehammer_campaign_remaining_seconds", "How long the campaign will run yet; 0 if no end is planned.", nil, nil)
 	newsDesc     = prometheus.NewDesc("tracehammer_news_age_seconds", "Age of the last new outcome or finding of the campaign.", nil, nil)
 	outcomesDesc = prometheus.NewDesc("tracehammer_outcomes", "Distinct outcomes that the campaign has seen.", nil, nil)
+	heldDesc     = prometheus.NewDesc("tracehammer_memory_bytes", "Memory of the process that runs the campaign.", nil, nil)
+	heldMaxDesc  = prometheus.NewDesc("tracehammer_memory_limit_bytes", "Memory that the campaign may take.", nil, nil)
+	diskDesc     = prometheus.NewDesc("tracehammer_state_bytes", "Size of the state directory.", nil, nil)
+	diskMaxDesc  = prometheus.NewDesc("tracehammer_state_limit_bytes", "Size that the state directory may have.", nil, nil)
 	waitingDesc  = prometheus.NewDesc("tracehammer_minimising", "Findings that wait for, or are in, confirmation and minimisation.", nil, nil)
 	canaryDesc   = prometheus.NewDesc("tracehammer_canary_seen", "Whether the last campaign on record saw its canary, a planted bug.", nil, nil)
 	unreadDesc   = prometheus.NewDesc("tracehammer_state_unreadable", "Whether something of the state directory cannot be read.", nil, nil)
@@ -66,7 +70,7 @@ func (collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, m := range gauges {
 		ch <- m.desc
 	}
-	for _, d := range []*prometheus.Desc{findingsDesc, runningDesc, recordDesc, secondsDesc, leftDesc, newsDesc, outcomesDesc, waitingDesc, canaryDesc, unreadDesc, buildDesc} {
+	for _, d := range []*prometheus.Desc{findingsDesc, runningDesc, recordDesc, secondsDesc, leftDesc, newsDesc, outcomesDesc, heldDesc, heldMaxDesc, diskDesc, diskMaxDesc, waitingDesc, canaryDesc, unreadDesc, buildDesc} {
 		ch <- d
 	}
 }
@@ -76,7 +80,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
-	v := c.live.view()
+	v := c.campaign()
 	past, err := c.campaigns()
 	all, lerr := c.list()
 	gauge(unreadDesc, one(err != nil || lerr != nil && v.Start == nil))
@@ -116,6 +120,10 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		gauge(secondsDesc, v.Progress.Seconds)
 		gauge(leftDesc, v.Progress.Remaining)
 		gauge(outcomesDesc, float64(v.Progress.Outcomes))
+		gauge(heldDesc, float64(v.Progress.Memory))
+		gauge(heldMaxDesc, float64(v.Start.Limits.Memory))
+		gauge(diskDesc, float64(v.Progress.Disk))
+		gauge(diskMaxDesc, float64(v.Start.Limits.Disk))
 		gauge(waitingDesc, float64(v.Progress.Minimising))
 		if v.Progress.NewsSeconds >= 0 {
 			gauge(newsDesc, v.Progress.NewsSeconds)

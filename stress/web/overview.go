@@ -66,7 +66,7 @@ const (
 
 func (s *Server) overview(r *http.Request) (frame, error) {
 	all, err := s.list()
-	v := s.live.view()
+	v := s.campaign()
 	p := overviewPage{States: byState(all), Recent: all[:min(len(all), recentShown)], Live: v}
 	if err != nil && (v.Start == nil || len(all) > 0) { // a campaign may not have come to make its state directory
 		p.Problem = history.Printable(err.Error())
@@ -110,7 +110,7 @@ func (p *overviewPage) running(v *liveView, all []Finding) {
 	case v.Start.Seconds > 0:
 		p.Headline = fmt.Sprintf("Racing ptrace on %s: %s of %s, %s to go", names, since(g.Seconds), since(v.Start.Seconds), since(g.Remaining))
 	default:
-		p.Headline = fmt.Sprintf("Racing ptrace on %s: %s, until it is interrupted", names, since(g.Seconds))
+		p.Headline = fmt.Sprintf("Racing ptrace on %s for %s, until it is interrupted", names, since(g.Seconds))
 	}
 	var runs, unknown, operations, lost uint64
 	rate := 0.0
@@ -133,7 +133,17 @@ func (p *overviewPage) running(v *liveView, all []Finding) {
 	if g.Minimising > 0 {
 		p.Tiles = append(p.Tiles, tile{Name: "minimising", Value: fmt.Sprint(g.Minimising), Note: "findings in work"})
 	}
-	p.Charts = v.charts()
+	if !v.Elsewhere {
+		p.Charts = v.charts()
+	}
+	for _, l := range []struct {
+		what        string
+		held, limit campaign.Size
+	}{{"memory of stressd", g.Memory, v.Start.Limits.Memory}, {"state directory", g.Disk, v.Start.Limits.Disk}} {
+		if l.limit > 0 {
+			p.Health = append(p.Health, health{fmt.Sprintf("%s: %v of %v", l.what, l.held, l.limit), l.held > l.limit-l.limit/10})
+		}
+	}
 	switch {
 	case v.Summary == nil:
 		p.Health = append(p.Health, health{Text: "canary: looked for beside the work; the summary says whether it was seen"})

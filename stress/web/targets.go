@@ -45,7 +45,7 @@ type skipRow struct {
 type consoleTail struct{ Name, Text string }
 
 func (s *Server) targets(*http.Request) (frame, error) {
-	v := s.live.view()
+	v := s.campaign()
 	f := frame{Title: "Targets", Here: "targets"}
 	p := targetsPage{Live: v.Start != nil}
 	if p.Live {

@@ -127,9 +127,11 @@ type frame struct {
 	Here    string // which of the pages in the bar it is
 	Refresh int    // seconds after which a browser asks again; 0: it does not
 	Running bool
-	Kernel  string
-	Version string
-	Page    any
+	// Elsewhere says that another process runs the campaign.
+	Elsewhere bool
+	Kernel    string
+	Version   string
+	Page      any
 }
 
 // style is where the style sheet is. The address changes with what it says: browsers keep it.
@@ -161,8 +163,8 @@ func (s *Server) page(name string, make func(*http.Request) (frame, error)) http
 			return
 		}
 		f.Version = s.Version
-		v := s.live.view()
-		f.Running = v.Running()
+		v := s.campaign()
+		f.Running, f.Elsewhere = v.Running(), v.Elsewhere
 		s.write(w, http.StatusOK, name, f)
 	}
 }

@@ -208,7 +208,7 @@ func TestHostile(t *testing.T) {
 	}
 	look("/")
 	w := get(s.Handler(), "/findings/"+id)
-	golden(t, "testdata/finding.html", strings.ReplaceAll(strings.ReplaceAll(w.Body.String(), dir, "STATE"), crashers.Program(), "stressd"))
+	golden(t, "testdata/finding.html", strings.NewReplacer(dir, "STATE", crashers.Program(), "stressd", style, "/style.css").Replace(w.Body.String()))
 }
 
 func golden(t *testing.T, name, got string) {
