@@ -59,6 +59,7 @@ func TestScripts(t *testing.T) {
 			"await":     cmdAwait,
 			"guest":     cmdGuest,
 			"fuzzed":    cmdFuzzed,
+			"served":    cmdServed,
 			"static":    cmdStatic,
 			"orphans":   cmdOrphans,
 		},
