@@ -72,6 +72,7 @@ test-all: test $(OTHERS) ## the slower things too: machines of all architectures
 	for a in $(ARCHS); do bin/stressd vm fetch $$a || exit; done
 	TRACEHAMMER_TEST_ALL=1 $(GO) test -count=1 -timeout 30m ./vm
 	TRACEHAMMER_TEST_ALL=1 $(GO) test -count=1 -timeout 60m -run 'TestKilled|TrackRecord' ./cmd/stressd
+	TRACEHAMMER_TEST_ALL=1 $(GO) test -count=1 -timeout 30m -run TestCluster ./stress/fleet
 	$(GO) test -race -timeout 40m ./...
 	$(GO) test -count=3 -shuffle=on -timeout 40m ./...
 	$(MAKE) fuzz-readers

@@ -17,6 +17,15 @@ import (
 // startServer starts a server with JetStream in this process.
 func startServer(t *testing.T, change func(*server.Options)) *server.Server {
 	t.Helper()
+	s := newServer(t, change)
+	if !s.ReadyForConnections(time.Minute) {
+		t.Fatal("the server does not start")
+	}
+	return s
+}
+
+func newServer(t *testing.T, change func(*server.Options)) *server.Server {
+	t.Helper()
 	o := &server.Options{Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: t.TempDir(), NoLog: true, NoSigs: true, DisableJetStreamBanner: true}
 	if change != nil {
 		change(o)
@@ -30,9 +39,6 @@ func startServer(t *testing.T, change func(*server.Options)) *server.Server {
 		s.Shutdown()
 		s.WaitForShutdown()
 	})
-	if !s.ReadyForConnections(30 * time.Second) {
-		t.Fatal("the server does not start")
-	}
 	return s
 }
 
