@@ -7,6 +7,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"tracehammer/crashers"
 	"tracehammer/stress/history"
 )
 
@@ -150,6 +151,9 @@ func progressText(p Progress) string {
 func foundText(f Found) string {
 	var b strings.Builder
 	state := "known finding seen again"
+	if f.State != crashers.StateNew {
+		state += ", " + f.State.String() + ":"
+	}
 	switch {
 	case f.Regression:
 		state = "REGRESSION"
