@@ -27,6 +27,7 @@ const (
 	lanesWidth = 1180.0 // what all lanes share, as long as each has its least
 	maxMoments = 400    // that are drawn
 	maxWhy     = 9      // lines
+	noteChars  = 120    // of a line across all lanes
 )
 
 // picture is a history as it is drawn: a lane for each task from left to right, a row for each moment from above, in ticket order.
@@ -185,6 +186,9 @@ func (d *picture) fill() {
 				i = next
 				rowOf[i] = at
 			} else {
+				if was := open[c]; was >= 0 { // no task is in two calls, but a file may say so
+					d.boxes[was].to = at
+				}
 				open[c] = len(d.boxes)
 				d.restarts(in, e, at)
 			}
@@ -303,6 +307,10 @@ func (d *picture) note(m history.Moment) {
 		for _, s := range d.at.Allowed {
 			lines = append(lines, "    "+name+": "+s)
 		}
+	}
+	lines = lines[:min(len(lines), 2*maxWhy)]
+	for i := range lines {
+		lines[i] = shorten(lines[i], noteChars)
 	}
 	d.rows = append(d.rows, row{note: lines, lines: len(lines)})
 }
@@ -648,7 +656,7 @@ func (d *picture) arrow(s *svg, r *row, a *arrow) {
 	rail := d.lanes[other].x + railAt
 	label := d.lanes[other].x + boxAt + rowPad
 	text := shorten(a.label, d.chars(other))
-	near := rail + 5 // where the line is at the other task
+	var near float64 // where the line is at the other task
 	far := d.lanes[own].x + boxAt
 	if own < other {
 		far = d.lanes[own].x + d.lanes[own].w - laneGap

@@ -5,6 +5,8 @@ import (
 	"html/template"
 	"strconv"
 	"strings"
+
+	"tracehammer/stress/history"
 )
 
 // svg is a picture that is being drawn. Whatever it is given as text or value stays that: the colours are those of classes in the
@@ -36,7 +38,7 @@ func (s *svg) open(name string, attrs []any) {
 		case int:
 			value = strconv.Itoa(v)
 		case string:
-			value = template.HTMLEscapeString(v)
+			value = template.HTMLEscapeString(history.Printable(v))
 		default:
 			panic(fmt.Sprintf("svg: attribute %v of %s is a %T", attrs[i], name, v))
 		}
@@ -55,7 +57,7 @@ func (s *svg) el(name string, attrs ...any) {
 // text writes text from x on, or around or up to it as class says.
 func (s *svg) text(x, y float64, class, text string) {
 	s.begin("text", "x", x, "y", y, "class", class)
-	s.b.WriteString(template.HTMLEscapeString(text))
+	s.b.WriteString(template.HTMLEscapeString(history.Printable(text)))
 	s.end("text")
 	s.b.WriteByte('\n')
 }
@@ -63,7 +65,7 @@ func (s *svg) text(x, y float64, class, text string) {
 // title is what a browser tells about the element that was begun.
 func (s *svg) title(text string) {
 	s.begin("title")
-	s.b.WriteString(template.HTMLEscapeString(text))
+	s.b.WriteString(template.HTMLEscapeString(history.Printable(text)))
 	s.end("title")
 }
 
