@@ -81,7 +81,9 @@ type campaign struct {
 
 	saving  sync.Mutex // held while the record is written
 	unsaved error      // why the last one could not be; guarded by saving
-	trouble trouble
+	// seenAgain is when further sightings were last counted; guarded by saving.
+	seenAgain time.Time
+	trouble   trouble
 }
 
 // trouble keeps the first error of what a campaign can do without for now: it is told at the end.
@@ -226,6 +228,7 @@ func Run(ctx context.Context, cfg Config) (Summary, error) {
 		Limits: cfg.Limits, Tasks: c.tasks(), Anew: why})
 	c.save(false, "") // from here on it can be gone on with
 	err = c.race(ctx)
+	c.lastAgain()
 	err = errors.Join(err, c.end(err == nil && ctx.Err() == nil), c.trouble.err)
 	sum := c.board.summary()
 	c.code(&sum)

@@ -175,7 +175,9 @@ func marksOf(c rules.Counts) (m engine.Marks) {
 func (c *campaign) save(over bool, interrupted string) {
 	c.saving.Lock()
 	defer c.saving.Unlock()
-	c.again()
+	if time.Since(c.seenAgain) >= againEvery {
+		c.again()
+	}
 	c.saveCovered()
 	rec := record{Version: recordVersion, Work: c.about, Over: over, Summary: c.board.summary(), Leases: c.ledger.save()}
 	c.board.record(&rec)
@@ -199,8 +201,19 @@ func (b *board) record(rec *record) {
 	}
 }
 
+// againEvery is how often further sightings are counted in the state directory: each known finding is a file that is synced.
+const againEvery = time.Minute
+
+// lastAgain counts what is left to count at the end.
+func (c *campaign) lastAgain() {
+	c.saving.Lock()
+	defer c.saving.Unlock()
+	c.again()
+}
+
 // again counts in the state directory how often filed findings were seen again.
 func (c *campaign) again() {
+	c.seenAgain = time.Now()
 	for id, n := range c.sights.further() {
 		if n > 0 {
 			c.failed(c.store.Seen(id, n, time.Now()))
