@@ -6,12 +6,14 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
 	"tracehammer/corpus"
 	"tracehammer/engine"
 	"tracehammer/fuzz/input"
+	"tracehammer/stress"
 	"tracehammer/stress/schedule"
 )
 
@@ -82,3 +84,50 @@ func TestTriageEndsEarly(t *testing.T) {
 type reporterFunc func(Event) error
 
 func (f reporterFunc) Report(e Event) error { return f(e) }
+
+// TestTriageOfDrawnSchedules: what FuzzChecker finds under one of the schedules that it draws beside the input's own is found again.
+func TestTriageOfDrawnSchedules(t *testing.T) {
+	seeds, own, drawn := corpus.Seeds(), 0, 0
+	s := seeds[slices.IndexFunc(seeds, func(s *corpus.Scenario) bool { return s.Name == "sigchld-codes" })]
+	for n := range 24 {
+		data := input.Encode(input.Input{Scenario: s, Stream: schedule.Stream{byte(n), 0, 1}})
+		in := input.DecodeRun(new(corpus.Decoder), data)
+		shows := func(stream schedule.Stream) bool {
+			p := corpus.LowerValid(in.Scenario)
+			r, err := newRunner(context.Background(), Open, stress.EngineName(engine.Options{Profile: in.Profile.Engine(), Bugs: engine.BugQuietNoWake.Set()}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.close()
+			got, err := (&triage{ctx: context.Background()}).look(r, &input.Input{Scenario: in.Scenario, Stream: stream}, p, &Triaged{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return got != nil
+		}
+		first, any := shows(in.Stream), false
+		for k := range input.Others {
+			any = any || shows(input.Other(nil, data, k))
+		}
+		path := filepath.Join(t.TempDir(), "input")
+		if err := os.WriteFile(path, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		sum, err := RunTriage(context.Background(), TriageConfig{Paths: []string{path}, Minimise: time.Millisecond, State: t.TempDir(),
+			Bugs: engine.BugQuietNoWake.Set(), Reporter: &collected{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found := sum.NewFindings > 0; found != (first || any) {
+			t.Errorf("input %d: found %v; by its own schedule %v, by a drawn one %v", n, found, first, any)
+		}
+		if first {
+			own++
+		} else if any {
+			drawn++
+		}
+	}
+	if own == 24 || drawn == 0 {
+		t.Errorf("of 24 inputs %d show it by their own schedule, %d by a drawn one only", own, drawn)
+	}
+}
