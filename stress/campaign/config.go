@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -89,7 +90,7 @@ func ReadConfig(path string) (string, error) {
 	defer f.Close()
 	text, err := plainConfig(f)
 	if err == nil && !strings.Contains(text, "CONFIG_") {
-		err = fmt.Errorf("it has no line CONFIG_...")
+		err = errors.New("no line of it sets an option")
 	}
 	if err != nil {
 		return "", fmt.Errorf("%s is no configuration of a kernel: %w", path, err)
