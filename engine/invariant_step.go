@@ -99,7 +99,8 @@ func (w *World) checkChange(before *World, c Choice, i TaskID, b, t *task) {
 		// A request, or the end of its tracer: nothing else that its tracer does ends a stop.
 		by := &before.tasks[c.Task]
 		tracer := before.sameGroup(b.parent, c.Task) && (w.m.ended.task == c.Task && w.m.ended.target == i || by.depth != 0 && by.top().stage == stExitNotify)
-		holds(tracer || t.fatalPending() || b.jobctl&jcListening != 0 || !b.is(tfTraced) || b.utrace.n > 1 || w.broken(58, i,
+		killed := t.fatalPending() || w.Old(SwKillLeavesExitEvent) && w.procOf(t).shared.mask&bit(SIGKILL) != 0
+		holds(tracer || killed || b.jobctl&jcListening != 0 || !b.is(tfTraced) || b.utrace.n > 1 || w.broken(58, i,
 			"woken from a tracing stop by a step of task %d", c.Task))
 	}
 	if b.state != Traced && t.state == Traced && w.ptraceStops(i) { // the other engines' stops leave ptrace's traps alone
