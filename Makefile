@@ -64,7 +64,7 @@ setup:
 lint:
 	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "not gofmt'ed:"; echo "$$out"; exit 1; fi
 	$(GO) vet ./...
-	for a in $(ARCHS); do CGO_ENABLED=0 GOARCH=$$a $(GO) vet ./... || exit; done
+	for a in $(ARCHS); do CGO_ENABLED=0 GOARCH=$$a $(GO) vet -tags agent $$($(GO) list -deps -tags agent ./cmd/stressd | grep '^tracehammer/') || exit; done
 	$(GO) tool staticcheck ./...
 
 test-all: test $(OTHERS) ## the slower things too: machines of all architectures, all under the race detector, tests three times in random order, fuzz-readers (100 minutes)
