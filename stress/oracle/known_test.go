@@ -2,6 +2,7 @@ package oracle_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 
 	"tracehammer/corpus"
@@ -14,7 +15,8 @@ import (
 
 // TestAttribute runs the seeds of known bugs on engines with one of these bugs planted: each violation that the clean engine
 // sees there is attributed to that row, whatever rows the kernel is said to have. Two of them leave the same call asleep, and
-// have the same title.
+// have the same title. A seed may be marked with two rows that leave the same history: which of them it is only the kernel can tell, by
+// the rows that it is said to have.
 func TestAttribute(t *testing.T) {
 	live := []int{5, 101, 102, 103}
 	for _, s := range corpus.Seeds() {
@@ -35,8 +37,10 @@ func TestAttribute(t *testing.T) {
 						return true
 					}
 					seen++
-					for _, live := range [][]int{nil, live} {
-						if row := o.Attribute(p, h, live); row != k.Row {
+					for _, live := range [][]int{nil, live, {k.Row}} {
+						row := o.Attribute(p, h, live)
+						other := !slices.Contains(live, k.Row) && slices.ContainsFunc(s.KnownBugs, func(b corpus.KnownBug) bool { return b.Row == row })
+						if row != k.Row && !other {
 							t.Errorf("schedule %d, live %v: row %d, expected %d", h.Run, live, row, k.Row)
 						}
 					}
