@@ -18,7 +18,7 @@ OVERNIGHT := engine host uml $(OVERNIGHT_ARCHS:%=qemu:%)
 ARCHS := arm64 riscv64 s390x ppc64le
 OTHERS := bin/stressd-amd64 $(ARCHS:%=bin/stressd-%)
 
-.PHONY: run overnight install test test-all setup lint bench fuzz fuzz-readers gofuzz libfuzzer clean help bin/stressd $(OTHERS)
+.PHONY: run overnight install test test-all test-machines test-record test-race test-shuffle setup lint bench fuzz fuzz-readers gofuzz libfuzzer clean help bin/stressd $(OTHERS)
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,15 +67,22 @@ lint:
 	for a in $(ARCHS); do CGO_ENABLED=0 GOARCH=$$a $(GO) vet -tags agent $$($(GO) list -deps -tags agent ./cmd/stressd | grep '^tracehammer/') || exit; done
 	$(GO) tool staticcheck ./...
 
-test-all: test $(OTHERS) ## the slower things too: machines of all architectures, all under the race detector, tests three times in random order, fuzz-readers (100 minutes)
+test-all: test test-machines test-record test-race test-shuffle fuzz-readers ## all of these; some hours
+
+test-machines: $(OTHERS) ## boots machines of all architectures (10 minutes)
 	.ci/setup all
 	for a in $(ARCHS); do bin/stressd vm fetch $$a || exit; done
 	TRACEHAMMER_TEST_ALL=1 $(GO) test -count=1 -timeout 30m ./vm
-	TRACEHAMMER_TEST_ALL=1 $(GO) test -count=1 -timeout 60m -run 'TestKilled|TrackRecord' ./cmd/stressd
-	TRACEHAMMER_TEST_ALL=1 $(GO) test -count=1 -timeout 30m -run TestCluster ./stress/fleet
+
+test-record: $(OTHERS) ## old bugs are found again, a campaign survives 100 kills, and a fleet the loss of a server (an hour)
+	TRACEHAMMER_TEST_ALL=1 $(GO) test -count=1 -timeout 90m -run 'TestKilled|TrackRecord' ./cmd/stressd
+	TRACEHAMMER_TEST_ALL=1 $(GO) test -count=1 -timeout 20m ./stress/fleet
+
+test-race: ## everything under the race detector
 	$(GO) test -race -timeout 40m ./...
+
+test-shuffle: ## everything three times, in random order
 	$(GO) test -count=3 -shuffle=on -timeout 40m ./...
-	$(MAKE) fuzz-readers
 
 bench: ## rates of host scenarios against plain C programs, and of the engine and the checker
 	$(GO) test -run '^$$' -bench . -benchtime 2s ./...
@@ -96,7 +103,7 @@ libfuzzer: ## libFuzzer: TARGET=FuzzX for FOR (60s); needs clang; its files are 
 # What reads files and streams of other people. Each target bounds what one input may make its reader allocate.
 READERS := FuzzScenarioText|FuzzScenarioBytes|FuzzStatus|FuzzConsole|FuzzHistory|FuzzCrasher|FuzzInputFile|FuzzNames|FuzzAgent|FuzzKernelLog
 
-fuzz-readers: ## hostile input to every reader, for READERTIME (10m) each
+fuzz-readers: ## hostile input to every reader, for READERTIME (10m) each, 100 minutes in all
 	@$(MAKE) --no-print-directory fuzz TARGET='($(READERS))' FUZZTIME=$(READERTIME)
 
 clean: ## removes what make built; findings stay (rm -r state)
