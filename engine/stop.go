@@ -68,9 +68,13 @@ func (w *World) stopNotify(id TaskID, t *task, f *frame) bool {
 	}
 	if t.is(tfGstop) {
 		t.flags &^= tfGstop
-		if !t.is(tfTraced) || w.reparented(t) || w.Old(SwPlainStops) {
+		switch leader := w.procOf(t).leader; {
+		case !t.is(tfTraced) || w.reparented(t) || w.Old(SwPlainStops):
 			w.mark(39)
 			w.tellGroupStop(id)
+		case !w.bug(BugStopWaitAsleep):
+			// Its tracer's process was told of the thread. Who waits there for the leader sleeps on in kernels (known bug list, row 106).
+			w.wakeParent(leader, w.tasks[leader].realParent)
 		}
 	}
 	f.stage = stTraced

@@ -80,6 +80,8 @@ var trackRecord = []realBug{
 		shown: []string{"qemu:s390x 6.1.0-50 (6.1.176)", "qemu:ppc64le 6.1.0-50 (6.1.176)"}},
 	{row: 105, ours: true, what: "PEEKUSR and POKEUSR of powerpc take a negative index for the floating point unit's status",
 		shown: []string{"qemu:ppc64le 6.1.0-50 (6.1.176)"}},
+	{row: 106, ours: true, what: "`ptrace_stop` wakes no wait for a process whose group stop a thread completes that the waiter's process traces",
+		shown: []string{"host 6.18.44", "uml 6.1.176", "qemu:x86_64@bookworm 6.1.0-50 (6.1.176)", "qemu:x86_64@trixie 6.12.117", "qemu:x86_64@sid 7.2.13", "qemu:arm64 6.1.0-50 (6.1.176)"}},
 }
 
 // marked are the seeds that say which kernels have a bug, by row.
