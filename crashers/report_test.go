@@ -2,13 +2,12 @@ package crashers
 
 import (
 	"bytes"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"tracehammer/corpus"
+	"tracehammer/corpus/golden"
 	"tracehammer/engine"
 	"tracehammer/stress"
 	"tracehammer/stress/history"
@@ -64,30 +63,12 @@ func deadlocked(t *testing.T) *Minimal {
 		Plan: stress.Plan{Seed: 54, Repeat: 30, Delays: []stress.DelayRange{{Lo: 100_000, Hi: 300_000}, {}}}}
 }
 
-// golden compares got with testdata/name, or rewrites it.
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("%s differs (go test -update rewrites it)\n--- got\n%s", name, got)
-	}
-}
-
 func TestNewCrasher(t *testing.T) {
 	c, err := New(deadlocked(t), 54, Origin{Program: "stressd", Target: "host", Kernel: "Linux 6.18.44", Arch: "amd64", State: "state"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "report.md", c.Report)
+	golden.Check(t, "testdata/report.md", c.Report)
 	if c.Repro == nil || c.Ops != 3 || c.Coarse != "known-bug 54" || c.ID != ID("known-bug 54") {
 		t.Errorf("%+v", c.Meta)
 	}

@@ -2,7 +2,6 @@ package crashers
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -17,8 +16,6 @@ import (
 	"tracehammer/ptrace"
 	"tracehammer/stress"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 // prog builds programs by hand: what the lowering of a scenario would give.
 type prog struct{ engine.Program }

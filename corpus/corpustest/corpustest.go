@@ -29,6 +29,21 @@ func Program(tb testing.TB, text string) *engine.Program {
 	return p
 }
 
+// Calls finds the calls of an actor in a program by their text, in order; it fails where there is none.
+func Calls(tb testing.TB, s *corpus.Scenario, p *engine.Program, actor, call string) (instrs []int32) {
+	tb.Helper()
+	a := s.Actor(actor)
+	for i := range p.Actors[a].Code {
+		if p.Actors[a].Code[i].Op == engine.OpCall && corpus.FormatCall(p, engine.ActorID(a), int32(i)) == call {
+			instrs = append(instrs, int32(i))
+		}
+	}
+	if instrs == nil {
+		tb.Fatalf("%s makes no call %s", actor, call)
+	}
+	return instrs
+}
+
 // Seed returns the seed of a name.
 func Seed(tb testing.TB, name string) *corpus.Scenario {
 	tb.Helper()

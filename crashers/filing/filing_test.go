@@ -4,18 +4,15 @@ import (
 	"bytes"
 	"encoding/json"
 	"encoding/xml"
-	"flag"
 	"io"
 	"net/mail"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"tracehammer/corpus/golden"
 	"tracehammer/crashers"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
 
 func item() *Item {
 	return &Item{Dir: "state/crashers/0123456789ab", Lanes: "ticket  main\n------  ----\n     1  - getpid = main\n", Crasher: &crashers.Crasher{
@@ -52,16 +49,7 @@ func write(t *testing.T, it *Item) map[string]string {
 // TestGolden: what each form looks like.
 func TestGolden(t *testing.T) {
 	for name, got := range write(t, item()) {
-		path := filepath.Join("testdata", name)
-		if *update {
-			if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(path)
-		if err != nil || got != string(want) {
-			t.Errorf("%s is not what %s has (%v); -update writes it:\n%s", name, path, err, got)
-		}
+		golden.Check(t, filepath.Join("testdata", name), got)
 	}
 }
 

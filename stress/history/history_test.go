@@ -2,34 +2,11 @@ package history
 
 import (
 	"bytes"
-	"flag"
-	"os"
-	"path/filepath"
 	"testing"
 
+	"tracehammer/corpus/golden"
 	"tracehammer/engine"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
-
-// golden compares got with testdata/name, or rewrites it.
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatalf("%v (go test -update writes it)", err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("%s differs (go test -update rewrites it)\n--- got\n%s--- want\n%s", name, got, want)
-	}
-}
 
 func call(instr int32, begin, end uint64, ret int64, out ...int64) Entry {
 	e := Entry{Kind: Call, Instr: instr, Done: end != 0, Begin: begin, End: end, Res: engine.Result{Ret: ret}}
@@ -52,7 +29,7 @@ func TestKTAP(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "report.ktap", b.Bytes())
+	golden.Check(t, "testdata/report.ktap", b.Bytes())
 }
 
 func TestPrintable(t *testing.T) {

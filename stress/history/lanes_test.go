@@ -6,8 +6,8 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"tracehammer/corpus"
 	"tracehammer/corpus/corpustest"
+	"tracehammer/corpus/golden"
 	"tracehammer/engine"
 )
 
@@ -17,14 +17,7 @@ func program(t *testing.T, text string) (*engine.Program, func(actor, call strin
 	s, p := corpustest.Lower(t, text)
 	return p, func(actor, call string) int32 {
 		t.Helper()
-		a := s.Actor(actor)
-		for i := range p.Actors[a].Code {
-			if p.Actors[a].Code[i].Op == engine.OpCall && corpus.FormatCall(p, engine.ActorID(a), int32(i)) == call {
-				return int32(i)
-			}
-		}
-		t.Fatalf("%s makes no call %s", actor, call)
-		return -1
+		return corpustest.Calls(t, s, p, actor, call)[0]
 	}
 }
 
@@ -87,7 +80,7 @@ func TestTable(t *testing.T) {
 	if err := WriteTable(&b, p, h); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "signalled.table", b.Bytes())
+	golden.Check(t, "testdata/signalled.table", b.Bytes())
 }
 
 func TestLanes(t *testing.T) {
@@ -96,7 +89,7 @@ func TestLanes(t *testing.T) {
 	if err := WriteLanes(&b, p, h); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "signalled.lanes", b.Bytes())
+	golden.Check(t, "testdata/signalled.lanes", b.Bytes())
 	fits(t, b.String())
 }
 
@@ -128,7 +121,7 @@ func TestLanesOfManyActors(t *testing.T) {
 	if err := WriteLanes(&b, p, h); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "crowd.lanes", b.Bytes())
+	golden.Check(t, "testdata/crowd.lanes", b.Bytes())
 	fits(t, b.String())
 }
 

@@ -2,8 +2,6 @@ package steer
 
 import (
 	"context"
-	"flag"
-	"os"
 	"slices"
 	"testing"
 
@@ -11,10 +9,9 @@ import (
 
 	"tracehammer/corpus"
 	"tracehammer/corpus/corpustest"
+	"tracehammer/corpus/golden"
 	"tracehammer/engine"
 )
-
-var update = flag.Bool("update", false, "write golden files")
 
 const race = `scenario race
 proc main
@@ -193,19 +190,7 @@ main:  wait4 child
 		}
 		return run.Preemptions() < 2
 	})
-	const golden = "testdata/words.txt"
-	if *update {
-		if err := os.WriteFile(golden, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if text != string(want) {
-		t.Errorf("got\n%s\nwant\n%s", text, want)
-	}
+	golden.Check(t, "testdata/words.txt", text)
 }
 
 // TestDiesWithTheEngine: a run in which the engine panics is what it did until then, and the next one is like the first.

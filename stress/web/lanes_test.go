@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"tracehammer/corpus/corpustest"
+	"tracehammer/corpus/golden"
 	"tracehammer/crashers"
 	"tracehammer/engine"
 	"tracehammer/stress/history"
@@ -37,7 +38,7 @@ func TestLanes(t *testing.T) {
 		if err := wellFormed(got); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		golden(t, "testdata/lanes-"+name+".svg", got)
+		golden.Check(t, "testdata/lanes-"+name+".svg", got)
 	}
 	// Where a run of the model says when tasks are stopped, that is drawn, and nothing that waits reported.
 	exact := string(drawLanes(p, h, nil, "", &replayed{stops: []stopped{{actor: 1, from: 8, to: 11}}, broken: "invariant 1 " + hostile, shows: 12}))

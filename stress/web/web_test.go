@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"flag"
 	"io"
 	"net"
 	"net/http"
@@ -21,6 +20,7 @@ import (
 
 	"tracehammer/corpus"
 	"tracehammer/corpus/corpustest"
+	"tracehammer/corpus/golden"
 	"tracehammer/crashers"
 	"tracehammer/engine"
 	"tracehammer/stress"
@@ -28,8 +28,6 @@ import (
 	"tracehammer/stress/history"
 	"tracehammer/stress/rules"
 )
-
-var update = flag.Bool("update", false, "write golden files")
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
@@ -59,24 +57,10 @@ main:  wait4 child
 // call in flight at the end, and a step that is not admitted.
 func run(t testing.TB) (*corpus.Scenario, *history.History, *crashers.Place) {
 	s, p := corpustest.Lower(t, scenario)
-	at := func(actor, call string) int32 {
-		a := s.Actor(actor)
-		for i := range p.Actors[a].Code {
-			if p.Actors[a].Code[i].Op == engine.OpCall && corpus.FormatCall(p, engine.ActorID(a), int32(i)) == call {
-				return int32(i)
-			}
-		}
-		t.Fatalf("%s makes no call %s", actor, call)
-		return -1
-	}
+	at := func(actor, call string) int32 { return corpustest.Calls(t, s, p, actor, call)[0] }
 	last := func(actor, call string) int32 {
-		a, found := s.Actor(actor), int32(-1)
-		for i := range p.Actors[a].Code {
-			if p.Actors[a].Code[i].Op == engine.OpCall && corpus.FormatCall(p, engine.ActorID(a), int32(i)) == call {
-				found = int32(i)
-			}
-		}
-		return found
+		all := corpustest.Calls(t, s, p, actor, call)
+		return all[len(all)-1]
 	}
 	call := func(instr int32, begin, end uint64, res engine.Result) history.Entry {
 		return history.Entry{Kind: history.Call, Instr: instr, Done: end > 0, Begin: begin, End: end, Res: res}
@@ -208,23 +192,7 @@ func TestHostile(t *testing.T) {
 	}
 	look("/")
 	w := get(s.Handler(), "/findings/"+id)
-	golden(t, "testdata/finding.html", strings.NewReplacer(dir, "STATE", crashers.Program(), "stressd", style, "/style.css").Replace(w.Body.String()))
-}
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(name, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("not as in %s (-update writes it):\n%s", name, got)
-	}
+	golden.Check(t, "testdata/finding.html", strings.NewReplacer(dir, "STATE", crashers.Program(), "stressd", style, "/style.css").Replace(w.Body.String()))
 }
 
 // TestDownloads: files are handed out as files, under names that are made of the ID alone.

@@ -2,15 +2,14 @@ package console
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-)
 
-var update = flag.Bool("update", false, "write testdata/*.golden anew")
+	"tracehammer/corpus/golden"
+)
 
 // show writes reports as golden files have them.
 func show(rs []Report) string {
@@ -56,19 +55,7 @@ func TestGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := show(Parse(text))
-			golden := strings.TrimSuffix(log, ".log") + ".golden"
-			if *update {
-				if err := os.WriteFile(golden, []byte(got), 0o666); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got != string(want) {
-				t.Errorf("got:\n%swant:\n%s", got, want)
-			}
+			golden.Check(t, strings.TrimSuffix(log, ".log")+".golden", got)
 			var rs []Report
 			p := NewParser(func(r Report) { rs = append(rs, r) })
 			for piece := range pieces(text, 7) {

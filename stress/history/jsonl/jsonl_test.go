@@ -3,45 +3,22 @@ package jsonl
 import (
 	"bytes"
 	"errors"
-	"flag"
 	"io"
-	"os"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 
+	"tracehammer/corpus/golden"
 	"tracehammer/stress/history"
 	"tracehammer/stress/history/historytest"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
-
-// golden compares got with testdata/name, or rewrites it.
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatalf("%v (go test -update writes it)", err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("%s differs (go test -update rewrites it)\n--- got\n%s--- want\n%s", name, got, want)
-	}
-}
 
 func TestRoundTrip(t *testing.T) {
 	var b bytes.Buffer
 	if err := Write(&b, historytest.Sample()); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "sample.jsonl", b.Bytes())
+	golden.Check(t, "testdata/sample.jsonl", b.Bytes())
 	got, err := Read(bytes.NewReader(b.Bytes()))
 	if err != nil {
 		t.Fatal(err)
