@@ -57,7 +57,7 @@ type FullError struct {
 }
 
 func (e *FullError) Error() string {
-	return fmt.Sprintf("no space left for state directory %s: nothing already filed is lost, the newest finding is not filed", e.Dir)
+	return fmt.Sprintf("no space left for state directory %s: nothing that was there is lost, what was to be written last is not there", e.Dir)
 }
 func (e *FullError) Unwrap() error { return e.Err }
 

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	neturl "net/url"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"tracehammer/corpus"
 	"tracehammer/stress/campaign"
@@ -26,6 +28,11 @@ type fleetFlags struct {
 func (f *fleetFlags) options(url string) (fleet.Options, error) {
 	if (f.NatsCert == "") != (f.NatsKey == "") {
 		return fleet.Options{}, errors.New("--nats-cert and --nats-key belong together")
+	}
+	for _, u := range strings.Split(url, ",") {
+		if at, err := neturl.Parse(u); err != nil || at.Host == "" {
+			return fleet.Options{}, fmt.Errorf("%q is no address of a NATS server: expected nats://HOST:PORT or tls://HOST:PORT", u)
+		}
 	}
 	return fleet.Options{URL: url, Name: f.Fleet, Creds: f.NatsCreds, CA: f.NatsCA, Cert: f.NatsCert, Key: f.NatsKey, Program: version()}, nil
 }

@@ -75,6 +75,9 @@ type pages struct {
 
 // listen opens the address, and says on stderr where the pages are and what the token is if it is drawn.
 func (a *app) listen(address string, access accessFlags, state string) (*pages, error) {
+	if _, _, err := net.SplitHostPort(address); err != nil {
+		return nil, fmt.Errorf("cannot serve pages on %q: %w: expected HOST:PORT, such as 127.0.0.1:8080", address, err)
+	}
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, &stress.EnvError{What: "cannot serve pages on " + address, Err: errors.Unwrap(err), Hint: "name another address"}

@@ -37,6 +37,9 @@ func (l Limits) or(o Limits) Limits {
 // Size is a number of bytes that people write as "512MiB".
 type Size int64
 
+// leastLimit is the least that a limit may be, in bytes: what a campaign of one target takes.
+const leastLimit = 32 << 20
+
 var sizeText = regexp.MustCompile(`^([0-9]+)\s*([KMGT]iB)$`)
 
 // units are the powers of 1024.
@@ -68,6 +71,9 @@ func (s *Size) UnmarshalText(b []byte) error {
 		if u == string(m[2]) {
 			break
 		}
+	}
+	if err == nil && n < leastLimit {
+		return fmt.Errorf("expected a size of at least %v: a campaign cannot live with less", Size(leastLimit))
 	}
 	*s = Size(n)
 	return err

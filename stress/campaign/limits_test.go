@@ -11,7 +11,7 @@ import (
 )
 
 func TestSize(t *testing.T) {
-	for text, want := range map[string]Size{"512MiB": 512 << 20, "2 GiB": 2 << 30, "1KiB": 1 << 10, "3TiB": 3 << 40, "0MiB": 0, "5": 0, "1MB": 0, "-1MiB": 0,
+	for text, want := range map[string]Size{"512MiB": 512 << 20, "2 GiB": 2 << 30, "32MiB": 32 << 20, "32767KiB": 0, "1KiB": 0, "3TiB": 3 << 40, "0MiB": 0, "5": 0, "1MB": 0, "-1MiB": 0,
 		"99999999999TiB": 0, "": 0} {
 		var s Size
 		if err := s.UnmarshalText([]byte(text)); (err == nil) != (want != 0) || err == nil && s != want {
