@@ -300,7 +300,11 @@ func limited(t *testing.T, c *exec.Cmd, has ...func() bool) (out string, seconds
 		c.Wait() //nolint:errcheck // how it ended is in its output
 		close(done)
 	}()
-	tick := time.NewTicker(20 * time.Millisecond)
+	every := 200 * time.Millisecond // a look reads all of /proc
+	if len(has) > 0 {
+		every /= 10 // when it was found is only seen by looking
+	}
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		select {
