@@ -8,6 +8,7 @@ import (
 
 	"tracehammer/stress/history"
 	"tracehammer/vm/console"
+	"tracehammer/vm/wire"
 )
 
 // Of a console, however much comes: what is kept for people, and how many lines of it errors quote.
@@ -23,6 +24,7 @@ type transcript struct {
 	parser  *console.Parser
 	reports []console.Report
 	also    io.Writer // gets all of it; may be nil
+	started bool      // wire.Started has come
 }
 
 func (t *transcript) init() {
@@ -33,7 +35,8 @@ func (t *transcript) init() {
 	})
 }
 
-// begin forgets the reports so far: what a kernel says as it starts is no run's fault.
+// begin forgets the reports so far: what a kernel says as it starts is no run's fault. It is called when the agent has said hello, which
+// may overtake what the machine said before, and again when the console has come to where the agent started.
 func (t *transcript) begin() {
 	t.parser.Flush()
 	t.reports = nil
@@ -41,7 +44,13 @@ func (t *transcript) begin() {
 
 // Write implements io.Writer. It never fails.
 func (t *transcript) Write(b []byte) (int, error) {
-	t.parser.Write(b) //nolint:errcheck // never fails
+	if n := t.starts(b); n > 0 {
+		t.parser.Write(b[:n]) //nolint:errcheck // never fails
+		t.begin()
+		t.parser.Write(b[n:]) //nolint:errcheck // never fails
+	} else {
+		t.parser.Write(b) //nolint:errcheck // never fails
+	}
 	t.last = append(t.last, b[max(0, len(b)-transcriptSize):]...)
 	if len(t.last) > 2*transcriptSize { // moved once for each transcriptSize bytes
 		t.last = append(t.last[:0], t.last[len(t.last)-transcriptSize:]...)
@@ -50,6 +59,20 @@ func (t *transcript) Write(b []byte) (int, error) {
 		t.also.Write(b) //nolint:errcheck // nobody listens, then
 	}
 	return len(b), nil
+}
+
+// starts says how many bytes of b belong to the machine's start, when they are the last of it.
+func (t *transcript) starts(b []byte) int {
+	if t.started {
+		return 0
+	}
+	before := min(len(t.last), len(wire.Started)-1)
+	i := bytes.Index(append(t.last[len(t.last)-before:len(t.last):len(t.last)], b...), []byte(wire.Started))
+	if i < 0 {
+		return 0
+	}
+	t.started = true
+	return i + len(wire.Started) - before
 }
 
 // lines are those that are kept.

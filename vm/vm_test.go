@@ -91,6 +91,7 @@ func TestMain(m *testing.M) {
 }
 
 func hello() {
+	fmt.Fprintln(os.Stderr, wire.Started)
 	wire.NewWriter(os.Stdout).Write(&wire.Hello{Machine: host.Kernel(), Work: wire.Work()}) //nolint:errcheck // stressd sees that
 }
 
@@ -176,7 +177,7 @@ func TestLost(t *testing.T) {
 	p := seed(t, "attach-detach")
 	for role, want := range map[string]string{
 		"oopses": "its stream ended, exit status 1; it said last: ",
-		"dies":   "its stream ended; it said last: Kernel panic - not syncing: ",
+		"dies":   "its stream ended; it said last: stressd agent: started | Kernel panic - not syncing: ",
 		"silent": "it was silent for",
 		"liar":   "it sent a malformed history",
 		"busy":   "it lives, but does not end a plan that it was told to end",
@@ -207,6 +208,21 @@ func TestLost(t *testing.T) {
 	}
 	if _, err := Open(t.Context(), "exec:exec /nonexistent 2>&1", Options{}); !stress.IsEnv(err) {
 		t.Errorf("a command that is none: %v", err)
+	}
+}
+
+// TestStarted: what a machine said before its agent started is forgotten, though it comes after the agent's hello and in pieces.
+func TestStarted(t *testing.T) {
+	text := "Kernel panic - not syncing: at its boot\r\n" + wire.Started + "\r\nKernel panic - not syncing: test\r\n"
+	for at := range len(text) + 1 {
+		var said transcript
+		said.init()
+		said.begin()                  // the hello
+		said.Write([]byte(text[:at])) //nolint:errcheck // never fails
+		said.Write([]byte(text[at:])) //nolint:errcheck // never fails
+		if r := said.report(); r == nil || r.Title != "panic: test" {
+			t.Errorf("in pieces of %d and %d bytes: %+v", at, len(text)-at, r)
+		}
 	}
 }
 

@@ -54,6 +54,7 @@ func Serve(ctx context.Context, r io.Reader, w io.Writer, opt Options) error {
 	a := &agent{w: wire.NewWriter(w), plans: make(chan *wire.Run, 1), files: map[string]*os.File{}}
 	m, f := host.Info(), features()
 	m.Lacks = lacks(f)
+	fmt.Fprintln(os.Stderr, wire.Started)
 	if err := a.w.Write(&wire.Hello{Build: opt.Build, Machine: m, Features: f, Work: wire.Work(), Init: opt.Init, Window: opt.Window}); err != nil {
 		return err
 	}

@@ -51,6 +51,10 @@ type bulky interface {
 	bulk() *[]byte
 }
 
+// Started is what an agent prints on its standard error, in a machine the console, before it sends Hello: where the messages come another
+// way, it tells what the kernel said at its start from what it says later.
+const Started = "stressd agent: started"
+
 // Hello says who the agent is. What a probe could not tell is absent from Features: unknown is never a no.
 type Hello struct {
 	Build    string          `json:"build"` // of stressd: both ends should be the same
