@@ -23,7 +23,8 @@ OTHERS := bin/stressd-amd64 $(ARCHS:%=bin/stressd-%)
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-bin/stressd:
+# Machines of this architecture, User Mode Linux among them, run stressd-amd64, which is small; without it they run stressd itself.
+bin/stressd: bin/stressd-amd64
 	@mkdir -p bin
 	CGO_ENABLED=0 $(GO) build -o $@ ./cmd/stressd
 
@@ -40,7 +41,7 @@ run: bin/stressd ## race ptrace on the engine and on this machine's kernel for F
 
 # 130 and 143: it was stopped, and the same command goes on.
 overnight: FOR = 8h
-overnight: bin/stressd bin/stressd-amd64 $(OVERNIGHT_ARCHS:%=bin/stressd-%) ## race engine, host, User Mode Linux and two emulated machines for FOR (8h), then report; findings go to STATE
+overnight: bin/stressd $(OVERNIGHT_ARCHS:%=bin/stressd-%) ## race engine, host, User Mode Linux and two emulated machines for FOR (8h), then report; findings go to STATE
 	@for a in $(OVERNIGHT_ARCHS); do bin/stressd vm fetch $$a >/dev/null || echo "no kernel for qemu:$$a: it is skipped"; done
 	@bin/stressd run --for $(FOR) $(OVERNIGHT:%=--target %) --state $(STATE); code=$$?; \
 	case $$code in 0|2|5|130|143) ;; *) exit $$code;; esac; \
@@ -52,7 +53,7 @@ install: bin/stressd $(OTHERS) ## to PREFIX (/usr/local), below DESTDIR: stressd
 	sed 's|@BINDIR@|$(BINDIR)|' cmd/stressd/stressd.service >$(DESTDIR)$(UNITDIR)/stressd.service
 	chmod 644 $(DESTDIR)$(UNITDIR)/stressd.service
 
-test: setup lint bin/stressd bin/stressd-amd64 bin/stressd-arm64 ## formatting, vet, staticcheck, all tests (also under the race detector), every scenario on engine and host
+test: setup lint bin/stressd bin/stressd-arm64 ## formatting, vet, staticcheck, all tests (also under the race detector), every scenario on engine and host
 	@for a in x86_64 arm64; do bin/stressd vm fetch $$a || echo "no kernel for qemu:$$a: its tests are skipped"; done
 	$(GO) test ./...
 	$(GO) test -race -short -timeout 20m ./engine/... ./ptrace/... $$($(GO) list ./stress/... | grep -v /fleet$$)

@@ -147,6 +147,14 @@ func decodeMeta(id string, data []byte) (Meta, error) {
 	return m, nil
 }
 
+// Seen is how often the finding came, as people read it: "once", "8 times".
+func (m *Meta) Seen() string {
+	if m.Count == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", m.Count)
+}
+
 // Rate is which runs the finding shows in, as people read it: "each run", "7 of 10 runs".
 func (m *Meta) Rate() string {
 	switch {

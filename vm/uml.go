@@ -38,7 +38,7 @@ func uml(t *Target, path string) error {
 	if err := program(kernel); err != nil {
 		return &stress.EnvError{What: "cannot boot " + path, Err: err}
 	}
-	init, err := ownProgram()
+	init, err := programFor(runtime.GOARCH)
 	if err != nil {
 		return err
 	}

@@ -84,7 +84,7 @@ func (it *Item) concerned() (list []string) {
 
 // reliability says how often it shows.
 func (it *Item) reliability() string {
-	s := fmt.Sprintf("shown by %s of these %d operations; seen %d times", it.Rate(), it.Ops, it.Count)
+	s := fmt.Sprintf("shown by %s of these %d operations; seen %s", it.Rate(), it.Ops, it.Seen())
 	if !it.Minimised {
 		s += "; perhaps not minimal"
 	}

@@ -21,7 +21,6 @@ var pages = template.Must(template.New("").Funcs(template.FuncMap{
 	"clock":     clock,
 	"share":     share,
 	"short":     short,
-	"times":     times,
 	"lower":     strings.ToLower,
 	"time":      func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") },
 }).ParseFS(pageFiles, "pages/*.html"))

@@ -83,14 +83,6 @@ func (r *Report) Span() string {
 	return fmt.Sprintf("%s to %s, %s", r.From.UTC().Format(stamp), r.To.UTC().Format(stamp), plural(r.Runs, "campaign"))
 }
 
-// times says how often something was seen.
-func times(n int) string {
-	if n == 1 {
-		return "once"
-	}
-	return fmt.Sprintf("%d times", n)
-}
-
 func ownedBy(owner string) string {
 	if owner == "" {
 		return ""
@@ -337,7 +329,7 @@ func (r *Report) Text(w io.Writer) error {
 				title += fmt.Sprintf(" (known bug, row %d)", f.KnownBug)
 			}
 			fmt.Fprintf(&b, "  %s  %s\n                on %s, %s: %s, %d operations; seen %s, last %s\n", f.ID, title, f.Target, f.Kernel, f.Rate(), f.Ops,
-				times(f.Count), f.LastSeen.UTC().Format(stamp))
+				f.Seen(), f.LastSeen.UTC().Format(stamp))
 			fmt.Fprintf(&b, "                %s%s\n", &f.Status, ownedBy(f.Owner))
 			if f.Scenario == "" {
 				continue

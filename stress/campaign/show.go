@@ -55,8 +55,8 @@ func (t ListText) Report(e Event) error {
 	if l.Owner != "" {
 		title += " [" + l.Owner + "]"
 	}
-	_, err := fmt.Fprintf(t.Out, "%s  %-11s  %-12s %-6s %2d operations, shown by %s, seen %d times, last %s  %s\n", l.ID, l.State, l.Kind, l.Target, l.Ops, l.Rate(),
-		l.Count, l.LastSeen.Local().Format("2006-01-02 15:04"), title)
+	_, err := fmt.Fprintf(t.Out, "%s  %-11s  %-12s %-6s %2d operations, shown by %s, seen %s, last %s  %s\n", l.ID, l.State, l.Kind, l.Target, l.Ops, l.Rate(),
+		l.Seen(), l.LastSeen.Local().Format("2006-01-02 15:04"), title)
 	return err
 }
 
@@ -125,7 +125,7 @@ func Show(state, id string, json bool, w io.Writer) error {
 			return err
 		}
 	}
-	fmt.Fprintf(&b, "shown by %s of these %d operations; seen %d times, first %s, last %s\n", s.Rate(), s.Ops, s.Count,
+	fmt.Fprintf(&b, "shown by %s of these %d operations; seen %s, first %s, last %s\n", s.Rate(), s.Ops, s.Seen(),
 		s.FirstSeen.Local().Format("2006-01-02 15:04:05"), s.LastSeen.Local().Format("2006-01-02 15:04:05"))
 	fmt.Fprintf(&b, "filed in %s\nagain:   %s\n", history.Printable(s.Dir), history.Printable(s.Command))
 	if s.Reproducer != "" {
