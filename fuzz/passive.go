@@ -20,7 +20,7 @@ var passiveRunner = newRunner()
 func FuzzPassive(data []byte) int {
 	r := passiveRunner
 	defer r.guard("FuzzPassive")
-	plain, ok := r.load(data)
+	plain, ok := r.load(data, false)
 	if !ok || len(plain.Clients) > 0 {
 		return never
 	}

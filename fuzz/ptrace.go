@@ -27,13 +27,14 @@ func FuzzPtrace(data []byte) int {
 
 // FuzzChecker is FuzzPtrace with the history of every input judged, under the schedule of the input and input.Others drawn ones: what a
 // fuzzer spends on an input, and on a scenario until it can run, is spent once for all of them. None of them may run for ever. It is slower by
-// the time that all this takes, and finds what is seen in few schedules of a scenario when it comes by that.
+// the time that all this takes, and finds what is seen in few schedules of a scenario when it comes by that. It alone also runs scenarios that grow of
+// the bytes (gen.Grower), which is how it finds anything without a corpus.
 func FuzzChecker(data []byte) int { return fuzzPtrace("FuzzChecker", data, true, true) }
 
 func fuzzPtrace(target string, data []byte, judged, thorough bool) int {
 	r := ptraceRunner
 	defer r.guard(target)
-	p, ok := r.load(data)
+	p, ok := r.load(data, thorough)
 	if !ok {
 		return never
 	}

@@ -22,7 +22,7 @@ var strategies = [...]string{"random", "pct", "pct:1", "pct:3", "pct:9", "pos", 
 func FuzzReplay(data []byte) int {
 	r := replayRunner
 	defer r.guard("FuzzReplay")
-	p, ok := r.load(data)
+	p, ok := r.load(data, false)
 	if !ok {
 		return never
 	}

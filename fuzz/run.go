@@ -27,7 +27,7 @@ const (
 // runner makes runs on the engine, one after another; what it is made of is used again.
 type runner struct {
 	in       input.Input // what runs, for violations
-	decoder  corpus.Decoder
+	decoder  input.Decoder
 	program  *engine.Program
 	machine  engine.Machine
 	driver   schedule.Driver
@@ -63,16 +63,17 @@ func deepen(n byte) byte {
 	return room[n/2]
 }
 
-// load takes an input apart into what is to run. It says no to what has no operations.
-func (r *runner) load(data []byte) (*engine.Program, bool) {
-	if len(data) > maxData {
+// load takes an input apart into what is to run. It says no to what has no operations, and unless grown to what a scenario would grow of:
+// that takes ten times as long as the run.
+func (r *runner) load(data []byte, grown bool) (*engine.Program, bool) {
+	if len(data) > maxData || !grown && input.Grows(data) {
 		return nil, false
 	}
 	deepen(byte(len(data)))
 	if r.driver.Limit = maxSteps; share(data, longShare) {
 		r.driver.Limit = longSteps
 	}
-	r.in = input.DecodeRun(&r.decoder, data)
+	r.in = r.decoder.Run(data)
 	input.Bound(r.in.Scenario)
 	if len(r.in.Scenario.Body) == 0 {
 		return nil, false

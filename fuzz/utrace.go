@@ -19,7 +19,7 @@ var utraceRunner = newRunner()
 func FuzzUtrace(data []byte) int {
 	r := utraceRunner
 	defer r.guard("FuzzUtrace")
-	if _, ok := r.load(data); !ok {
+	if _, ok := r.load(data, false); !ok {
 		return never
 	}
 	withoutPtrace(r.in.Scenario)

@@ -231,6 +231,9 @@ func freeName(s *corpus.Scenario, prefix string) string {
 
 // splice puts a few statements of another scenario in, done by this scenario's actors.
 func (g *Gen) splice(s *corpus.Scenario) {
+	if g.alone {
+		return
+	}
 	from := g.donor().Clone()
 	from.Strip()
 	cast := map[string]string{}

@@ -28,11 +28,16 @@ var shaping = []edit{
 // ends most often.
 func (g *Gen) Free() *corpus.Scenario {
 	g.mood()
-	all := everything
-	if g.utrace {
-		all = append(utraceTemplates[:len(utraceTemplates):len(utraceTemplates)], everything...)
-	}
+	all := g.all()
 	return g.likeliest(nil, -1, seconds, func() *corpus.Scenario { return g.grow(g.swarm(all)) })
+}
+
+// all are the kinds of operations that a scenario of nothing may have.
+func (g *Gen) all() []template {
+	if g.utrace {
+		return append(utraceTemplates[:len(utraceTemplates):len(utraceTemplates)], everything...)
+	}
+	return everything
 }
 
 // Long makes a scenario of half to all the operations that one may have, out of several that are made of nothing: the actors of each also

@@ -28,6 +28,7 @@ type Gen struct {
 	edits []edit     // of this mood
 
 	utrace bool               // scenarios may use utrace
+	alone  bool               // nothing is taken from other scenarios
 	donors []*corpus.Scenario // beside the seeds: see Keep
 	given  int                // so many were kept
 

@@ -13,6 +13,7 @@ import (
 
 	"tracehammer/corpus"
 	"tracehammer/engine"
+	"tracehammer/fuzz/gen"
 	"tracehammer/stress/schedule"
 )
 
@@ -62,7 +63,8 @@ func (p Profile) Engine() engine.Profile { return profiles[int(p)%len(profiles)]
 //
 //	PROFILE SCENARIO 80 00 STREAM
 //
-// with one byte for the profile, the scenario as corpus.Encode writes it, and a byte for each decision. The scenario is
+// with one byte for the profile, the scenario as corpus.Encode writes it, and a byte for each decision of the schedule. If the first byte has its highest
+// bit, what follows is no scenario, but what one grows of (gen.Grower): half of what a fuzzer tries first when it has no corpus. The scenario is
 // varints, none of which ends with a zero byte behind others, so that the scenario never contains the mark. The mark, and
 // no length, tells where the stream begins: a fuzzer that inserts or drops bytes of the scenario leaves the schedule alone,
 // one that does so in the schedule leaves the scenario and all earlier decisions alone, and one that cuts the end off cuts
@@ -70,17 +72,32 @@ func (p Profile) Engine() engine.Profile { return profiles[int(p)%len(profiles)]
 var mark = []byte{0x80, 0}
 
 // Decode returns the input that any bytes mean.
-func Decode(data []byte) Input { return decode(data, corpus.Decode) }
+func Decode(data []byte) Input {
+	var g gen.Grower
+	return decode(data, corpus.Decode, g.Grow)
+}
+
+// grows is the bit of the first byte which says that the scenario grows of what follows.
+const grows = 0x80
+
+// Grows says whether the scenario of an input grows of its bytes.
+func Grows(data []byte) bool { return len(data) > 0 && data[0]&grows != 0 }
+
+// Decoder decodes in the memory of the inputs before.
+type Decoder struct {
+	scenario corpus.Decoder
+	grower   gen.Grower
+}
 
 // Drawn is how many decisions an input that is run has at least.
 const Drawn = 64
 
-// DecodeRun returns what a fuzz target runs: Decode, but for what makes no difference to a run of the scenario on the engine (see
+// Run returns what a fuzz target runs: Decode, but for what makes no difference to a run of the scenario on the engine (see
 // corpus.Decoder), and with decisions drawn by a hash of all bytes behind those of a stream of less than Drawn. So each mutation of an
 // input is another schedule as well: a bug that shows in one schedule of fifty of one seed is found when the fuzzer comes by that
 // seed, and need not wait until it has built the schedule byte by byte.
-func DecodeRun(d *corpus.Decoder, data []byte) Input {
-	in := decode(data, d.DecodeRun)
+func (d *Decoder) Run(data []byte) Input {
+	in := decode(data, d.scenario.DecodeRun, d.grower.Grow)
 	if n := len(in.Stream); n < Drawn {
 		in.Stream = draw(append(make(schedule.Stream, 0, Drawn), in.Stream...), uint64(crc32.ChecksumIEEE(data)), 0)
 	}
@@ -113,10 +130,13 @@ func draw(s schedule.Stream, x uint64, stubborn int) schedule.Stream {
 	return s
 }
 
-func decode(data []byte, scenario func([]byte) *corpus.Scenario) Input {
+func decode(data []byte, scenario, grow func([]byte) *corpus.Scenario) Input {
 	var in Input
 	if len(data) > 0 {
-		in.Profile = Profile(int(data[0]) % len(profileNames))
+		in.Profile = Profile(int(data[0]&^grows) % len(profileNames))
+		if Grows(data) {
+			scenario = grow
+		}
 		data = data[1:]
 	}
 	body, stream, _ := bytes.Cut(data, mark)

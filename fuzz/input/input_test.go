@@ -44,6 +44,32 @@ func TestRoundTrip(t *testing.T) {
 	})
 }
 
+// TestGrown: of any bytes a valid scenario grows, which is encoded and run like any other; the same bytes
+// make the same, whatever was made before; and few scenarios are of one or two operations.
+func TestGrown(t *testing.T) {
+	var d input.Decoder
+	short, all := 0, 0
+	rapid.Check(t, func(r *rapid.T) {
+		data := append([]byte{0x80 | rapid.Byte().Draw(r, "profile")}, rapid.SliceOfN(rapid.Byte(), 0, 200).Draw(r, "data")...)
+		in := input.Decode(data)
+		if err := in.Scenario.Validate(); err != nil || !input.Grows(data) {
+			r.Fatal(input.Grows(data), err)
+		}
+		if got := input.Decode(input.Encode(in)); !same(got, in) {
+			r.Fatalf("%q: %s came back as %s", data, in.Scenario.Print(), got.Scenario.Print())
+		}
+		if again := d.Run(data); !corpus.Equal(again.Scenario, in.Scenario) {
+			r.Fatalf("%q: %s, then %s", data, in.Scenario.Print(), again.Scenario.Print())
+		}
+		if all++; in.Scenario.NumOps() < 3 {
+			short++
+		}
+	})
+	if short > all/4 { // one in sixteen; rapid draws more of short data
+		t.Errorf("%d of %d scenarios have less than three operations", short, all)
+	}
+}
+
 // TestSmallChanges: bytes that come or go in the stream leave the scenario and what was decided before alone, and such
 // bytes in the scenario the stream.
 func TestSmallChanges(t *testing.T) {

@@ -170,7 +170,7 @@ func (t *triage) file(f input.File, res *Triaged) error {
 		res.Verdict = TriageForeign
 		return nil
 	default:
-		in = input.DecodeRun(new(corpus.Decoder), f.Data)
+		in = new(input.Decoder).Run(f.Data)
 		for k := range input.Others {
 			others = append(others, input.Other(nil, f.Data, k))
 		}

@@ -91,7 +91,7 @@ func TestTriageOfDrawnSchedules(t *testing.T) {
 	s := seeds[slices.IndexFunc(seeds, func(s *corpus.Scenario) bool { return s.Name == "sigchld-codes" })]
 	for n := range 24 {
 		data := input.Encode(input.Input{Scenario: s, Stream: schedule.Stream{byte(n), 0, 1}})
-		in := input.DecodeRun(new(corpus.Decoder), data)
+		in := new(input.Decoder).Run(data)
 		shows := func(stream schedule.Stream) bool {
 			p := corpus.LowerValid(in.Scenario)
 			r, err := newRunner(context.Background(), Open, stress.EngineName(engine.Options{Profile: in.Profile.Engine(), Bugs: engine.BugQuietNoWake.Set()}))
