@@ -26,7 +26,7 @@ func TestRunsToTell(t *testing.T) {
 			t.Errorf("%d of %d: %d runs, chance %g, %v; want %d", c.meta.Hits, c.meta.Runs, n, chance, err, c.want)
 		}
 	}
-	if _, _, err := (&Meta{Runs: 1 << 60}).RunsToTell(); !errors.Is(err, ErrTooRare) {
+	if _, _, err := (&Meta{Runs: math.MaxInt / 8}).RunsToTell(); !errors.Is(err, ErrTooRare) {
 		t.Errorf("%v", err)
 	}
 }

@@ -347,7 +347,7 @@ func groupSeconds(group int) float64 {
 func schedules(t *testing.T, b engine.Bug, seed uint64) found {
 	q := seeds(t)
 	start := ownSeconds()
-	h, err := NewHunter(b).Hunt(context.Background(), q, Limits{Time: 10 * *powerFor, Schedules: 1 << 40, FirstOnly: true, Seed: seed, Plain: true,
+	h, err := NewHunter(b).Hunt(context.Background(), q, Limits{Time: 10 * *powerFor, Schedules: math.MaxInt, FirstOnly: true, Seed: seed, Plain: true,
 		Stop: func() bool { return ownSeconds()-start > powerFor.Seconds() }})
 	if err != nil {
 		t.Fatal(err)

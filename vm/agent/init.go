@@ -150,8 +150,8 @@ func openSoon(dev string) (*os.File, error) {
 // powerOff ends the machine, by whatever way it has.
 func powerOff() {
 	unix.Sync()
-	for _, how := range []int{unix.LINUX_REBOOT_CMD_POWER_OFF, unix.LINUX_REBOOT_CMD_RESTART, unix.LINUX_REBOOT_CMD_HALT} {
-		unix.Reboot(how) //nolint:errcheck // the next one then
+	for _, how := range []uint32{unix.LINUX_REBOOT_CMD_POWER_OFF, unix.LINUX_REBOOT_CMD_RESTART, unix.LINUX_REBOOT_CMD_HALT} {
+		unix.Reboot(int(how)) //nolint:errcheck // the next one then
 	}
 	for {
 		unix.Pause() //nolint:errcheck // an init must not return
