@@ -34,10 +34,11 @@ const (
 	RISCV64
 	S390X
 	PPC64LE
+	I386 // programs of 32 bits on a kernel of amd64
 	numArchs
 )
 
-var archNames = [numArchs]string{"amd64", "arm64", "riscv64", "s390x", "ppc64le"}
+var archNames = [numArchs]string{"amd64", "arm64", "riscv64", "s390x", "ppc64le", "386"}
 
 func (a Arch) String() string { return nameOf(archNames[:], int(a)) }
 
@@ -284,7 +285,7 @@ func leadingNumber(s string) (n int, rest string, ok bool) {
 // ProfileNames lists profiles that matter; ParseProfile knows every linux-VERSION.
 func ProfileNames() []string {
 	return []string{"utrace-2009", "linux-4.7", "linux-4.8", "linux-5.4", "linux-5.10", "linux-6.1", "linux-6.12", "linux-6.18", "linux-7.2",
-		"linux-6.18/arm64", "linux-6.18/riscv64", "linux-6.18/s390x", "linux-6.18/ppc64le", "gvisor"}
+		"linux-6.18/arm64", "linux-6.18/riscv64", "linux-6.18/s390x", "linux-6.18/ppc64le", "linux-6.18/386", "gvisor"}
 }
 
 // ParseProfile finds a profile by its name: linux-VERSION, linux-VERSION/ARCH, utrace-2009 or gvisor.

@@ -55,6 +55,7 @@ func TestProfileFor(t *testing.T) {
 		{"6.18", "arm64", []Switch{SwNoBlockstep, SwNoGenericEntry, SwEmulatedArgument}, []Switch{SwNoSinglestep, SwNoSysemu}},
 		{"6.18", "ppc64le", []Switch{SwNoGenericEntry, SwEmulatedArgument}, []Switch{SwNoBlockstep, SwNoSinglestep, SwNoSysemu}},
 		{"6.18", "s390x", []Switch{SwExecKeepsRegisters}, []Switch{SwNoBlockstep, SwNoSinglestep, SwNoSysemu, SwNoGenericEntry}},
+		{"6.18", "386", nil, []Switch{SwNoBlockstep, SwNoSinglestep, SwNoSysemu, SwNoGenericEntry, SwEmulatedArgument}},
 		{"6.18", "mips64", nil, []Switch{SwNoBlockstep}}, // an architecture that is not modelled
 	} {
 		p, err := ProfileFor(c.release, c.arch)

@@ -21,7 +21,7 @@ func memory(w *engine.World, s *engine.CallState, r Request, addr, data int64) i
 			return -engine.EIO
 		}
 		if r == Poketext || r == Pokedata {
-			*w.Word(target, addr%engine.NumWords) = data
+			*w.Word(target, addr%engine.NumWords) = registersOf(w).word(data)
 			return 0
 		}
 		if data != 0 {
@@ -89,7 +89,7 @@ func setSyscallInfo(w *engine.World, s *engine.CallState, op, v int64, c context
 	case op != at || op == SyscallInfoNone:
 		return -engine.EINVAL
 	case op == SyscallInfoExit:
-		w.PokeResult(s.Target, v)
+		w.PokeResult(s.Target, registersOf(w).word(v))
 	case v != int64(int32(v)):
 		return -engine.ERANGE
 	case v > 0 && v < int64(engine.NumCalls) && Settable(engine.Call(v)):
@@ -158,6 +158,10 @@ func callInfo(w *engine.World, s *engine.CallState, c context) int64 {
 		s.Out = [3]int64{SyscallInfoEntry, int64(call)}
 		return 80
 	case code == int32(SIGTRAP)|0x80 && c.message() == MessageSyscallExit:
+		const maxErrno = 4095
+		if registersOf(w).narrow && ret < -maxErrno && ret != engine.Unpredicted { // syscall_get_error extends the sign of what is an error, and of nothing else
+			ret = int64(uint32(ret))
+		}
 		s.Out = [3]int64{SyscallInfoExit, ret}
 		if tid {
 			s.TidMask = 4

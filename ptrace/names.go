@@ -264,6 +264,7 @@ var (
 		{"NT_ARM_TLS", ntArmTLS}, {"NT_ARM_SYSTEM_CALL", ntArmSystemCall},
 		{"NT_PPC_VMX", ntPpcVMX}, {"NT_PPC_VSX", ntPpcVSX}, {"NT_PPC_TAR", ntPpcTAR}, {"NT_PPC_PPR", ntPpcPPR}, {"NT_PPC_DSCR", ntPpcDSCR},
 		{"NT_S390_LAST_BREAK", ntS390LastBreak}, {"NT_S390_SYSTEM_CALL", ntS390SystemCall},
+		{"NT_386_TLS", ntTLS}, {"NT_PRXFPREG", ntPrxfpreg},
 	})
 )
 

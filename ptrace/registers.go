@@ -18,6 +18,7 @@ const (
 	ntPpcTAR         = 0x103
 	ntPpcPPR         = 0x104
 	ntPpcDSCR        = 0x105
+	ntTLS            = 0x200
 	ntIoperm         = 0x201
 	ntXstate         = 0x202
 	ntShstk          = 0x204
@@ -25,6 +26,7 @@ const (
 	ntS390SystemCall = 0x307
 	ntArmTLS         = 0x401
 	ntArmSystemCall  = 0x404
+	ntPrxfpreg       = 0x46e62b7f
 )
 
 // regset is one set: n registers of size bytes; err is what reading it gives where no actor has such state.
@@ -37,8 +39,10 @@ type regset struct {
 // registerFile is an architecture's sets, and its struct user, of so many words. words is 0 where there is no PEEKUSR.
 type registerFile struct {
 	sets         []regset
-	kept         bool // the first registers of the general set are the actors' to spare: not x0, nor pc
-	whole        bool // there are GETREGS, SETREGS, GETFPREGS and SETFPREGS
+	kept         bool  // the first registers of the general set are the actors' to spare: not x0, nor pc
+	spare        int64 // so many of the registers that scenarios name are there, by word, and the actors' to spare
+	narrow       bool  // a word has 32 bits
+	whole        bool  // there are GETREGS, SETREGS, GETFPREGS and SETFPREGS
 	words        int64
 	fixed        []span // words that cannot be written
 	holes        []span // nor read
@@ -63,7 +67,7 @@ var registerFiles = [...]registerFile{
 			{note: ntPrstatus, size: 8, n: 27}, {note: ntPrfpreg, size: 8, n: 64}, {note: ntXstate, size: 8, n: xstateSeen / 8},
 			{note: ntIoperm, size: 8, n: 1024, err: engine.ENXIO, readOnly: true}, {note: ntShstk, size: 8, n: 1, err: engine.ENODEV},
 		},
-		kept: true, whole: true, words: 928 / 8, fixed: []span{{27, 105}, {110, 111}, {114, 115}}, // what is no register; DR4 and DR5; what is behind DR7
+		kept: true, spare: engine.NumRegs, whole: true, words: 928 / 8, fixed: []span{{27, 105}, {110, 111}, {114, 115}}, // what is no register; DR4 and DR5; what is behind DR7
 		result: 10, call: 15, // rax, orig_rax
 	},
 	engine.ARM64: {sets: []regset{
@@ -76,7 +80,7 @@ var registerFiles = [...]registerFile{
 			{note: ntPrstatus, size: 8, n: 27}, {note: ntPrfpreg, size: 8, n: 17},
 			{note: ntS390LastBreak, size: 8, n: 1}, {note: ntS390SystemCall, size: 4, n: 1},
 		},
-		words: 528 / 8, result: 4, call: 4, // gprs[2]: __poke_user
+		spare: engine.NumRegs, words: 528 / 8, result: 4, call: 4, // gprs[2]: __poke_user
 	},
 	// struct user is the general set, DSCR and the floating point registers. The general set begins with r0, the number of calls.
 	// Result and number are r3 and r0, at the words that they have on amd64.
@@ -85,8 +89,19 @@ var registerFiles = [...]registerFile{
 			{note: ntPrstatus, size: 8, n: 48}, {note: ntPrfpreg, size: 8, n: 33}, {note: ntPpcVMX, size: 16, n: 34}, {note: ntPpcVSX, size: 8, n: 32},
 			{note: ntPpcTAR, size: 8, n: 1}, {note: ntPpcPPR, size: 8, n: 1}, {note: ntPpcDSCR, size: 8, n: 1},
 		},
-		whole: true, words: 81, fixed: []span{{39, 39}, {41, 43}}, holes: []span{{45, 47}}, // PT_MAX_PUT_REG, PT_TRAP; PT_DSCR, PT_FPR0
+		spare: engine.NumRegs, whole: true, words: 81, fixed: []span{{39, 39}, {41, 43}}, holes: []span{{45, 47}}, // PT_MAX_PUT_REG, PT_TRAP; PT_DSCR, PT_FPR0
 		result: 10, call: 15, unsigned: true,
+	},
+	// user_x86_32_view and ia32_arch_ptrace. What is no register in struct user can be written as well as read, and one word behind it:
+	// getreg32 and putreg32 refuse what is above its size, and not the size itself. Of the debug registers DR4 and DR5 take nothing.
+	// Result and number are eax and orig_eax, at the words that they have on amd64; ebp alone is to spare.
+	engine.I386: {
+		sets: []regset{
+			{note: ntPrstatus, size: 4, n: 17}, {note: ntPrfpreg, size: 4, n: 27}, {note: ntPrxfpreg, size: 4, n: 128}, {note: ntXstate, size: 8, n: xstateSeen / 8},
+			{note: ntTLS, size: 16, n: 3}, {note: ntIoperm, size: 4, n: 2048, err: engine.ENXIO, readOnly: true},
+		},
+		spare: 1, narrow: true, whole: true, words: 284/4 + 1, fixed: []span{{67, 68}},
+		result: 10, call: 15,
 	},
 }
 
@@ -133,12 +148,21 @@ func (f *registerFile) regset(w *engine.World, s *engine.CallState, r Request, n
 	return 0
 }
 
+// word is what is left of a value in one.
+func (f *registerFile) word(v int64) int64 {
+	if f.narrow {
+		return int64(int32(v))
+	}
+	return v
+}
+
 // OffByte added to the index of a PEEKUSR or POKEUSR means the address one byte behind that of the word.
 const OffByte = 1 << 16
 
 // user is PEEKUSR and POKEUSR by index.
 func (f *registerFile) user(w *engine.World, s *engine.CallState, r Request, at, data int64) int64 {
 	target := s.Target
+	data = f.word(data)
 	beyond := at >= f.words
 	if at < 0 && w.HasBug(engine.BugUserAreaWraps) {
 		return 0
@@ -151,10 +175,10 @@ func (f *registerFile) user(w *engine.World, s *engine.CallState, r Request, at,
 		return -engine.EIO
 	case r == Peekusr && data != 0:
 		return -engine.EFAULT
-	case r == Peekusr && at < engine.NumRegs:
+	case r == Peekusr && at < f.spare:
 		s.Out[0] = *w.Reg(target, at)
 	case r == Peekusr:
-	case at < engine.NumRegs:
+	case at < f.spare:
 		*w.Reg(target, at) = data
 	case at == f.call && at == f.result:
 		if !NamesCall(data) {

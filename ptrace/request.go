@@ -8,9 +8,9 @@ import "tracehammer/engine"
 //	PEEKTEXT, PEEKDATA      addr the index of a word; from 512 on a bad address  -> Out[0] the word
 //	POKETEXT, POKEDATA      addr likewise, data the word
 //	PEEKUSR                 addr the index of a register; only the first four are modelled, on s390x gprs 10 to 13, on ppc64le
-//	                        20 to 23; OffByte  -> Out[0] the register
+//	                        20 to 23, on 386 the first, ebp; OffByte  -> Out[0] the register
 //	POKEUSR                 addr likewise, or 15 (orig_rax) with data -1 to skip the call, or 10 (rax) at an exit stop: r0 and r3
-//	                        on ppc64le; on s390x 4 (gprs[2]) for both, with values that are no call's number
+//	                        on ppc64le, orig_eax and eax on 386; on s390x 4 (gprs[2]) for both, with values that are no call's number
 //	GETREGS                 -> Out registers 0 to 2
 //	GETREGSET               addr the note's type, data the buffer's length, 0 for what it takes, negative for a bad address
 //	                        -> Out[0] and Out[1] registers 0 and 1 (NT_PRSTATUS), Out[2] the length that came back, if data gave one
