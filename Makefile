@@ -14,8 +14,8 @@ UNITDIR = $(PREFIX)/lib/systemd/system
 OVERNIGHT_ARCHS := arm64 s390x
 OVERNIGHT := engine host uml $(OVERNIGHT_ARCHS:%=qemu:%)
 # Other architectures with actors. Machines run a stressd that is built for them (amd64: without what they do not need); test boots that of one
-# other architecture, test-all those of all.
-ARCHS := arm64 riscv64 s390x ppc64le
+# other architecture, and that of 386, whose kernel is amd64's; test-all those of all.
+ARCHS := 386 arm64 riscv64 s390x ppc64le
 OTHERS := bin/stressd-amd64 $(ARCHS:%=bin/stressd-%)
 
 .PHONY: run overnight install test test-all test-machines test-record test-race test-shuffle setup lint bench fuzz fuzz-readers gofuzz libfuzzer clean help bin/stressd $(OTHERS)
@@ -53,7 +53,7 @@ install: bin/stressd $(OTHERS) ## to PREFIX (/usr/local), below DESTDIR: stressd
 	sed 's|@BINDIR@|$(BINDIR)|' cmd/stressd/stressd.service >$(DESTDIR)$(UNITDIR)/stressd.service
 	chmod 644 $(DESTDIR)$(UNITDIR)/stressd.service
 
-test: setup lint bin/stressd bin/stressd-arm64 ## formatting, vet, staticcheck, all tests (also under the race detector), every scenario on engine and host
+test: setup lint bin/stressd bin/stressd-386 bin/stressd-arm64 ## formatting, vet, staticcheck, all tests (also under the race detector), every scenario on engine and host
 	@for a in x86_64 arm64; do bin/stressd vm fetch $$a || echo "no kernel for qemu:$$a: its tests are skipped"; done
 	$(GO) test ./...
 	$(GO) test -race -short -timeout 20m ./engine/... ./ptrace/... $$($(GO) list ./stress/... | grep -v /fleet$$)

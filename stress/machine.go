@@ -14,6 +14,7 @@ type Machine struct {
 	Kernel     string  `json:"kernel"`           // uname -sr
 	Release    string  `json:"release"`          // uname -r
 	Arch       string  `json:"arch"`             // GOARCH
+	Under      string  `json:"under,omitempty"`  // GOARCH of the kernel, where it runs the actors as programs of another architecture: that of 386
 	System     string  `json:"system,omitempty"` // what the kernel is besides its architecture: one of corpus.Systems, or ""
 	CPUs       []int   `json:"cpus"`             // that actors may use
 	Root       bool    `json:"root"`
@@ -66,4 +67,10 @@ func (m *Machine) Profile(name string) engine.Profile {
 }
 
 // String names the kernel as reports do.
-func (m *Machine) String() string { return cmp.Or(m.Kernel, "unknown kernel") + " " + m.Arch }
+func (m *Machine) String() string {
+	s := cmp.Or(m.Kernel, "unknown kernel") + " " + m.Arch
+	if m.Under != "" {
+		s += " on " + m.Under
+	}
+	return s
+}

@@ -1,5 +1,7 @@
 package vm
 
+import "cmp"
+
 // arch says how QEMU boots a kernel of an architecture.
 type arch struct {
 	uname   string   // the name in targets, where it is not Go's
@@ -15,6 +17,7 @@ type arch struct {
 	modules []string
 	pkg     string // the Debian kernel package's name ends like this
 	deb     string // Debian's name of the architecture
+	kernel  string // the architecture whose kernels it boots, by Go's name, where that is another
 	release string // whose kernel is the default, where not every release of the distribution has the architecture
 	reboots bool   // a machine that was lost is booted: one that began with a snapshot would not live
 }
@@ -30,6 +33,9 @@ var arches = map[string]*arch{
 	// q35 is slower to boot than the default board and has nothing that we need. -cpu max has what a kernel may use and TCG can do.
 	"amd64": {uname: "x86_64", qemu: "qemu-system-x86_64", cpu: "max", accel: "tcg,thread=multi", console: "ttyS0", memory: 512, link: vport,
 		serial: "virtio-serial-pci", second: "/dev/ttyS1", modules: linkModules, pkg: "cloud-amd64", deb: "amd64"},
+	// Programs of 32 bits on a kernel of 64: what is raced is its calls for them (CONFIG_IA32_EMULATION). All else is as above.
+	"386": {qemu: "qemu-system-x86_64", cpu: "max", accel: "tcg,thread=multi", console: "ttyS0", memory: 512, link: vport,
+		serial: "virtio-serial-pci", second: "/dev/ttyS1", modules: linkModules, kernel: "amd64"},
 	// max has pointer authentication and SVE, whose emulation makes everything three times slower; a57 lacks the LSE atomics that
 	// actors need. Neither has MTE, so that PEEKMTETAGS, which has SINGLEBLOCK's number, is EIO.
 	"arm64": {qemu: "qemu-system-aarch64", machine: []string{"-M", "virt"}, cpu: "cortex-a76", accel: "tcg,thread=multi", console: "ttyAMA0",
@@ -49,5 +55,13 @@ var arches = map[string]*arch{
 		memory: 1024, link: vport, serial: "virtio-serial-pci", modules: linkModules, pkg: "powerpc64le", deb: "ppc64el", reboots: true},
 }
 
+// KernelArch is the architecture of the kernels that machines boot for programs of an architecture; both by Go's names.
+func KernelArch(goarch string) string {
+	if a := arches[goarch]; a != nil {
+		return cmp.Or(a.kernel, goarch)
+	}
+	return goarch
+}
+
 // archNames are the architectures as users write them, which is as QEMU and uname do, or as Go does.
-var archNames = map[string]string{"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64", "riscv64": "riscv64", "s390x": "s390x", "ppc64le": "ppc64le"}
+var archNames = map[string]string{"386": "386", "x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64", "riscv64": "riscv64", "s390x": "s390x", "ppc64le": "ppc64le"}

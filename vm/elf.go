@@ -8,7 +8,7 @@ import (
 )
 
 // machines are the architectures of ELF files by Go's names.
-var machines = map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64, "ppc64le": elf.EM_PPC64, "riscv64": elf.EM_RISCV, "s390x": elf.EM_S390}
+var machines = map[string]elf.Machine{"386": elf.EM_386, "amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64, "ppc64le": elf.EM_PPC64, "riscv64": elf.EM_RISCV, "s390x": elf.EM_S390}
 
 // fits says why an ELF file cannot run in a machine of an architecture that has nothing else: nil if it can.
 func fits(file []byte, goarch string) error {

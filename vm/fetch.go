@@ -99,10 +99,11 @@ func versionOf(image string) string {
 // Fetch returns the kernel of a release of the distribution, "" for the one that this machine has (or the architecture's, if that
 // is not in every release), from the cache or else from the archive. goarch is Go's name of an architecture. say is told what takes long; it may be nil.
 func Fetch(ctx context.Context, goarch, release string, say func(string)) (*Kernel, error) {
-	a := arches[goarch]
-	if a == nil {
+	if arches[goarch] == nil {
 		return nil, fmt.Errorf("unknown architecture %q", goarch)
 	}
+	goarch = KernelArch(goarch)
+	a := arches[goarch]
 	cache, err := CacheDir()
 	if err != nil {
 		return nil, err

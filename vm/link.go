@@ -391,6 +391,8 @@ func (l *Link) bury(err error) {
 		ws, ok := l.cmd.ProcessState.Sys().(syscall.WaitStatus)
 		lost.Killed = ok && ws.Signal() == syscall.SIGKILL
 		lost.Died = ok && ws.Signaled() && !lost.Killed
+		const cannotRun = 126 // of shells: sh(1p), exit status
+		lost.Refused = ok && ws.ExitStatus() == cannotRun
 	}
 }
 

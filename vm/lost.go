@@ -25,6 +25,7 @@ type LostError struct {
 	How     string
 	Machine bool            // it was a machine that was there for the agent alone
 	Killed  bool            // somebody killed the command
+	Refused bool            // the command's shell found a program that this kernel does not run
 	Died    bool            // the kernel died: the command of another signal, or the guest reset its machine
 	Last    string          // the last of what it said besides messages, made printable
 	Console []string        // more of that: lines, not made printable

@@ -77,7 +77,7 @@ func missing(t testing.TB, goarch, target string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kernel := slices.ContainsFunc(l.Kernels, func(k Kernel) bool { return k.Arch == goarch })
+	kernel := slices.ContainsFunc(l.Kernels, func(k Kernel) bool { return k.Arch == KernelArch(goarch) })
 	if kernel && !slices.ContainsFunc(l.Machines, func(m Machine) bool { return m.Target == target && m.Missing != "" }) {
 		return ""
 	}
@@ -90,6 +90,7 @@ var others = map[string][]string{
 	"riscv64": {"attach-detach", "no-singlestep-riscv64", "registers-riscv64"},
 	"s390x":   {"attach-detach", "registers-s390x", "poke-result-s390x"},
 	"ppc64le": {"attach-detach", "registers-ppc64le", "poke-sign-ppc64le"},
+	"386":     {"attach-detach", "registers-386", "poke-sign-386", "exec-handlers", "peeksiginfo", "seccomp-trace", "waitid-event"},
 }
 
 // TestStaticOther: a machine of another architecture runs the same program, built for it.

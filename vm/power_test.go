@@ -52,7 +52,7 @@ func powered(b *testing.B) (names []string) {
 	}
 	for _, m := range l.Machines {
 		arch, is := strings.CutPrefix(m.Target, "qemu:")
-		kernel := slices.ContainsFunc(l.Kernels, func(k Kernel) bool { return k.Arch == archNames[arch] })
+		kernel := slices.ContainsFunc(l.Kernels, func(k Kernel) bool { return k.Arch == KernelArch(archNames[arch]) })
 		if m.Missing == "" && (!is || kernel) {
 			names = append(names, m.Target)
 		}

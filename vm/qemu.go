@@ -71,7 +71,7 @@ func qemu(ctx context.Context, t *Target, arg string, say func(string)) error {
 		}
 		kernelName = fetched.Path
 	}
-	k, err := kernelAt(kernelName, goarch)
+	k, err := kernelAt(kernelName, KernelArch(goarch))
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,11 @@ func qemu(ctx context.Context, t *Target, arg string, say func(string)) error {
 	if err := k.load(files, a.modules); err != nil {
 		return err
 	}
-	t.boot, t.hint = qemuBoot, "is it a kernel for "+a.qemu+", with an initial file system, /proc, and virtio-serial or modules for it?"
+	needs := ", with an initial file system, /proc, "
+	if a.kernel != "" {
+		needs += "CONFIG_IA32_EMULATION, "
+	}
+	t.boot, t.hint = qemuBoot, "is it a kernel for "+a.qemu+needs+"and virtio-serial or modules for it?"
 	accel, cpu := a.accel, a.cpu
 	if cache, err := CacheDir(); err == nil && goarch == runtime.GOARCH {
 		kvm := acceleration{device: "/dev/kvm", dir: filepath.Dir(cache)}

@@ -90,7 +90,11 @@ func open(ctx context.Context, t *Target) (*Target, error) {
 	if err := t.connect(ctx); err != nil {
 		var lost *LostError
 		if errors.As(err, &lost) { // it never was there
-			err = &stress.EnvError{What: t.name + " does not answer", Err: err, Hint: t.hint}
+			hint := t.hint
+			if lost.Refused {
+				hint = "is it a program, and for this architecture? A kernel of amd64 runs stressd-386 if it has CONFIG_IA32_EMULATION, and was not told ia32_emulation=off"
+			}
+			err = &stress.EnvError{What: t.name + " does not answer", Err: err, Hint: hint}
 		}
 		return nil, err
 	}

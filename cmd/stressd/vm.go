@@ -27,7 +27,7 @@ type vmListCmd struct {
 }
 
 type vmFetchCmd struct {
-	Arch    string `arg:"" help:"Architecture: x86_64, arm64, riscv64, s390x, ppc64le."`
+	Arch    string `arg:"" help:"Architecture: x86_64, 386 (programs of 32 bits on that of x86_64), arm64, riscv64, s390x, ppc64le."`
 	Release string `arg:"" optional:"" help:"Release of the distribution, such as bookworm (default: this machine's)."`
 }
 

@@ -1,4 +1,4 @@
-//go:build amd64 || arm64 || ppc64le || riscv64 || s390x
+//go:build 386 || amd64 || arm64 || ppc64le || riscv64 || s390x
 
 package actor
 
@@ -84,5 +84,20 @@ func sigactionWords(handler, flags uint64) []uint64 {
 	if handler > 1 {
 		flags |= saRestorer
 	}
-	return []uint64{handler, flags, handler, 0}
+	return append(longs(handler, flags, handler), 0)
+}
+
+// longs packs longs and pointers, as structures of the kernel have them, into words; what is left of the last one is 0.
+func longs(values ...uint64) (words []uint64) {
+	if wordSize == 8 {
+		return values
+	}
+	for i, v := range values {
+		if i%2 == 0 {
+			words = append(words, v)
+		} else {
+			words[i/2] |= v << 32
+		}
+	}
+	return words
 }

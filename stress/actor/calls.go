@@ -19,16 +19,17 @@ var emptyAt = output{at: ^uintptr(0) - (slotBuf - slotNothing) + 1}
 
 func int32At(at uintptr) output { return output{at, 32} }
 func int64At(at uintptr) output { return output{at, 0} }
+func longAt(at uintptr) output  { return output{at, 64 - 8*wordSize} }
 func uint8At(at uintptr) output { return output{at, 56} }
 func buffer(at uintptr) operand { return slotAddr(slotBuf + at) }
 func (o output) offset() uint16 { return uint16(slotBuf + o.at) }
 
-// Fields of a siginfo on 64-bit machines.
+// Fields of a siginfo.
 const (
 	siSigno  = 0
 	siCode   = 8
-	siPid    = 16
-	siStatus = 24
+	siPid    = siFields
+	siStatus = siFields + 8
 	siSize   = 128
 )
 
@@ -123,7 +124,7 @@ func (b *builder) operands() encoded {
 		return encoded{args: pauseArgs()}
 	case engine.CallNanosleep:
 		ns := uint64(b.constArg(0))
-		return encoded{args: []operand{address(b.code.constant(ns/1e9, ns%1e9)), imm(0)}}
+		return encoded{args: []operand{address(b.code.constant(longs(ns/1e9, ns%1e9)...)), imm(0)}}
 	case engine.CallWait4:
 		return encoded{args: []operand{arg(0), buffer(0), arg(1), imm(0)}, outs: []output{int32At(0)}}
 	case engine.CallWaitid:
@@ -200,10 +201,9 @@ func (b *builder) filter() uintptr {
 	}
 	words := unsafe.Slice((*uint64)(unsafe.Pointer(&program[0])), len(program))
 	insns := b.code.constant(words...)
-	var prog [2]uint64
-	*(*uint16)(unsafe.Pointer(&prog[0])) = uint16(len(program))
-	prog[1] = uint64(insns)
-	return b.code.constant(prog[:]...)
+	var length uint64
+	*(*uint16)(unsafe.Pointer(&length)) = uint16(len(program))
+	return b.code.constant(longs(length, uint64(insns))...)
 }
 
 // stringWords is a C string as words.

@@ -3,6 +3,7 @@ package actor
 import (
 	"bytes"
 	"debug/elf"
+	"encoding/binary"
 	"errors"
 	"strings"
 	"testing"
@@ -133,6 +134,30 @@ func TestImage(t *testing.T) {
 	}
 	if text.enter >= text.handler || text.handler >= uintptr(len(text.code)) || len(text.code) > dataAt-textAt {
 		t.Errorf("entries at %d and %d of %d", text.enter, text.handler, len(text.code))
+	}
+}
+
+// TestHeaders32: those of a file of 32 bits say the same as those of one of 64.
+func TestHeaders32(t *testing.T) {
+	progs := []elf.Prog64{{Type: uint32(elf.PT_LOAD), Flags: uint32(elf.PF_R | elf.PF_X), Vaddr: textBase, Filesz: 16, Memsz: 32, Align: 64}}
+	var files [2]*elf.File
+	for i, parts := range [][]any{headers(progs), headers32(progs)} {
+		var b bytes.Buffer
+		for _, part := range parts {
+			if err := binary.Write(&b, byteOrder, part); err != nil {
+				t.Fatal(err)
+			}
+		}
+		f, err := elf.NewFile(bytes.NewReader(b.Bytes()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[i] = f
+	}
+	wide, narrow := files[0], files[1]
+	if narrow.Class != elf.ELFCLASS32 || narrow.Entry != wide.Entry || narrow.Machine != wide.Machine || narrow.Type != wide.Type ||
+		len(narrow.Progs) != 1 || narrow.Progs[0].ProgHeader != wide.Progs[0].ProgHeader {
+		t.Errorf("%+v %+v, want as in %+v %+v", narrow.FileHeader, narrow.Progs, wide.FileHeader, wide.Progs)
 	}
 }
 

@@ -59,26 +59,18 @@ func handlerAddr() uintptr { return arenaBase + textAt + interpreter().handler }
 func Image() []byte {
 	code := interpreter().code
 	size := uint64(entryOffset + len(code))
-	head := elf.Header64{
-		Type: uint16(elf.ET_EXEC), Machine: uint16(elfMachine), Version: uint32(elf.EV_CURRENT), Entry: textBase + entryOffset,
-		Phoff: uint64(binary.Size(elf.Header64{})), Ehsize: uint16(binary.Size(elf.Header64{})),
-		Phentsize: uint16(binary.Size(elf.Prog64{})), Phnum: 3,
-	}
-	copy(head.Ident[:], elf.ELFMAG)
-	head.Ident[elf.EI_CLASS] = byte(elf.ELFCLASS64)
-	head.Ident[elf.EI_DATA] = byte(elfData)
-	head.Ident[elf.EI_VERSION] = byte(elf.EV_CURRENT)
-	if elfMachine == elf.EM_PPC64 {
-		head.Flags = 2 // ELFv2: an entry is an address, and not that of a descriptor
-	}
 	const align = 1 << 16 // the largest page of any architecture
 	progs := []elf.Prog64{
 		{Type: uint32(elf.PT_LOAD), Flags: uint32(elf.PF_R | elf.PF_X), Vaddr: textBase, Filesz: size, Memsz: size, Align: align},
 		{Type: uint32(elf.PT_LOAD), Flags: uint32(elf.PF_R | elf.PF_W), Vaddr: scratchBase, Memsz: scratchSize, Align: align},
 		{Type: uint32(elf.PT_GNU_STACK), Flags: uint32(elf.PF_R | elf.PF_W), Align: 16},
 	}
+	parts := headers(progs)
+	if wordSize == 4 {
+		parts = headers32(progs)
+	}
 	var b bytes.Buffer
-	for _, part := range []any{head, progs} {
+	for _, part := range parts {
 		if err := binary.Write(&b, byteOrder, part); err != nil {
 			panic(fmt.Sprintf("actor: image: %v", err))
 		}
@@ -89,6 +81,39 @@ func Image() []byte {
 	b.Write(make([]byte, entryOffset-b.Len()))
 	b.Write(code)
 	return b.Bytes()
+}
+
+// headers are what an ELF file of 64 bits begins with.
+func headers(progs []elf.Prog64) []any {
+	head := elf.Header64{
+		Ident: ident(elf.ELFCLASS64), Type: uint16(elf.ET_EXEC), Machine: uint16(elfMachine), Version: uint32(elf.EV_CURRENT), Entry: textBase + entryOffset,
+		Phoff: uint64(binary.Size(elf.Header64{})), Ehsize: uint16(binary.Size(elf.Header64{})),
+		Phentsize: uint16(binary.Size(elf.Prog64{})), Phnum: uint16(len(progs)),
+	}
+	if elfMachine == elf.EM_PPC64 {
+		head.Flags = 2 // ELFv2: an entry is an address, and not that of a descriptor
+	}
+	return []any{head, progs}
+}
+
+// headers32 are those of a file of 32 bits.
+func headers32(progs []elf.Prog64) []any {
+	head := elf.Header32{
+		Ident: ident(elf.ELFCLASS32), Type: uint16(elf.ET_EXEC), Machine: uint16(elfMachine), Version: uint32(elf.EV_CURRENT), Entry: textBase + entryOffset,
+		Phoff: uint32(binary.Size(elf.Header32{})), Ehsize: uint16(binary.Size(elf.Header32{})),
+		Phentsize: uint16(binary.Size(elf.Prog32{})), Phnum: uint16(len(progs)),
+	}
+	parts := []any{head}
+	for _, p := range progs {
+		parts = append(parts, elf.Prog32{Type: p.Type, Flags: p.Flags, Vaddr: uint32(p.Vaddr), Filesz: uint32(p.Filesz), Memsz: uint32(p.Memsz), Align: uint32(p.Align)})
+	}
+	return parts
+}
+
+func ident(class elf.Class) (id [elf.EI_NIDENT]byte) {
+	copy(id[:], elf.ELFMAG)
+	id[elf.EI_CLASS], id[elf.EI_DATA], id[elf.EI_VERSION] = byte(class), byte(elfData), byte(elf.EV_CURRENT)
+	return id
 }
 
 // ImageFile puts the image into a memory file that may be executed.

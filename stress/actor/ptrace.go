@@ -36,11 +36,11 @@ var requestNumbers = map[string]map[ptrace.Request]int64{
 const noRequest = 0x4fff
 
 // spareWord is where in struct user the first scratch register is, where that is not its beginning.
-var spareWord = map[string]int64{"ppc64le": 20, "s390x": 2 + 10}[runtime.GOARCH]
+var spareWord = map[string]int64{"386": 5, "ppc64le": 20, "s390x": 2 + 10}[runtime.GOARCH]
 
-// wordAt is where in struct user a word is that scenarios name, where it is not there. On ppc64le that is result and number of a call; and
-// the reason for which the tracee is in the kernel, like DSCR, is not for tracers to change: r13 is nobody's.
-var wordAt = map[string]map[int64]int64{"ppc64le": {10: 3, 15: 0, 40: 13, 44: 13}}[runtime.GOARCH]
+// wordAt is where in struct user a word is that scenarios name, where it is not there. On 386 and ppc64le that is result and number of a
+// call; and on the latter the reason for which the tracee is in the kernel, like DSCR, is not for tracers to change: r13 is nobody's.
+var wordAt = map[string]map[int64]int64{"386": {10: 6, 15: 11}, "ppc64le": {10: 3, 15: 0, 40: 13, 44: 13}}[runtime.GOARCH]
 
 // generalScratch says whether the scratch registers are the first ones of the general set.
 func generalScratch() bool { return scratchRegisters > 0 && spareWord == 0 }
@@ -74,26 +74,26 @@ func (b *builder) ptrace() encoded {
 	}
 	register := func() {
 		n := b.constArg(2)
-		switch *addr = imm(8 * n); {
+		switch *addr = imm(wordSize * n); {
 		case n >= 0 && n < scratchRegisters:
-			*addr = imm(8 * (n + spareWord))
+			*addr = imm(wordSize * (n + spareWord))
 		case n >= ptrace.OffByte:
-			*addr = imm(8*(n-ptrace.OffByte) + 1)
+			*addr = imm(wordSize*(n-ptrace.OffByte) + 1)
 		default:
 			if at, other := wordAt[n]; other {
-				*addr = imm(8 * at)
+				*addr = imm(wordSize * at)
 			}
 		}
 	}
 	switch request {
 	case ptrace.Peektext, ptrace.Peekdata:
 		word()
-		into(buffer(0), int64At(0))
+		into(buffer(0), longAt(0))
 	case ptrace.Poketext, ptrace.Pokedata:
 		word()
 	case ptrace.Peekusr:
 		register()
-		if into(buffer(0), int64At(0)) && b.constArg(2) >= scratchRegisters {
+		if into(buffer(0), longAt(0)) && b.constArg(2) >= scratchRegisters {
 			e.outs = nil
 		}
 	case ptrace.Pokeusr:
@@ -101,7 +101,7 @@ func (b *builder) ptrace() encoded {
 		n := b.constArg(2)
 		known := n == userResult && (n != userCall || !ptrace.NamesCall(b.constArg(3))) || n == userCall && b.constArg(3) == -1
 		if n >= scratchRegisters && n < userRegs && !known {
-			*addr, *data = imm(8*unusedRegister), imm(0)
+			*addr, *data = imm(wordSize*unusedRegister), imm(0)
 		}
 	case ptrace.Getregs:
 		var outs []output
@@ -127,7 +127,7 @@ func (b *builder) ptrace() encoded {
 		}
 		b.iovec(buffer(blockAt), length)
 		if b.constArg(3) != 0 {
-			e.outs, e.keep = []output{emptyAt, emptyAt, int64At(iovAt + 8)}, true
+			e.outs, e.keep = []output{emptyAt, emptyAt, longAt(iovAt + wordSize)}, true
 		}
 		if b.constArg(2) == ntPrstatus && generalScratch() {
 			b.store(buffer(blockAt), imm(0))
@@ -141,6 +141,8 @@ func (b *builder) ptrace() encoded {
 			b.iovec(b.zeros(), fpregsSize)
 		case ntXstate:
 			b.iovec(b.zeros(), int64(xstateSize()))
+		case ntPrxfpreg: // 386 alone has it
+			b.iovec(b.zeros(), 512)
 		default:
 			length := int64(8)
 			if !generalScratch() { // the first register is one that the tracee needs: all of the request but the change
@@ -149,7 +151,9 @@ func (b *builder) ptrace() encoded {
 			b.store(buffer(blockAt), arg(3))
 			b.iovec(buffer(blockAt), length)
 		}
-	case ptrace.Geteventmsg, ptrace.Getsigmask:
+	case ptrace.Geteventmsg:
+		into(buffer(0), longAt(0))
+	case ptrace.Getsigmask:
 		into(buffer(0), int64At(0))
 	case ptrace.Setsigmask:
 		b.store(buffer(0), arg(3))
@@ -245,8 +249,12 @@ func firstByte(v int64) operand {
 
 // iovec builds a struct iovec.
 func (b *builder) iovec(at operand, size int64) {
-	b.store(buffer(iovAt), at)
-	b.store(buffer(iovAt+8), imm(size))
+	store := b.store
+	if wordSize == 4 {
+		store = b.store32
+	}
+	store(buffer(iovAt), at)
+	store(buffer(iovAt+wordSize), imm(size))
 }
 
 // zeros is the address of memory that is zero.
@@ -259,6 +267,7 @@ const (
 	ntPrstatus = 1
 	ntPrfpreg  = 2
 	ntXstate   = 0x202
+	ntPrxfpreg = 0x46e62b7f
 )
 
 // abstract makes of what a request gave the engine's Out.

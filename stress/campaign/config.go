@@ -48,7 +48,7 @@ func configOf(m *crashers.Meta) string {
 	case stress.KindQEMU:
 		kernels, _ := vm.Cached() // without a cache there is none
 		for _, k := range kernels {
-			if k.Version == release && k.Arch == m.Arch {
+			if k.Version == release && k.Arch == vm.KernelArch(m.Arch) {
 				return readConfig(filepath.Join(filepath.Dir(k.Path), "config-"+k.Version))
 			}
 		}

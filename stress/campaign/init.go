@@ -48,7 +48,7 @@ func machineLacks(m vm.Machine, kernels []vm.Kernel, beside string) string {
 		return ""
 	}
 	arch, _, _ := vm.ParseQEMU(arg)
-	if !slices.ContainsFunc(kernels, func(k vm.Kernel) bool { return k.Arch == arch }) {
+	if !slices.ContainsFunc(kernels, func(k vm.Kernel) bool { return k.Arch == vm.KernelArch(arch) }) {
 		return "no kernel for it: stressd vm fetch " + arg
 	}
 	if arch != runtime.GOARCH {

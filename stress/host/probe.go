@@ -84,7 +84,7 @@ func (t *Target) probeTrace() error {
 // supported says whether actors can run on this machine's processor.
 func supported() error {
 	if missing := actor.Missing(); missing != "" {
-		return &stress.EnvError{What: "no actors on " + runtime.GOARCH, Err: errors.New(missing), Hint: "run on amd64, on arm64 from Armv8.1 on, on ppc64le from POWER9 on, on riscv64, or on s390x"}
+		return &stress.EnvError{What: "no actors on " + runtime.GOARCH, Err: errors.New(missing), Hint: "run on amd64, as 386 on a kernel of amd64, on arm64 from Armv8.1 on, on ppc64le from POWER9 on, on riscv64, or on s390x"}
 	}
 	return nil
 }

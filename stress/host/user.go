@@ -24,7 +24,7 @@ func Profile() engine.Profile {
 
 // Kernel is the part of Info that profiles and scenarios depend on, and that takes no trying.
 func Kernel() stress.Machine {
-	m := stress.Machine{Kernel: kernelName(), Release: release(), Arch: runtime.GOARCH, System: system(), YamaScope: readInt("/proc/sys/kernel/yama/ptrace_scope"),
+	m := stress.Machine{Kernel: kernelName(), Release: release(), Arch: runtime.GOARCH, Under: under(), System: system(), YamaScope: readInt("/proc/sys/kernel/yama/ptrace_scope"),
 		CPUs: allowedCPUs(), Ticks: ticks()}
 	if os.Geteuid() != 0 { // namespaces makes one in which nobody else exists
 		m.Confined, m.Users, m.Groups = true, 1, 1
@@ -38,6 +38,16 @@ func Kernel() stress.Machine {
 	// gVisor numbers its initial namespace like any other.
 	m.Confined = m.System != corpus.GVisor || m.Users|m.Groups != 0
 	return m
+}
+
+// under is the architecture of a kernel that runs this process as a program of another one: uname tells a program of 32 bits the truth, but in
+// the personality of setarch(8).
+func under() string {
+	var u unix.Utsname
+	if runtime.GOARCH == "386" && unix.Uname(&u) == nil && unix.ByteSliceToString(u.Machine[:]) == "x86_64" {
+		return "amd64"
+	}
+	return ""
 }
 
 // system is what the kernel is besides its architecture, as corpus.Systems name it; "" for a Linux on hardware.
