@@ -2,12 +2,9 @@ package fleet
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"net"
-	"net/url"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,130 +12,180 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"tracehammer/crashers"
 	"tracehammer/stress/campaign"
 )
 
-// startCluster starts three servers that know each other.
-func startCluster(t *testing.T) (servers []*server.Server, urls string) {
+// node is one server of a cluster, on a machine of its own.
+type node struct {
+	*machine
+	*process
+	args []string
+}
+
+// cluster is three servers, each on its machine.
+type cluster struct {
+	program string
+	nodes   []*node
+}
+
+func newCluster(t *testing.T, program, dir string) *cluster {
 	t.Helper()
-	var routes []*url.URL
-	var ports []int
-	for range 3 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	c := &cluster{program: program}
+	var routes []string
+	for n := range 3 {
+		m := newMachine(t, fmt.Sprint("node", n), 11+n)
+		routes = append(routes, "nats://"+m.addr+":6222")
+		c.nodes = append(c.nodes, &node{machine: m})
+	}
+	for _, n := range c.nodes {
+		n.args = []string{"-js", "-sd", filepath.Join(dir, n.name), "-n", n.name, "-a", n.addr, "-m", "8222",
+			"--cluster_name", "test", "--cluster", "nats://" + n.addr + ":6222", "--routes", strings.Join(routes, ",")}
+		c.run(t, n)
+	}
+	for _, n := range c.nodes {
+		waitFor(t, n.name, n.healthy)
+	}
+	return c
+}
+
+func (c *cluster) run(t *testing.T, n *node) {
+	t.Helper()
+	n.process = n.machine.start(t, c.program, n.args...)
+}
+
+// healthy says whether the server is there and has all that the others have.
+func (n *node) healthy() bool {
+	client := http.Client{Timeout: time.Second}
+	r, err := client.Get("http://" + n.addr + ":8222/healthz")
+	if err != nil {
+		return false
+	}
+	r.Body.Close()
+	return r.StatusCode == http.StatusOK
+}
+
+func (c *cluster) urls() string {
+	var all []string
+	for _, n := range c.nodes {
+		all = append(all, "nats://"+n.addr+":4222")
+	}
+	return strings.Join(all, ",")
+}
+
+// leader is the server that leads the copies of the fleet's bucket: what is written goes through it.
+func (c *cluster) leader(t *testing.T, f *Fleet) (leads *node) {
+	t.Helper()
+	waitFor(t, "a leader of the bucket", func() bool {
+		s, err := f.kv.Status(t.Context())
 		if err != nil {
-			t.Fatal(err)
+			return false
 		}
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-		routes = append(routes, &url.URL{Scheme: "nats", Host: l.Addr().String()})
-		if err := l.Close(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var clients []string
-	for n, port := range ports {
-		servers = append(servers, newServer(t, func(o *server.Options) {
-			o.ServerName = fmt.Sprint("server", n)
-			o.Cluster = server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: port}
-			o.Routes = routes
-		}))
-	}
-	for _, s := range servers { // none is ready before there is a majority
-		if !s.ReadyForConnections(2 * time.Minute) {
-			t.Fatal("a server does not start")
-		}
-		clients = append(clients, s.ClientURL())
-	}
-	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
-		ready := 0
-		for _, s := range servers {
-			if s.JetStreamIsCurrent() {
-				ready++
+		info := s.(*jetstream.KeyValueBucketStatus).StreamInfo()
+		for _, n := range c.nodes {
+			if info.Cluster != nil && info.Cluster.Leader == n.name {
+				leads = n
 			}
 		}
-		if ready == len(servers) {
-			return servers, strings.Join(clients, ",")
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%d of the servers are ready", ready)
-		}
-	}
+		return leads != nil
+	})
+	return leads
 }
 
-// process is a stressd with what it says.
-type process struct {
-	*exec.Cmd
-	out, err bytes.Buffer
-}
-
-func start(t *testing.T, program string, args ...string) *process {
-	t.Helper()
-	p := &process{Cmd: exec.Command(program, args...)}
-	p.Stdout, p.Stderr = &p.out, &p.err
-	if err := p.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { p.Process.Kill() }) //nolint:errcheck // it is gone already
-	return p
-}
-
-// TestCluster: a campaign on a cluster of three servers goes on when a server is lost, when workers are killed, and when others come; all
-// seeds have their turn, no lease stays with the dead, and what the workers found is in the state directory of the one that began it.
+// TestCluster: three servers and what works on a campaign are on machines of their own, which are network namespaces. Servers are killed and
+// cut off, workers are killed, cut off and added, the one that began it is killed and goes on. All seeds have their turn, once, but for those
+// that the lost had leased, no lease stays with the dead, and what anybody found is in the state directory of the one that began it.
 func TestCluster(t *testing.T) {
 	if os.Getenv("TRACEHAMMER_TEST_ALL") == "" {
 		t.Skip("SKIPPED, not passed: set TRACEHAMMER_TEST_ALL; it takes some minutes")
 	}
-	dir := t.TempDir()
-	stressd := filepath.Join(dir, "stressd")
-	if out, err := exec.Command("go", "build", "-o", stressd, "tracehammer/cmd/stressd").CombinedOutput(); err != nil {
-		t.Fatalf("build stressd: %v\n%s", err, out)
+	dir, here := isolated(t, func(dir string) {
+		for _, program := range []string{"tracehammer/cmd/stressd", "github.com/nats-io/nats-server/v2"} {
+			if out, err := exec.Command("go", "build", "-o", dir+"/", program).CombinedOutput(); err != nil {
+				t.Fatalf("build %s: %v\n%s", program, err, out)
+			}
+		}
+	})
+	if !here {
+		return
 	}
-	servers, urls := startCluster(t)
-	const target = "engine:listen-error+continued-lost+siginfo-stays"
-	state := filepath.Join(dir, "leader")
-	leader := start(t, stressd, "run", "--for", "90s", "--target", target, "--seed", "1", "--state", state, "--nats", urls, "--json")
+	c := newCluster(t, filepath.Join(dir, "nats-server"), dir)
+	stressd, urls := filepath.Join(dir, "stressd"), c.urls()
+	conn, err := nats.Connect(urls, nats.MaxReconnects(-1), nats.PingInterval(aliveEvery))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	a := audit(t, func() (jetstream.JetStream, error) { return jetstream.New(conn) }, "tracehammer")
 	watcher := join2(t, urls, "tracehammer")
+
+	const target = "engine:listen-error+continued-lost+siginfo-stays"
+	first := newMachine(t, "first", 20)
+	state := filepath.Join(dir, "first.state")
+	lead := func() *process {
+		return first.start(t, stressd, "run", "--for", "3m", "--target", target, "--seed", "1", "--state", state, "--nats", urls, "--json")
+	}
+	leader := lead()
 	waitFor(t, "a campaign", func() bool {
 		a, err := watcher.About(t.Context())
 		return err == nil && a != nil
 	})
+	states := map[string]bool{state: true}
 	worker := func(n int) *process {
-		return start(t, stressd, "worker", "--join", urls, "--state", filepath.Join(dir, fmt.Sprint("worker", n)))
+		m := newMachine(t, fmt.Sprint("worker", n), 21+n)
+		dir := filepath.Join(dir, m.name)
+		states[dir] = true
+		return m.start(t, stressd, "worker", "--join", urls, "--state", dir)
+	}
+	works := func(why string, all ...*process) {
+		t.Helper()
+		before := map[*process]uint64{}
+		for _, p := range all {
+			before[p] = a.did(p)
+		}
+		waitFor(t, "work "+why, func() bool {
+			for _, p := range all {
+				if a.did(p) == before[p] {
+					return false
+				}
+			}
+			return true
+		})
+		t.Logf("work goes on %s", why)
 	}
 	workers := []*process{worker(0), worker(1)}
-	busy := func() int { // leases of workers
-		there, err := watcher.there(t.Context())
-		if err != nil {
-			return 0
-		}
-		return len(there)
-	}
-	waitFor(t, "two workers", func() bool { return busy() >= 4 }) // with the leader and the watcher
+	works("with two workers", leader, workers[0], workers[1])
 
-	about, err := watcher.About(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	watcher.campaign = about.Campaign
-	waitFor(t, "a lease of the first worker", func() bool { return leases(watcher, target, workers[0]) })
-	workers[0].Process.Kill() //nolint:errcheck // that is the point
-	workers[0].Wait()         //nolint:errcheck // likewise
-	servers[2].Shutdown()
-	servers[2].WaitForShutdown()
+	waitFor(t, "a lease of a worker", func() bool { return a.has(workers[0]) })
+	workers[0].kill(t)
+	lost := c.leader(t, watcher)
+	lost.kill(t)
 	workers = append(workers, worker(2))
-	waitFor(t, "a third worker", func() bool {
-		there, err := watcher.there(t.Context())
-		n := 0
-		for name := range there {
-			if strings.Contains(name, fmt.Sprintf("-%d-", workers[2].Process.Pid)) {
-				n++
-			}
-		}
-		return err == nil && n > 0
-	})
-	watcher.Close() //nolint:errcheck // one server is gone
+	works("without a worker and the server that led, with a new worker", leader, workers[1], workers[2])
+	waitFor(t, "nothing to be leased to the killed worker", func() bool { return !a.has(workers[0]) })
+
+	c.run(t, lost)
+	waitFor(t, "the server that was killed", lost.healthy)
+	apart := c.leader(t, watcher)
+	apart.cut(t)
+	works("with a server cut off", leader, workers[1], workers[2])
+	apart.join(t)
+	waitFor(t, "the server that was cut off", apart.healthy)
+
+	waitFor(t, "a lease of a worker", func() bool { return a.has(workers[1]) })
+	workers[1].on.cut(t)
+	waitFor(t, "what a worker had leased that is cut off to be leased to others", func() bool { return !a.has(workers[1]) })
+	workers[1].on.join(t)
+	works("with a worker that was cut off", workers[1])
+
+	leader.kill(t)
+	works("without the one that began it", workers[1], workers[2])
+	leader = lead()
+	works("with the one that began it", leader, workers[1], workers[2])
+
 	err = leader.Wait()
 	if code := leader.ProcessState.ExitCode(); code != 2 {
 		t.Fatalf("the leader ends with %v\n%s\n%s", err, leader.out.String(), leader.err.String())
@@ -146,38 +193,26 @@ func TestCluster(t *testing.T) {
 	for _, w := range workers[1:] {
 		err := w.Wait()
 		if code := w.ProcessState.ExitCode(); code != 0 && code != 2 {
-			t.Errorf("a worker ends with %v\n%s", err, w.err.String())
+			t.Errorf("%s ends with %v\n%s", w.on.name, err, w.err.String())
 		}
 	}
-	// What the fleet has: every seed was leased and none is left with somebody.
-	after := join2(t, servers[0].ClientURL(), "tracehammer")
-	about, err = after.About(t.Context())
+	about, err := watcher.About(t.Context())
 	if err != nil || about == nil || !about.Over {
 		t.Fatalf("the campaign is not over: %+v, %v", about, err)
 	}
-	after.campaign = about.Campaign
-	err = after.change(t.Context(), target, func(g *campaign.Ledger) error {
-		for _, p := range g.Pools {
-			if len(p.Out) > 0 {
-				t.Errorf("still leased: %+v", p)
-			}
-			if p.End > 0 && p.Next != p.End {
-				t.Errorf("not all seeds were leased: %+v", p)
-			}
-			t.Logf("%s: %d leased, %v of them not done", p.Strategy, p.Next, p.Again)
-		}
-		return nil
-	})
-	if err != nil {
-		t.Error(err)
-	}
+	a.verdict(t)
+
 	has := findings(t, state)
-	for n := range 3 {
-		for id := range findings(t, filepath.Join(dir, fmt.Sprint("worker", n))) {
-			if !has[id] && n != 0 { // the killed one's go on being its own until it is started again
-				t.Errorf("finding %s of worker %d is lost", id, n)
+	for dir := range states {
+		for id := range findings(t, dir) {
+			if !has[id] {
+				t.Errorf("finding %s of %s is lost", id, filepath.Base(dir))
 			}
 		}
+	}
+	objects, err := watcher.blobs.List(t.Context())
+	if err != nil || len(objects) != len(has) {
+		t.Errorf("the fleet has the files of %d findings, there are %d; %v", len(objects), len(has), err)
 	}
 	members := 0
 	for line := range bytes.Lines(leader.out.Bytes()) {
@@ -195,20 +230,6 @@ func TestCluster(t *testing.T) {
 	t.Logf("%d findings, %d other processes", len(has), members)
 }
 
-// leases says whether a process has work.
-func leases(f *Fleet, target string, p *process) (has bool) {
-	look := &badError{"look", errors.New("nothing is changed")}
-	f.change(context.Background(), target, func(g *campaign.Ledger) error { //nolint:errcheck // it is look
-		for _, pool := range g.Pools {
-			for _, o := range pool.Out {
-				has = has || strings.Contains(o.By, fmt.Sprintf("-%d-", p.Process.Pid))
-			}
-		}
-		return look
-	})
-	return has
-}
-
 func join2(t *testing.T, url, name string) *Fleet {
 	t.Helper()
 	f, err := Join(t.Context(), Options{URL: url, Name: name})
@@ -221,7 +242,7 @@ func join2(t *testing.T, url, name string) *Fleet {
 
 func waitFor(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); !is(); time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); !is(); time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited in vain for %s", what)
 		}

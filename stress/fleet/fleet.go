@@ -51,6 +51,9 @@ const (
 	opTime    = 5 * time.Second
 	retryTime = 200 * time.Millisecond
 	joinTime  = 30 * time.Second
+	// pingEvery and pingsLost find a server that is cut off: nobody ends its connections, and by default they count as good for minutes.
+	pingEvery = 3 * time.Second
+	pingsLost = 2
 )
 
 // About is what a fleet works on: what a worker needs to take part.
@@ -112,7 +115,8 @@ func Join(ctx context.Context, opt Options) (*Fleet, error) {
 }
 
 func connect(opt Options, me string) (*nats.Conn, error) {
-	o := []nats.Option{nats.Name("stressd " + me), nats.MaxReconnects(-1), nats.ReconnectWait(retryTime), nats.Timeout(opTime)}
+	o := []nats.Option{nats.Name("stressd " + me), nats.MaxReconnects(-1), nats.ReconnectWait(retryTime), nats.Timeout(opTime),
+		nats.PingInterval(pingEvery), nats.MaxPingsOutstanding(pingsLost)}
 	if opt.Creds != "" {
 		o = append(o, nats.UserCredentials(opt.Creds))
 	}
@@ -188,7 +192,7 @@ func final(err error) bool {
 	var lost *campaign.LostLeaseError
 	return errors.Is(err, jetstream.ErrKeyExists) || errors.Is(err, jetstream.ErrKeyNotFound) || errors.Is(err, nats.ErrConnectionClosed) ||
 		errors.Is(err, nats.ErrPermissionViolation) || errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount) ||
-		errors.As(err, &lost) || errors.As(err, new(*badError))
+		errors.As(err, &lost) || errors.As(err, new(*badError)) || errors.As(err, new(*refusedError))
 }
 
 // badError is something in a bucket that no stressd of this version wrote.
@@ -236,24 +240,53 @@ func (f *Fleet) Name() string { return f.me }
 const aboutKey = "about"
 
 // About is what the fleet works on; nil if nobody has said yet.
-func (f *Fleet) About(ctx context.Context) (*About, error) {
-	var a About
-	err := f.retry(ctx, func(ctx context.Context) error {
-		e, err := f.kv.Get(ctx, aboutKey)
-		if err != nil {
-			return err
-		}
-		return decode(e, &a)
+func (f *Fleet) About(ctx context.Context) (a *About, err error) {
+	err = f.retry(ctx, func(ctx context.Context) (err error) {
+		a, _, err = f.readAbout(ctx)
+		return err
 	})
-	switch {
-	case errors.Is(err, jetstream.ErrKeyNotFound):
-		return nil, nil
-	case err != nil:
-		return nil, err
-	case a.Version != Version:
-		return nil, fmt.Errorf("the fleet is of version %d, this program of %d: use the same program everywhere", a.Version, Version)
+	return a, err
+}
+
+// readAbout is About with the revision to compare with; 0 if nobody has said yet.
+func (f *Fleet) readAbout(ctx context.Context) (*About, uint64, error) {
+	e, err := f.kv.Get(ctx, aboutKey)
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return nil, 0, nil
 	}
-	return &a, nil
+	if err != nil {
+		return nil, 0, err
+	}
+	var a About
+	if err := decode(e, &a); err != nil {
+		return nil, 0, err
+	}
+	if a.Version != Version {
+		return nil, 0, &badError{aboutKey, fmt.Errorf("the fleet is of version %d, this program of %d: use the same program everywhere", a.Version, Version)}
+	}
+	return &a, e.Revision(), nil
+}
+
+// say changes what the fleet works on, by compare-and-swap. change returns nil if that is to stay as it is.
+func (f *Fleet) say(ctx context.Context, change func(*About) (*About, error)) error {
+	return f.retry(ctx, func(ctx context.Context) error {
+		for {
+			a, revision, err := f.readAbout(ctx)
+			if err != nil {
+				return err
+			}
+			if a, err = change(a); a == nil || err != nil {
+				return err
+			}
+			b, err := json.Marshal(a)
+			if err != nil {
+				return err
+			}
+			if _, err = f.kv.Update(ctx, aboutKey, b, revision); !errors.Is(err, jetstream.ErrKeyExists) {
+				return err
+			}
+		}
+	})
 }
 
 // Begin implements campaign.Fleet: whoever did not come as a worker says what the fleet works on.
@@ -262,26 +295,20 @@ func (f *Fleet) Begin(ctx context.Context, b campaign.Begun) error {
 	if f.about != nil {
 		return nil // it came to work on that
 	}
-	a, err := f.About(ctx)
-	if err != nil {
-		return err
-	}
-	if a != nil && !a.Over && a.Campaign != b.ID && !b.Fresh {
-		return fmt.Errorf("the fleet works on campaign %s since %s: stressd worker --join takes part, --fresh ends it, --fleet names another fleet",
-			history.Printable(a.Campaign), a.Began.Format(time.RFC3339))
-	}
-	f.campaign = b.ID
 	f.leads = &About{Version: Version, Program: f.program, Campaign: b.ID, Began: b.Began.UTC(), Seed: b.Seed, Targets: b.Targets, Scenarios: b.Scenarios}
-	return f.say(ctx)
+	return f.say(ctx, func(a *About) (*About, error) {
+		if a != nil && !a.Over && a.Campaign != b.ID && !b.Fresh {
+			return nil, &refusedError{fmt.Sprintf("the fleet works on campaign %s since %s: stressd worker --join takes part, --fresh ends it, --fleet names another fleet",
+				history.Printable(a.Campaign), a.Began.Format(time.RFC3339))}
+		}
+		return f.leads, nil
+	})
 }
 
-func (f *Fleet) say(ctx context.Context) error {
-	b, err := json.Marshal(f.leads)
-	if err != nil {
-		return err
-	}
-	return f.retry(ctx, func(ctx context.Context) error { _, err := f.kv.Put(ctx, aboutKey, b); return err })
-}
+// refusedError is why this process cannot do what it came for.
+type refusedError struct{ why string }
+
+func (e *refusedError) Error() string { return e.why }
 
 // Work makes this process one that takes part in what the fleet works on, which it returns; nil if that is nothing.
 func (f *Fleet) Work(ctx context.Context) (*About, error) {
@@ -301,9 +328,16 @@ func (f *Fleet) End(ctx context.Context, over bool, news campaign.FleetNews) err
 	if f.leads == nil || !over {
 		return nil
 	}
-	f.leads.Over = true
-	if err := f.say(ctx); err != nil {
-		return err
+	replaced := false
+	err := f.say(ctx, func(a *About) (*About, error) {
+		if replaced = a == nil || a.Campaign != f.campaign; replaced {
+			return nil, nil
+		}
+		a.Over = true
+		return a, nil
+	})
+	if err != nil || replaced {
+		return err // who began another one has the others now
 	}
 	for t := time.NewTicker(retryTime); ; {
 		there, err := f.there(ctx)
@@ -411,16 +445,34 @@ func (f *Fleet) Take(ctx context.Context, target string, n uint64) (l campaign.L
 			if err != nil {
 				return err
 			}
-			g.Lost(func(by string) bool {
-				name, _, _ := strings.Cut(by, " ")
-				return name == f.me || there[name]
-			})
+			// A server that was cut off for long takes everybody for lost, until it has caught up: also this process, which is not.
+			if there[f.me] {
+				g.Lost(func(by string) bool {
+					name, _, _ := strings.Cut(by, " ")
+					return there[name]
+				})
+			}
 		}
 		l, err = g.Take(by, target, n)
 		return err
 	})
+	if err != nil && ctx.Err() != nil {
+		f.giveBack(context.WithoutCancel(ctx), target, by)
+	}
 	l.By = by
 	return l, err
+}
+
+// giveBack gives back what a try to lease may have leased of which nobody heard: while this process is there, nobody else would.
+func (f *Fleet) giveBack(ctx context.Context, target, by string) {
+	ctx, cancel := context.WithTimeout(ctx, opTime)
+	defer cancel()
+	f.change(ctx, target, func(g *campaign.Ledger) error { //nolint:errcheck // then it goes back when this process has left
+		if l, ok := g.Held(by); ok {
+			return g.Done(by, l, l.Lo)
+		}
+		return nil
+	})
 }
 
 // there is who has shown itself lately.
@@ -436,17 +488,23 @@ func (f *Fleet) there(ctx context.Context) (map[string]bool, error) {
 	return there, nil
 }
 
-// Done implements campaign.Leases.
+// Done implements campaign.Leases. That a lease is lost is true only of the last ledger, and what a server says may be older, if it was cut
+// off: whoever can write the ledger as it is has read the last one.
 func (f *Fleet) Done(ctx context.Context, l campaign.Lease, to uint64) error {
-	again := false
-	return f.change(ctx, l.Target, func(g *campaign.Ledger) error {
+	var lost error
+	tries := 0
+	err := f.change(ctx, l.Target, func(g *campaign.Ledger) error {
+		tries++
 		err := g.Done(l.By, l, to)
-		if lost := (*campaign.LostLeaseError)(nil); errors.As(err, &lost) && again {
-			return nil // an earlier try was heard
+		if lost = nil; errors.As(err, new(*campaign.LostLeaseError)) {
+			lost, err = err, nil
 		}
-		again = true
 		return err
 	})
+	if err == nil && tries == 1 {
+		return lost
+	}
+	return err // an earlier try may have been heard
 }
 
 // Keep implements campaign.Fleet.
@@ -528,6 +586,9 @@ func (f *Fleet) superfluous(ctx context.Context, id, object string) error {
 	return f.retry(ctx, func(ctx context.Context) error {
 		var has finding
 		e, err := f.kv.Get(ctx, findingKey(id))
+		if errors.Is(err, jetstream.ErrKeyNotFound) {
+			return fmt.Errorf("finding %s: this server has not heard of it yet", id) // which is tried again
+		}
 		if err == nil {
 			err = decode(e, &has)
 		}
