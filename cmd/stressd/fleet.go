@@ -6,35 +6,29 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	neturl "net/url"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"tracehammer/corpus"
 	"tracehammer/stress/campaign"
 	"tracehammer/stress/fleet"
 )
 
-// fleetFlags say how to come into a fleet.
+// fleetFlags say how to come into a fleet. What is secret is in files: command lines are for everybody to see.
 type fleetFlags struct {
 	Fleet     string `default:"tracehammer" placeholder:"NAME" help:"Name of the fleet: one server can have several (default: ${default})."`
-	NatsCreds string `placeholder:"FILE" help:"Credentials for NATS."`
+	NatsLogin string `placeholder:"FILE" help:"USER:PASSWORD for NATS, or a token, in one line."`
+	NatsNkey  string `name:"nats-nkey" placeholder:"FILE" help:"Seed of an NKey for NATS."`
+	NatsCreds string `placeholder:"FILE" help:"Credentials for NATS: a JWT and the seed of its NKey."`
 	NatsCA    string `name:"nats-ca" placeholder:"FILE" help:"Certificates of the authorities that NATS's is of (default: the system's)."`
 	NatsCert  string `placeholder:"FILE" help:"Certificate to show to NATS."`
 	NatsKey   string `placeholder:"FILE" help:"Key of that certificate."`
 }
 
 func (f *fleetFlags) options(url string) (fleet.Options, error) {
-	if (f.NatsCert == "") != (f.NatsKey == "") {
-		return fleet.Options{}, errors.New("--nats-cert and --nats-key belong together")
-	}
-	for _, u := range strings.Split(url, ",") {
-		if at, err := neturl.Parse(u); err != nil || at.Host == "" {
-			return fleet.Options{}, fmt.Errorf("%q is no address of a NATS server: expected nats://HOST:PORT or tls://HOST:PORT", u)
-		}
-	}
-	return fleet.Options{URL: url, Name: f.Fleet, Creds: f.NatsCreds, CA: f.NatsCA, Cert: f.NatsCert, Key: f.NatsKey, Program: version()}, nil
+	o := fleet.Options{URL: url, Name: f.Fleet, Login: f.NatsLogin, NKey: f.NatsNkey, Creds: f.NatsCreds, CA: f.NatsCA, Cert: f.NatsCert,
+		Key: f.NatsKey, Program: version()}
+	return o, o.Check()
 }
 
 // runFleet are the flags of run.
@@ -94,7 +88,8 @@ Examples:
     nats-server -js
     stressd run --for 8h --nats nats://server:4222
     stressd worker --join nats://server:4222
-    stressd worker --join tls://nats.example.org --nats-creds worker.creds --target qemu:s390x`
+    stressd worker --join tls://nats.example.org --nats-creds worker.creds --target qemu:s390x
+    stressd worker --join nats://server:4222 --nats-login login`
 }
 
 // Run implements kong's command.

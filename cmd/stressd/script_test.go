@@ -62,6 +62,8 @@ func TestScripts(t *testing.T) {
 			"served":    cmdServed,
 			"static":    cmdStatic,
 			"orphans":   cmdOrphans,
+			"nats":      cmdNats,
+			"unseen":    cmdUnseen,
 		},
 		Condition: func(cond string) (bool, error) {
 			switch cond {

@@ -28,18 +28,6 @@ import (
 	"tracehammer/stress/history"
 )
 
-// Options say where the servers are, and how to come in.
-type Options struct {
-	URL   string // of servers, separated by commas: nats://HOST, tls://HOST, with a user and password or a token if it must be
-	Name  string // of the fleet: what buckets are called
-	Creds string // file with credentials; "" for none
-	CA    string // file with certificates of authorities; "" for the system's
-	Cert  string // file with the client's certificate; "" for none
-	Key   string // file with its key
-
-	Program string // version of this program
-}
-
 // Version is that of what a fleet keeps. Processes of different versions do not work together.
 const Version = 1
 
@@ -81,28 +69,33 @@ type Fleet struct {
 	leads    *About             // that it began
 	stop     context.CancelFunc // of the heart
 	beats    sync.WaitGroup
+
+	mu     sync.Mutex // a leaf
+	denied error      // what the server said last that this user must not do; guarded by mu
 }
 
 var _ campaign.Fleet = (*Fleet)(nil)
 
 var goodName = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,40}$`)
 
-// Join connects to a fleet, and makes what it needs if nobody has yet. It fails when no server answers within half a minute.
+// Join connects to a fleet, and makes what it needs if nobody has yet. It fails with a stress.EnvError when no server answers within half a
+// minute, or none lets this process in, and with another error if the options are wrong by themselves.
 func Join(ctx context.Context, opt Options) (*Fleet, error) {
-	if !goodName.MatchString(opt.Name) {
-		return nil, fmt.Errorf("fleet %q: a name has letters, digits, - and _, at most 40", opt.Name)
-	}
 	ctx, cancel := context.WithTimeout(ctx, joinTime)
 	defer cancel()
-	me := campaign.MemberName() + "-" + nonce()
-	conn, err := connect(opt, me)
+	f := &Fleet{me: campaign.MemberName() + "-" + nonce(), program: opt.Program}
+	conn, err := opt.connect(f.me, f.wrong)
 	if err != nil {
-		return nil, &stress.EnvError{What: "join fleet at " + history.Printable(redacted(opt.URL)), Err: err, Hint: "is a nats-server with JetStream there, and may this user use it?"}
+		return nil, err
 	}
-	f := &Fleet{conn: conn, me: me, program: opt.Program}
+	f.conn = conn
 	if err := f.open(ctx, opt.Name); err != nil {
 		conn.Close()
-		return nil, &stress.EnvError{What: "open fleet " + opt.Name, Err: err, Hint: "the server needs JetStream (nats-server -js), and this account must be allowed to make buckets"}
+		if stress.IsEnv(err) {
+			return nil, err
+		}
+		return nil, &stress.EnvError{What: "open fleet " + opt.Name + " at " + opt.Servers(), Err: withoutPrefix(err),
+			Hint: "the server needs JetStream (nats-server -js), and this user must be allowed to make buckets and to use them"}
 	}
 	beat, stop := context.WithCancel(context.WithoutCancel(ctx))
 	f.stop = stop
@@ -113,26 +106,6 @@ func Join(ctx context.Context, opt Options) (*Fleet, error) {
 	f.beats.Go(func() { f.beat(beat) })
 	return f, nil
 }
-
-func connect(opt Options, me string) (*nats.Conn, error) {
-	o := []nats.Option{nats.Name("stressd " + me), nats.MaxReconnects(-1), nats.ReconnectWait(retryTime), nats.Timeout(opTime),
-		nats.PingInterval(pingEvery), nats.MaxPingsOutstanding(pingsLost)}
-	if opt.Creds != "" {
-		o = append(o, nats.UserCredentials(opt.Creds))
-	}
-	if opt.CA != "" {
-		o = append(o, nats.RootCAs(opt.CA))
-	}
-	if opt.Cert != "" {
-		o = append(o, nats.ClientCert(opt.Cert, opt.Key))
-	}
-	return nats.Connect(opt.URL, o...)
-}
-
-var password = regexp.MustCompile(`//[^@/]*@`)
-
-// redacted is a URL that may be shown.
-func redacted(url string) string { return password.ReplaceAllString(url, "//***@") }
 
 func nonce() string {
 	var b [4]byte
@@ -151,6 +124,12 @@ func (f *Fleet) open(ctx context.Context, name string) error {
 		replicas = 3
 	}
 	return f.retry(ctx, func(ctx context.Context) (err error) {
+		defer func() {
+			// In a cluster another server may have JetStream, or has it in a moment.
+			if replicas == 1 && errors.Is(err, nats.ErrNoResponders) {
+				err = jetstream.ErrJetStreamNotEnabled
+			}
+		}()
 		if f.kv, err = js.KeyValue(ctx, name); errors.Is(err, jetstream.ErrBucketNotFound) {
 			f.kv, err = js.CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: name, Replicas: replicas, Description: "what a fleet of stressd shares"})
 		}
@@ -176,8 +155,17 @@ func (f *Fleet) retry(ctx context.Context, do func(context.Context) error) error
 		once, cancel := context.WithTimeout(ctx, opTime)
 		err := do(once)
 		cancel()
-		if err == nil || final(err) {
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, nats.ErrConnectionClosed):
+			return f.closed(err)
+		case final(err):
 			return err
+		}
+		// A server does not answer to what it does not permit, but says so beside.
+		if denied := f.permission(); denied != nil {
+			return denied
 		}
 		select {
 		case <-ctx.Done():
@@ -185,6 +173,33 @@ func (f *Fleet) retry(ctx context.Context, do func(context.Context) error) error
 		case <-time.After(retryTime):
 		}
 	}
+}
+
+// closed is why there is no connection any more, and will be none.
+func (f *Fleet) closed(err error) error {
+	if last := f.conn.LastError(); last != nil {
+		return &stress.EnvError{What: "stay in fleet", Err: withoutPrefix(last), Hint: hint(last)}
+	}
+	return err
+}
+
+// wrong is told what goes wrong on the connection with no request of its own.
+func (f *Fleet) wrong(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if errors.Is(err, nats.ErrPermissionViolation) {
+		f.denied = err
+	}
+}
+
+// permission is what this user was denied; nil for nothing.
+func (f *Fleet) permission() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.denied == nil {
+		return nil
+	}
+	return &stress.EnvError{What: "use fleet", Err: withoutPrefix(f.denied), Hint: "this user needs more permissions on the server"}
 }
 
 // final says that trying again does not help.
