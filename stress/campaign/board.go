@@ -28,7 +28,8 @@ type board struct {
 	canary   *Canary         // when it is over
 	disk     Size            // of the state directory
 	members  map[string]*member
-	full     bool // it is larger than it may be
+	received map[string]int // scenarios that others of a fleet kept, by target
+	full     bool           // it is larger than it may be
 }
 
 func newBoard() *board {
@@ -133,6 +134,17 @@ func (b *board) keeps(c *Count) bool {
 	defer b.mu.Unlock()
 	c.Kept++
 	return c.Kept <= maxKept && !b.full
+}
+
+// receives counts a scenario that another process kept and says whether it is to be written.
+func (b *board) receives(target string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.received == nil {
+		b.received = map[string]int{}
+	}
+	b.received[target]++
+	return b.received[target] <= maxKept && !b.full
 }
 
 // sighted and settled bracket the time in which a sighting is confirmed, minimised and filed.

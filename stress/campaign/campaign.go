@@ -110,6 +110,7 @@ type team struct {
 	seeds   []seedScenario
 	done    []int          // those of them that an earlier process ran
 	stored  []seedScenario // what earlier campaigns kept
+	pool    string         // what its seeds are leased as
 	inbox   inbox          // what others of a fleet keep
 	count   *Count         // guarded by board.mu
 	symbols string         // file of the kernel with its symbols; "" if none is known
@@ -316,13 +317,14 @@ func (c *campaign) assemble(ctx context.Context) error {
 			}
 		}
 		if len(tm.seeds) > 0 {
-			c.ledger.Team(tm.pool(), len(tm.seeds))
+			tm.pool = tm.poolName()
+			c.ledger.Team(tm.pool, len(tm.seeds))
 			if err := c.loadCovered(tm.count); err != nil {
 				return fmt.Errorf("read what was covered on %s: %w", name, err)
 			}
-			tm.done = c.ledger.done(tm.pool())
+			tm.done = c.ledger.done(tm.pool)
 			if c.Fleet != nil {
-				if err := c.Fleet.Team(ctx, tm.pool(), len(tm.seeds)); err != nil {
+				if err := c.Fleet.Team(ctx, tm.pool, len(tm.seeds)); err != nil {
 					return err
 				}
 			}
@@ -413,6 +415,15 @@ func (c *campaign) race(ctx context.Context) error {
 			return c.follow(run, stop)
 		})
 	}()
+	adopting := make(chan error, 1)
+	go func() {
+		adopting <- guard("fleet", func() error {
+			if c.Fleet == nil {
+				return nil
+			}
+			return c.adopt(run)
+		})
+	}()
 	workers := pool.New().WithErrors()
 	for _, tm := range c.teams {
 		for n := range c.workers(tm) {
@@ -428,7 +439,7 @@ func (c *campaign) race(ctx context.Context) error {
 	}
 	err := workers.Wait()
 	stop(nil)
-	err = errors.Join(err, <-watching, <-following)
+	err = errors.Join(err, <-watching, <-following, <-adopting)
 	close(c.sightings)
 	err = errors.Join(err, <-filing)
 	stopTicking()

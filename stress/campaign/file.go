@@ -60,7 +60,7 @@ func (c *campaign) file(ctx context.Context) (err error) {
 			err = errors.Join(err, ferr)
 		} else {
 			c.save(false, "")
-			err = errors.Join(err, c.release(s))
+			err = errors.Join(err, c.release(ctx, s))
 		}
 		c.board.settled()
 	}

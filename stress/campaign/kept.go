@@ -56,7 +56,8 @@ func (c *campaign) keep(ctx context.Context, tm *team, s *corpus.Scenario, why [
 			return err
 		}
 		if c.Fleet != nil {
-			if err := c.Fleet.Keep(ctx, tm.name, s.Name, s.Print()); err != nil && ctx.Err() == nil {
+			err := insist(ctx, func(ctx context.Context) error { return c.Fleet.Keep(ctx, tm.name, s.Name, s.Print()) }) // also for the next campaign
+			if err != nil && ctx.Err() == nil {
 				return err
 			}
 		}

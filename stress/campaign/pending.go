@@ -2,6 +2,7 @@ package campaign
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"iter"
@@ -38,31 +39,40 @@ type held struct {
 // maxHeld is the longest such file that a reader believes.
 const maxHeld = 80 << 20
 
-// hold writes a first sighting to the state directory.
-func (c *campaign) hold(s *sighting) error {
+// hold writes a first sighting to the state directory, and says what it wrote.
+func (c *campaign) hold(s *sighting) ([]byte, error) {
 	f := &s.finding
 	h := held{Target: s.target, Seen: time.Now().UTC(), Kind: f.Kind, Title: f.Title, Explanation: f.Explanation, Rules: f.Rules, KnownBug: f.KnownBug,
 		Actor: f.Actor, Instr: f.Instr, Entry: f.Entry, Scenario: string(s.item.scenario.Print()), Plan: s.plan}
 	if s.hist != nil {
 		var b bytes.Buffer
 		if err := jsonl.Write(&b, s.hist); err != nil {
-			return err
+			return nil, err
 		}
 		h.History = b.String()
 	}
 	b, err := json.Marshal(h)
 	if err != nil {
-		return fmt.Errorf("hold finding %q: %w", f.Title, err)
+		return nil, fmt.Errorf("hold finding %q: %w", f.Title, err)
 	}
 	// Two sightings with one coarse signature on one target are one.
-	s.held = filepath.Join(crashers.PendingDir, crashers.ID(s.target+" | "+f.Coarse())+".json")
-	return c.store.Save(s.held, append(b, '\n'))
+	s.held = heldFile(crashers.ID(s.target + " | " + f.Coarse()))
+	return b, c.store.Save(s.held, append(b, '\n'))
 }
 
+func heldFile(id string) string { return filepath.Join(crashers.PendingDir, id+".json") }
+
+func heldID(file string) string { return strings.TrimSuffix(filepath.Base(file), ".json") }
+
 // release removes what hold wrote: the finding is filed.
-func (c *campaign) release(s *sighting) error {
+func (c *campaign) release(ctx context.Context, s *sighting) error {
 	if s.held == "" {
 		return nil
+	}
+	if c.Fleet != nil {
+		if err := insist(ctx, func(ctx context.Context) error { return c.Fleet.Release(ctx, heldID(s.held)) }); err != nil {
+			return err
+		}
 	}
 	return c.store.Remove(s.held)
 }

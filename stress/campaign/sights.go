@@ -96,6 +96,17 @@ func (g *sights) filed(s *sighting, id string) {
 	g.ids[sight{s.target, s.finding.Coarse()}] = id
 }
 
+// filedElsewhere records under which id another process filed what was seen here as well and left to it.
+func (g *sights) filedElsewhere(coarse, id string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for k := range g.count {
+		if _, has := g.ids[k]; k.coarse == coarse && !has {
+			g.ids[k] = id
+		}
+	}
+}
+
 // idOf is under which id a first sighting was filed.
 func (g *sights) idOf(s *sighting) string {
 	g.mu.Lock()

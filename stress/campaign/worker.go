@@ -104,7 +104,7 @@ func (w *worker) lease(ctx context.Context, q *queue) error {
 		it.stored = true
 		q.stored = append(q.stored, it)
 	}
-	l, err := w.leases.Take(ctx, w.pool(), w.pace.size())
+	l, err := w.leases.Take(ctx, w.pool, w.pace.size())
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil // a fleet waits
@@ -121,16 +121,17 @@ func (w *worker) lease(ctx context.Context, q *queue) error {
 	}
 	w.pace.took(time.Since(start), seed-l.Lo)
 	// What is cut short goes back even so: others need not wait until it counts as lost.
-	last, done := context.WithTimeout(context.WithoutCancel(ctx), shareTime)
-	defer done()
+	derr := insist(ctx, func(ctx context.Context) error { return w.leases.Done(ctx, l, seed) })
 	gone := (*LostLeaseError)(nil)
-	if derr := w.leases.Done(last, l, seed); !errors.As(derr, &gone) { // somebody does it again: that matters to nobody
+	if !errors.As(derr, &gone) { // somebody does it again: that matters to nobody
 		err = errors.Join(err, derr)
 	}
 	if ctx.Err() == nil {
 		w.save(false, "")
 		if w.Fleet != nil {
-			err = errors.Join(err, w.Fleet.Count(last, w.board.summary()))
+			if cerr := w.Fleet.Count(ctx, w.board.summary()); ctx.Err() == nil { // else it is counted at the end
+				err = errors.Join(err, cerr)
+			}
 		}
 	}
 	return err
@@ -208,7 +209,7 @@ func (w *worker) turn(ctx context.Context, it *item) error {
 		case v.Kind.Finding():
 			it.dull = true
 			it.first = cmp.Or(it.first, v.Title)
-			w.sight(it, v, plan, h)
+			w.sight(ctx, it, v, plan, h)
 			return false
 		case v.Kind == oracle.HangPredicted && w.real:
 			it.dull = true // each such run costs a deadline
@@ -237,7 +238,7 @@ func (w *worker) turn(ctx context.Context, it *item) error {
 }
 
 // sight passes a violation on, once for each coarse signature; the others are only counted.
-func (w *worker) sight(it *item, v *verdict, plan stress.Plan, h *history.History) {
+func (w *worker) sight(ctx context.Context, it *item, v *verdict, plan stress.Plan, h *history.History) {
 	s := &sighting{finding: findingOf(v), item: it, target: w.team.name, plan: plan}
 	if !w.sights.first(s, v.Kind) {
 		return
@@ -247,7 +248,11 @@ func (w *worker) sight(it *item, v *verdict, plan stress.Plan, h *history.Histor
 		s.hist = h.Clone()
 		s.plan.Delays = narrow(plan.Delays, h.Delays)
 	}
-	w.failed(w.hold(s))
+	b, err := w.hold(s)
+	w.failed(err)
+	if err == nil && !w.mine(ctx, s, b) {
+		return
+	}
 	w.board.sighted()
 	w.sightings <- s
 }

@@ -3,7 +3,9 @@ package fleet
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
@@ -210,6 +212,26 @@ func TestCluster(t *testing.T) {
 			}
 		}
 	}
+	// What a killed worker had seen and did not come to file, another one filed.
+	titles := map[string]bool{}
+	for _, m := range metas(t, state) {
+		titles[m.Title] = true
+	}
+	for dir := range states {
+		for _, title := range pending(t, dir) {
+			t.Logf("%s did not come to file %q", filepath.Base(dir), title)
+			if !titles[title] {
+				t.Errorf("it is lost")
+			}
+		}
+	}
+	keys, err := watcher.kv.ListKeysFiltered(t.Context(), "held.>")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k := range keys.Keys() {
+		t.Errorf("%s is nobody's", k)
+	}
 	objects, err := watcher.blobs.List(t.Context())
 	if err != nil || len(objects) != len(has) {
 		t.Errorf("the fleet has the files of %d findings, there are %d; %v", len(objects), len(has), err)
@@ -230,7 +252,7 @@ func TestCluster(t *testing.T) {
 	t.Logf("%d findings, %d other processes", len(has), members)
 }
 
-func join2(t *testing.T, url, name string) *Fleet {
+func join2(t testing.TB, url, name string) *Fleet {
 	t.Helper()
 	f, err := Join(t.Context(), Options{URL: url, Name: name})
 	if err != nil {
@@ -252,16 +274,49 @@ func waitFor(t *testing.T, what string, is func() bool) {
 func findings(t *testing.T, state string) map[string]bool {
 	t.Helper()
 	ids := map[string]bool{}
-	r, err := crashers.OpenReader(state)
-	if err != nil {
-		return ids // it did not come to it
-	}
-	metas, err := r.List()
-	if err != nil {
-		t.Error(err)
-	}
-	for _, m := range metas {
+	for _, m := range metas(t, state) {
 		ids[m.ID] = true
 	}
 	return ids
+}
+
+func metas(t *testing.T, state string) []crashers.Meta {
+	t.Helper()
+	r, err := crashers.OpenReader(state)
+	if err != nil {
+		return nil // it did not come to it
+	}
+	all, err := r.List()
+	if err != nil {
+		t.Error(err)
+	}
+	return all
+}
+
+// pending are the titles of what a process saw and did not file.
+func pending(t *testing.T, state string) (titles []string) {
+	t.Helper()
+	r, err := crashers.OpenReader(state)
+	if err != nil {
+		return nil
+	}
+	names, err := r.SavedIn(crashers.PendingDir)
+	if err != nil {
+		t.Error(err)
+	}
+	for _, name := range names {
+		var held struct{ Title string }
+		b, err := r.Saved(name, 80<<20)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // it is filed now
+		}
+		if err == nil {
+			err = json.Unmarshal(b, &held)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+		titles = append(titles, held.Title)
+	}
+	return titles
 }

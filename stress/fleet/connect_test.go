@@ -23,6 +23,7 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"tracehammer/stress"
+	"tracehammer/stress/campaign"
 )
 
 // write writes a file for the test.
@@ -267,6 +268,43 @@ func TestCredentials(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What docs/daemon.md says a user must be allowed is enough for all that a fleet does.
+func TestPermissions(t *testing.T) {
+	s := startServer(t, func(o *server.Options) {
+		o.Users = []*server.User{{Username: "worker", Password: "s3cret", Permissions: &server.Permissions{
+			Publish:   &server.SubjectPermission{Allow: []string{"$JS.API.>", "$JS.ACK.>", "$KV.>", "$O.>"}},
+			Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX.>"}},
+		}}}
+	})
+	ctx := t.Context()
+	a, b := join(t, "nats://worker:s3cret@"+s.Addr().String()), join(t, "nats://worker:s3cret@"+s.Addr().String())
+	do := func(what string, err error) {
+		t.Helper()
+		if err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	do("begin", a.Begin(ctx, campaign.Begun{ID: "c1"}))
+	do("work", second(b.Work(ctx)))
+	do("team", a.Team(ctx, "host", 5))
+	l, err := b.Take(ctx, "host", 2)
+	do("take", err)
+	do("done", b.Done(ctx, l, l.Hi))
+	do("keep", b.Keep(ctx, "host", "kept", []byte("text")))
+	do("hold", second(b.Hold(ctx, "0a", campaign.Held{Target: "host", Text: []byte("text")})))
+	do("file", b.File(ctx, "0a", map[string][]byte{"meta.json": []byte("{}")}))
+	do("release", b.Release(ctx, "0a"))
+	do("adopt", a.Adopt(ctx, func(string) bool { return true }, nil))
+	do("count", b.Count(ctx, campaign.Summary{}))
+	do("leave", b.Close())
+	var heard listener
+	do("end", a.End(ctx, true, &heard))
+	if len(heard.filed) != 1 || len(heard.kept) != 1 {
+		t.Errorf("heard %v, %v", heard.filed, heard.kept)
+	}
+	do("permissions", errors.Join(a.permission(), b.permission()))
 }
 
 // What is wrong with the options by themselves is no matter of the environment, and needs no server to be told.

@@ -54,6 +54,7 @@ type About struct {
 	Seed      uint64    `json:"seed"`
 	Targets   []string  `json:"targets"`
 	Scenarios []string  `json:"scenarios"` // texts; none: the seeds of the same program
+	Seeds     string    `json:"seeds"`     // digest of the scenarios
 }
 
 // Fleet is a connection. It implements campaign.Fleet.
@@ -75,6 +76,8 @@ type Fleet struct {
 }
 
 var _ campaign.Fleet = (*Fleet)(nil)
+
+var goodID = regexp.MustCompile(`^[0-9a-f]+$`)
 
 var goodName = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,40}$`)
 
@@ -207,7 +210,7 @@ func final(err error) bool {
 	var lost *campaign.LostLeaseError
 	return errors.Is(err, jetstream.ErrKeyExists) || errors.Is(err, jetstream.ErrKeyNotFound) || errors.Is(err, nats.ErrConnectionClosed) ||
 		errors.Is(err, nats.ErrPermissionViolation) || errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount) ||
-		errors.As(err, &lost) || errors.As(err, new(*badError)) || errors.As(err, new(*refusedError))
+		errors.As(err, &lost) || errors.As(err, new(*badError)) || errors.As(err, new(*refusedError)) || stress.IsEnv(err)
 }
 
 // badError is something in a bucket that no stressd of this version wrote.
@@ -276,10 +279,18 @@ func (f *Fleet) readAbout(ctx context.Context) (*About, uint64, error) {
 	if err := decode(e, &a); err != nil {
 		return nil, 0, err
 	}
-	if a.Version != Version {
-		return nil, 0, &badError{aboutKey, fmt.Errorf("the fleet is of version %d, this program of %d: use the same program everywhere", a.Version, Version)}
+	if err := a.check(); err != nil {
+		return nil, 0, err
 	}
 	return &a, e.Revision(), nil
+}
+
+// check says whether this program can read what the fleet works on.
+func (a *About) check() error {
+	if a.Version != Version {
+		return otherProgram(fmt.Sprintf("version %d", a.Version), fmt.Sprintf("version %d", Version))
+	}
+	return nil
 }
 
 // say changes what the fleet works on, by compare-and-swap. change returns nil if that is to stay as it is.
@@ -297,6 +308,9 @@ func (f *Fleet) say(ctx context.Context, change func(*About) (*About, error)) er
 			if err != nil {
 				return err
 			}
+			if most := f.conn.MaxPayload(); int64(len(b)) > most {
+				return &refusedError{fmt.Sprintf("the campaign's scenarios take %d bytes, and the server takes %d at a time: its max_payload, or fewer scenarios", len(b), most)}
+			}
 			if _, err = f.kv.Update(ctx, aboutKey, b, revision); !errors.Is(err, jetstream.ErrKeyExists) {
 				return err
 			}
@@ -307,10 +321,14 @@ func (f *Fleet) say(ctx context.Context, change func(*About) (*About, error)) er
 // Begin implements campaign.Fleet: whoever did not come as a worker says what the fleet works on.
 func (f *Fleet) Begin(ctx context.Context, b campaign.Begun) error {
 	f.campaign = b.ID
-	if f.about != nil {
-		return nil // it came to work on that
+	if f.about != nil { // it came to work on that
+		if f.about.Seeds != b.Seeds {
+			return otherProgram("scenarios "+f.about.Seeds, b.Seeds)
+		}
+		return nil
 	}
-	f.leads = &About{Version: Version, Program: f.program, Campaign: b.ID, Began: b.Began.UTC(), Seed: b.Seed, Targets: b.Targets, Scenarios: b.Scenarios}
+	f.leads = &About{Version: Version, Program: f.program, Campaign: b.ID, Began: b.Began.UTC(), Seed: b.Seed, Targets: b.Targets, Scenarios: b.Scenarios,
+		Seeds: b.Seeds}
 	return f.say(ctx, func(a *About) (*About, error) {
 		if a != nil && !a.Over && a.Campaign != b.ID && !b.Fresh {
 			return nil, &refusedError{fmt.Sprintf("the fleet works on campaign %s since %s: stressd worker --join takes part, --fresh ends it, --fleet names another fleet",
@@ -325,6 +343,11 @@ type refusedError struct{ why string }
 
 func (e *refusedError) Error() string { return e.why }
 
+// otherProgram is why this process cannot take part: what one version leases, keeps and files another may not understand.
+func otherProgram(theirs, ours string) error {
+	return &stress.EnvError{What: fmt.Sprintf("the fleet runs %s, this is %s", history.Printable(theirs), ours), Hint: "use the same program everywhere"}
+}
+
 // Work makes this process one that takes part in what the fleet works on, which it returns; nil if that is nothing.
 func (f *Fleet) Work(ctx context.Context) (*About, error) {
 	a, err := f.About(ctx)
@@ -332,7 +355,7 @@ func (f *Fleet) Work(ctx context.Context) (*About, error) {
 		return nil, err
 	}
 	if a.Program != f.program {
-		return nil, fmt.Errorf("the fleet runs %s, this is %s: use the same program everywhere", history.Printable(a.Program), f.program)
+		return nil, otherProgram(a.Program, f.program)
 	}
 	f.about, f.campaign = a, a.Campaign
 	return a, nil
@@ -365,11 +388,11 @@ func (f *Fleet) End(ctx context.Context, over bool, news campaign.FleetNews) err
 	}
 }
 
-// collect hands over all findings that there are.
+// collect hands over all findings that there are, and all that was kept.
 func (f *Fleet) collect(ctx context.Context, news campaign.FleetNews) error {
 	ctx, cancel := context.WithTimeout(ctx, joinTime)
 	defer cancel()
-	w, err := f.kv.Watch(ctx, "finding.>", jetstream.IgnoreDeletes())
+	w, err := f.kv.WatchFiltered(ctx, []string{f.key("kept", ">"), "finding.>"}, jetstream.IgnoreDeletes())
 	if err != nil {
 		return fmt.Errorf("fleet: %w", err)
 	}
@@ -559,7 +582,7 @@ func findingKey(id string) string { return "finding." + id }
 
 // File implements campaign.Fleet. The files come first: what has a key has files.
 func (f *Fleet) File(ctx context.Context, id string, files map[string][]byte) error {
-	if short := regexp.MustCompile(`^[0-9a-f]+$`); !short.MatchString(id) {
+	if !goodID.MatchString(id) {
 		return fmt.Errorf("fleet: %q is no finding's ID", id)
 	}
 	there := false
@@ -669,6 +692,12 @@ func (f *Fleet) heard(ctx context.Context, e jetstream.KeyValueEntry, news campa
 		var a About
 		if err := decode(e, &a); err != nil {
 			return false, err
+		}
+		if err := a.check(); err != nil {
+			return false, err
+		}
+		if a.Campaign == f.campaign && a.Program != f.program && !a.Over {
+			return false, otherProgram(a.Program, f.program) // whoever began it goes on with another one
 		}
 		return a.Campaign != f.campaign || a.Over, nil
 	case "kept":

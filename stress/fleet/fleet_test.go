@@ -1,8 +1,15 @@
 package fleet
 
 import (
+	"bytes"
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -11,11 +18,12 @@ import (
 
 	"tracehammer/corpus"
 	"tracehammer/crashers"
+	"tracehammer/stress"
 	"tracehammer/stress/campaign"
 )
 
 // startServer starts a server with JetStream in this process.
-func startServer(t *testing.T, change func(*server.Options)) *server.Server {
+func startServer(t testing.TB, change func(*server.Options)) *server.Server {
 	t.Helper()
 	s := newServer(t, change)
 	if !s.ReadyForConnections(time.Minute) {
@@ -24,7 +32,7 @@ func startServer(t *testing.T, change func(*server.Options)) *server.Server {
 	return s
 }
 
-func newServer(t *testing.T, change func(*server.Options)) *server.Server {
+func newServer(t testing.TB, change func(*server.Options)) *server.Server {
 	t.Helper()
 	o := &server.Options{Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: t.TempDir(), NoLog: true, NoSigs: true, DisableJetStreamBanner: true}
 	if change != nil {
@@ -209,6 +217,83 @@ func TestShares(t *testing.T) {
 	}
 }
 
+// What a process saw and did not come to file is filed by one other when it is lost, and only then; nobody else files the like meanwhile.
+func TestHeld(t *testing.T) {
+	url := startServer(t, nil).ClientURL()
+	ctx := t.Context()
+	var all []*Fleet
+	for range 4 {
+		f := join(t, url)
+		if err := f.Begin(ctx, campaign.Begun{ID: "c1"}); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, f)
+	}
+	lost, stays := all[0], all[1]
+	large := bytes.Repeat([]byte("lost"), 1<<20)
+	for _, h := range []struct {
+		by   *Fleet
+		id   string
+		h    campaign.Held
+		mine bool
+	}{{lost, "0a", campaign.Held{Target: "host", Text: large}, true}, {stays, "0a", campaign.Held{Target: "host"}, false},
+		{stays, "0b", campaign.Held{Target: "host"}, true}, {lost, "0c", campaign.Held{Target: "qemu:arm64"}, true}} {
+		if mine, err := h.by.Hold(ctx, h.id, h.h); mine != h.mine || err != nil {
+			t.Errorf("%s is %t, %v", h.id, mine, err)
+		}
+	}
+	host := func(target string) bool { return target == "host" }
+	adopt := func(f *Fleet, want func(string) bool) (ids []string) {
+		if err := f.Adopt(ctx, want, func(id string, text []byte) error {
+			ids = append(ids, id)
+			if id == "0a" && !bytes.Equal(text, large) {
+				t.Errorf("%d bytes of %s", len(text), id)
+			}
+			return nil
+		}); err != nil {
+			t.Error(err)
+		}
+		return ids
+	}
+	if ids := adopt(all[2], host); ids != nil {
+		t.Errorf("%v is taken from who is there", ids)
+	}
+	lost.stop()
+	lost.beats.Wait()
+	if err := stays.alive.Purge(ctx, lost.me); err != nil { // the time of its last beat is over
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	var taken []string
+	var wg sync.WaitGroup
+	for _, f := range all[1:] {
+		wg.Go(func() {
+			ids := adopt(f, host)
+			mu.Lock()
+			defer mu.Unlock()
+			taken = append(taken, ids...)
+		})
+	}
+	wg.Wait()
+	if !slices.Equal(taken, []string{"0a"}) {
+		t.Errorf("adopted %v", taken)
+	}
+	for _, id := range []string{"0a", "0b", "0a"} {
+		if err := stays.Release(ctx, id); err != nil {
+			t.Error(err)
+		}
+	}
+	if mine, err := stays.Hold(ctx, "0a", campaign.Held{Target: "host"}); !mine || err != nil {
+		t.Errorf("what was released is seen again: %t, %v", mine, err)
+	}
+	if ids := adopt(all[2], func(string) bool { return true }); !slices.Equal(ids, []string{"0c"}) {
+		t.Errorf("adopted %v", ids)
+	}
+	if objects, err := stays.blobs.List(ctx); err != nil || len(objects) != 2 { // of 0a and of 0c
+		t.Errorf("%d objects, %v", len(objects), err)
+	}
+}
+
 func TestJoinRefuses(t *testing.T) {
 	s := startServer(t, func(o *server.Options) { o.JetStream = false; o.Username, o.Password = "u", "p" })
 	for _, o := range []Options{
@@ -238,15 +323,40 @@ func TestBegin(t *testing.T) {
 			t.Errorf("%+v: %v", step.b, err)
 		}
 	}
+	worker := join(t, url)
+	if about, err := worker.Work(ctx); err != nil || about.Campaign != "c2" {
+		t.Fatalf("%+v, %v", about, err)
+	}
+	if err := worker.Begin(ctx, campaign.Begun{ID: "c2", Seeds: "others"}); !stress.IsEnv(err) {
+		t.Errorf("takes part with other scenarios: %v", err)
+	}
 	other, err := Join(ctx, Options{URL: url, Name: "test", Program: "other"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer other.Close()
-	if about, err := other.Work(ctx); err == nil {
-		t.Errorf("takes part in %+v", about)
+	if about, err := other.Work(ctx); !stress.IsEnv(err) || !strings.Contains(err.Error(), "the fleet runs p, this is other (use the same program everywhere)") {
+		t.Errorf("takes part in %+v, %v", about, err)
+	}
+	// Whoever began it may go on with another program: then those leave who have the old one.
+	if err := other.Begin(ctx, campaign.Begun{ID: "c2"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := worker.Watch(ctx, &listener{}); !stress.IsEnv(err) || !strings.Contains(err.Error(), "the fleet runs other, this is p") {
+		t.Errorf("it stays: %v", err)
+	}
+	// What another version of the buckets says is not read as if it were of this one.
+	if _, err := a.kv.PutString(ctx, aboutKey, `{"version":99,"campaign":"c2"}`); err != nil {
+		t.Fatal(err)
+	}
+	for _, err := range []error{second(worker.Work(ctx)), a.Begin(ctx, campaign.Begun{ID: "c3", Fresh: true}), worker.Watch(ctx, &listener{})} {
+		if !stress.IsEnv(err) || !strings.Contains(err.Error(), "the fleet runs version 99, this is version 1") {
+			t.Errorf("%v", err)
+		}
 	}
 }
+
+func second[T any](_ T, err error) error { return err }
 
 // Two processes on one campaign, of which one begins it: what either finds both have, and all work is done.
 func TestCampaign(t *testing.T) {
@@ -305,10 +415,101 @@ func TestCampaign(t *testing.T) {
 			t.Errorf("finding %s of the worker is not there", id)
 		}
 	}
+	both := []map[string]bool{keptIn(t, states[0], target), keptIn(t, states[1], target)}
+	for name := range both[1] {
+		if !both[0][name] {
+			t.Errorf("%s, which the worker kept, is not there", name)
+		}
+	}
+	if len(both[1]) == 0 {
+		t.Error("nothing was kept")
+	}
 	if sums[0].Runs == 0 || sums[1].Runs == 0 || sums[0].ID != sums[1].ID {
 		t.Errorf("runs %d in %s, %d in %s", sums[0].Runs, sums[0].ID, sums[1].Runs, sums[1].ID)
 	}
 }
+
+// What a process had seen when it was lost, and had not filed, another one files that is about something else.
+func TestAdopted(t *testing.T) {
+	const target = "engine:listen-error"
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	state, saw := t.TempDir(), map[string][]byte{}
+	look := reporter(func(campaign.Event) error { // the minimiser takes longer than it takes to look
+		files, err := filepath.Glob(filepath.Join(state, crashers.PendingDir, "[0-9a-f]*.json"))
+		for _, f := range files {
+			if b, err := os.ReadFile(f); err == nil {
+				saw[strings.TrimSuffix(filepath.Base(f), ".json")] = b
+				stop()
+			}
+		}
+		return err
+	})
+	if _, err := campaign.Run(ctx, campaign.Config{Targets: []string{target}, Scenarios: corpus.Seeds(), For: time.Minute, Seed: 1, State: state, Workers: 1,
+		Reporter: look}); err != nil && !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	if len(saw) == 0 {
+		t.Fatal("it saw nothing")
+	}
+
+	url := startServer(t, nil).ClientURL()
+	leads, lost := join(t, url), join(t, url)
+	quiet, err := corpus.Parse("quiet", []byte("scenario quiet\nproc main\nmain: getpid => main\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop = context.WithTimeout(t.Context(), 2*time.Minute)
+	defer stop()
+	began, done := make(chan struct{}), make(chan error, 1)
+	state = t.TempDir()
+	go func() {
+		_, err := campaign.Run(ctx, campaign.Config{Targets: []string{target}, Scenarios: []*corpus.Scenario{quiet}, Named: true, Seed: 1, State: state, Workers: 1, Fleet: leads,
+			Reporter: campaign.Tee{onStart(func() { close(began) }), reporter(func(e campaign.Event) error {
+				if _, is := e.(campaign.Found); is {
+					stop()
+				}
+				return nil
+			})}})
+		done <- err
+	}()
+	<-began
+	if about, err := lost.Work(ctx); err != nil || about == nil {
+		t.Fatalf("%+v, %v", about, err)
+	}
+	titles := map[string]bool{}
+	for id, text := range saw {
+		if mine, err := lost.Hold(ctx, id, campaign.Held{Target: target, Text: text}); !mine || err != nil {
+			t.Fatalf("%s: %t, %v", id, mine, err)
+		}
+		var held struct{ Title string }
+		if err := json.Unmarshal(text, &held); err != nil {
+			t.Fatal(err)
+		}
+		titles[held.Title] = true
+	}
+	lost.stop()
+	lost.beats.Wait()
+	if err := leads.alive.Purge(ctx, lost.me); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	found := 0
+	for _, m := range metas(t, state) {
+		if titles[m.Title] {
+			found++
+		}
+	}
+	if found == 0 {
+		t.Errorf("of %v it has %v", titles, metas(t, state))
+	}
+}
+
+type reporter func(campaign.Event) error
+
+func (f reporter) Report(e campaign.Event) error { return f(e) }
 
 type onStart func()
 

@@ -176,6 +176,14 @@ func (m *machine) start(t *testing.T, program string, args ...string) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if p.Process.Kill() == nil {
+			p.Wait() //nolint:errcheck // it was killed
+		}
+		if t.Failed() {
+			t.Logf("%s, pid %d: %v: %s", m.name, p.Process.Pid, p.ProcessState, p.err.String())
+		}
+	})
 	t.Logf("%s: %s %s, pid %d", m.name, filepath.Base(program), strings.Join(args, " "), p.Process.Pid)
 	return p
 }
