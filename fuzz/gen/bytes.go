@@ -27,7 +27,9 @@ func (g *Grower) Grow(data []byte) *corpus.Scenario {
 	g.from.begin(nil, uint64(kinds))
 	verbs := g.g.swarm(g.g.all())
 	g.from.begin(data, uint64(kinds))
-	return g.g.grow(verbs)
+	s := g.g.grow(verbs)
+	s.Name = "x" // as corpus.Decode calls it: the byte form has no name
+	return s
 }
 
 // entropy is a source of random numbers: bytes, and behind them what a hash of them makes.
