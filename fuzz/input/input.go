@@ -1,8 +1,8 @@
 // Package input knows what the bytes of the fuzz targets that run scenarios mean, and the files in which native Go fuzzing,
 // go-fuzz and libFuzzer keep such bytes.
 //
-// It never runs anything. Bytes and files are untrusted: any bytes are an input, and what is read of a file or a directory
-// is bounded. Nothing here is shared, so there are no locks.
+// It runs nothing but what a generator tries on the engine (gen.Grower). Bytes and files are untrusted: any bytes are an input, and
+// what is read of a file or a directory is bounded. Nothing here is shared, so there are no locks.
 package input
 
 import (
@@ -73,8 +73,7 @@ var mark = []byte{0x80, 0}
 
 // Decode returns the input that any bytes mean.
 func Decode(data []byte) Input {
-	var g gen.Grower
-	return decode(data, corpus.Decode, g.Grow)
+	return decode(data, corpus.Decode, func(b []byte) *corpus.Scenario { return new(gen.Grower).Grow(b) })
 }
 
 // grows is the bit of the first byte which says that the scenario grows of what follows.

@@ -155,6 +155,7 @@ func (f *Fleet) open(ctx context.Context, name string) error {
 // retry does what fails again, until ctx is done: a server of a cluster may be gone, and another is about to take its place.
 func (f *Fleet) retry(ctx context.Context, do func(context.Context) error) error {
 	for {
+		f.forget()
 		once, cancel := context.WithTimeout(ctx, opTime)
 		err := do(once)
 		cancel()
@@ -193,6 +194,13 @@ func (f *Fleet) wrong(err error) {
 	if errors.Is(err, nats.ErrPermissionViolation) {
 		f.denied = err
 	}
+}
+
+// forget forgets what was denied: what somebody was once denied is no reason for what fails now.
+func (f *Fleet) forget() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.denied = nil
 }
 
 // permission is what this user was denied; nil for nothing.
