@@ -266,8 +266,8 @@ type decoder struct {
 	memory *Decoder  // nil: none
 }
 
-// maxStmts bounds the statements that bytes can mean, so that repairing them stays cheap.
-const maxStmts = MaxOps*(1+MaxDepth) + MaxBarriers
+// maxStmts bounds the statements that bytes can mean, so that repairing them stays cheap. No valid scenario has more.
+const maxStmts = MaxOps*(1+MaxDepth) + MaxBarriers // races count as barriers
 
 func (d *decoder) u() uint64 {
 	v, n := binary.Uvarint(d.b)
@@ -327,9 +327,10 @@ func numbered(letter byte, n int) []string {
 
 func (d *decoder) body(depth int, race bool) []Stmt {
 	var body []Stmt
-	for d.stmts < maxStmts && len(d.ops) < MaxOps {
+	for {
+		// The last operation can be followed by a barrier, and is by the ends of bodies.
 		tag := d.n(numTags)
-		if tag == tagEnd {
+		if tag == tagEnd || d.stmts == maxStmts || tag == tagOp && len(d.ops) == MaxOps {
 			return body
 		}
 		d.stmts++
@@ -361,7 +362,6 @@ func (d *decoder) body(depth int, race bool) []Stmt {
 			body = append(body, r)
 		}
 	}
-	return body
 }
 
 func (d *decoder) op() *Op {
