@@ -153,6 +153,7 @@ const (
 	BugSiginfoStays
 	BugStopCodeStays
 	BugUserAreaWraps
+	BugUserAreaLonger
 	numKernelBugs // those of utrace follow, in bugs_utrace.go
 )
 
@@ -301,6 +302,7 @@ var kernelBugs = [numKernelBugs]bugRow{
 	BugSiginfoStays:         {"siginfo-stays", "S30", "the siginfo of a stop stays when the stop is over"},
 	BugStopCodeStays:        {"stop-code-stays", "S28", "the code of a stop stays when the stop is over: the tracee stops again"},
 	BugUserAreaWraps:        {"user-area-wraps", "row 105", "PEEKUSR and POKEUSR of a word before the first one reach a register"},
+	BugUserAreaLonger:       {"user-area-longer", "row 107", "PEEKUSR and POKEUSR of the word behind the last one of struct user succeed"},
 }
 
 func (b Bug) String() string {

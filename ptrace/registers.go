@@ -92,15 +92,15 @@ var registerFiles = [...]registerFile{
 		spare: engine.NumRegs, whole: true, words: 81, fixed: []span{{39, 39}, {41, 43}}, holes: []span{{45, 47}}, // PT_MAX_PUT_REG, PT_TRAP; PT_DSCR, PT_FPR0
 		result: 10, call: 15, unsigned: true,
 	},
-	// user_x86_32_view and ia32_arch_ptrace. What is no register in struct user can be written as well as read, and one word behind it:
-	// getreg32 and putreg32 refuse what is above its size, and not the size itself. Of the debug registers DR4 and DR5 take nothing.
+	// user_x86_32_view and ia32_arch_ptrace. What is no register in struct user can be written as well as read. Of the debug registers
+	// DR4 and DR5 take nothing.
 	// Result and number are eax and orig_eax, at the words that they have on amd64; ebp alone is to spare.
 	engine.I386: {
 		sets: []regset{
 			{note: ntPrstatus, size: 4, n: 17}, {note: ntPrfpreg, size: 4, n: 27}, {note: ntPrxfpreg, size: 4, n: 128}, {note: ntXstate, size: 8, n: xstateSeen / 8},
 			{note: ntTLS, size: 16, n: 3}, {note: ntIoperm, size: 4, n: 2048, err: engine.ENXIO, readOnly: true},
 		},
-		spare: 1, narrow: true, whole: true, words: 284/4 + 1, fixed: []span{{67, 68}},
+		spare: 1, narrow: true, whole: true, words: 284 / 4, fixed: []span{{67, 68}},
 		result: 10, call: 15,
 	},
 }
@@ -166,6 +166,9 @@ func (f *registerFile) user(w *engine.World, s *engine.CallState, r Request, at,
 	beyond := at >= f.words
 	if at < 0 && w.HasBug(engine.BugUserAreaWraps) {
 		return 0
+	}
+	if at == f.words && w.HasBug(engine.BugUserAreaLonger) { // getreg32, putreg32
+		beyond = false
 	}
 	if at < 0 || beyond && (r == Pokeusr || at&OffByte != 0 || !w.Old(engine.SwUserModeRegisters)) {
 		return -engine.EIO

@@ -51,7 +51,7 @@ func TestRegisterFiles(t *testing.T) {
 			get(ntPrstatus, 4096, result(0, 68)), get(ntPrstatus, 4, result(0, 4)), get(ntPrstatus, 6, "EINVAL"), get(ntPrfpreg, 4096, result(0, 108)),
 			get(ntPrxfpreg, 4096, result(0, 512)), get(ntTLS, 4096, result(0, 48)), get(ntTLS, 8, "EINVAL"), get(ntXstate, 12, "EINVAL"),
 			get(ntIoperm, 4, "ENXIO"), set(ntIoperm, 0, "EOPNOTSUPP"), get(ntShstk, 8, "EINVAL"), set(ntPrxfpreg, 0, "0"),
-			{Pokeusr, []any{17, 1}, "0"}, {Pokeusr, []any{67, 0}, "EIO"}, {Pokeusr, []any{70, 0}, "0"}, {Peekusr, []any{71, 0}, "0"}, {Peekusr, []any{72, 0}, "EIO"},
+			{Pokeusr, []any{17, 1}, "0"}, {Pokeusr, []any{67, 0}, "EIO"}, {Pokeusr, []any{70, 0}, "0"}, {Peekusr, []any{71, 0}, "EIO"}, {Pokeusr, []any{71, 1}, "EIO"},
 			{Peekusr, []any{OffByte, 0}, "EIO"}, {Getregs, []any{0, 0}, "0"}, {Setregs, []any{0, 0}, "EFAULT"}, {Getfpregs, []any{1, 0}, "0"},
 		},
 	} {

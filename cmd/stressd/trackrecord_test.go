@@ -82,6 +82,8 @@ var trackRecord = []realBug{
 		shown: []string{"qemu:ppc64le 6.1.0-50 (6.1.176)"}},
 	{row: 106, ours: true, what: "`ptrace_stop` wakes no wait for a process whose group stop a thread completes that the waiter's process traces",
 		shown: []string{"host 6.18.44", "uml 6.1.176", "qemu:x86_64@bookworm 6.1.0-50 (6.1.176)", "qemu:x86_64@trixie 6.12.117", "qemu:x86_64@sid 7.2.13", "qemu:arm64 6.1.0-50 (6.1.176)"}},
+	{row: 107, ours: true, what: "`getreg32` and `putreg32` take the word behind `struct user32` for one of its own",
+		shown: []string{"qemu:386@bookworm 6.1.0-50 (6.1.176)", "qemu:386@sid 7.2.13"}},
 }
 
 // marked are the seeds that say which kernels have a bug, by row.

@@ -76,7 +76,7 @@ func unfit(s *corpus.Scenario, target string, m *stress.Machine) string {
 	if on.Root = true; s.RunsOn(on) {
 		return "it needs root of the initial user namespace"
 	}
-	return fmt.Sprintf("it is not for %s on %s", m.Release, m.Arch)
+	return fmt.Sprintf("not for %s on %s", m.Release, m.Arch)
 }
 
 // unknownTo says which request that a scenario makes a kernel answers differently although its release does not; "" if there is

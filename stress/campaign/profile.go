@@ -41,7 +41,7 @@ func unfitFor(s *corpus.Scenario, target string) string {
 	if s.RunsOn(on) {
 		return ""
 	}
-	return "it is not for " + name
+	return "not for " + name
 }
 
 // foreign says whether a simulated target is of a profile that is no Linux.

@@ -139,7 +139,7 @@ func (s *RunStatus) Text(w io.Writer) error {
 	fmt.Fprintf(&b, "memory %v of %v, state directory %v of %v\n", s.Memory, s.Start.Limits.Memory, s.Disk, s.Start.Limits.Disk)
 	for _, k := range s.Skipped {
 		if k.Scenario == "" {
-			b.WriteString(skipText(k))
+			b.WriteString(skipText([]Skip{k}))
 		}
 	}
 	for _, f := range s.Last {

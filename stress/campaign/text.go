@@ -18,6 +18,7 @@ type Text struct {
 	TTY      bool
 	onLine   bool // the terminal's cursor stands behind a status line
 	lastLine float64
+	skips    []Skip // scenarios that one target skips for one reason; to be told in one line, before anything else is
 }
 
 // pipeEvery is how many seconds pass between progress lines that are not written over.
@@ -25,13 +26,24 @@ const pipeEvery = 60
 
 // Report implements Reporter.
 func (t *Text) Report(e Event) error {
+	skip, isSkip := e.(Skip)
+	if len(t.skips) > 0 && !(isSkip && skip.alike(t.skips[0])) {
+		text := skipText(t.skips)
+		t.skips = t.skips[:0]
+		if err := t.print(t.Err, text); err != nil {
+			return err
+		}
+	}
 	switch e := e.(type) {
 	case Progress:
 		return t.progress(e)
 	case Start:
 		return t.print(t.Err, startText(e))
 	case Skip:
-		return t.print(t.Err, skipText(e))
+		if e.Scenario == "" {
+			return t.print(t.Err, skipText([]Skip{e}))
+		}
+		t.skips = append(t.skips, e)
 	case Lost:
 		return t.print(t.Err, lostText(e))
 	case Dropped:
@@ -91,12 +103,33 @@ func startText(s Start) string {
 	return b.String()
 }
 
-func skipText(s Skip) string {
-	what := "target " + s.Target
-	if s.Scenario != "" {
-		what = fmt.Sprintf("%s on %s", history.Printable(s.Scenario), s.Target)
+// alike says whether one line can tell of both: scenarios that the same target skips for the same reason.
+func (s Skip) alike(o Skip) bool {
+	return s.Target == o.Target && s.Reason == o.Reason && s.Scenario != "" && o.Scenario != ""
+}
+
+// skipNames is how many scenarios a line about many names.
+const skipNames = 3
+
+// skipText is about skips that are alike.
+func skipText(skips []Skip) string {
+	s := skips[0]
+	reason := history.Printable(s.Reason)
+	if s.Scenario == "" {
+		return fmt.Sprintf("skipped: target %s: %s\n", s.Target, reason)
 	}
-	return fmt.Sprintf("skipped: %s: %s\n", what, history.Printable(s.Reason))
+	names := make([]string, 0, skipNames)
+	for _, s := range skips[:min(len(skips), skipNames)] {
+		names = append(names, history.Printable(s.Scenario))
+	}
+	list := strings.Join(names, ", ")
+	switch more := len(skips) - len(names); {
+	case len(skips) == 1:
+		return fmt.Sprintf("skipped: %s on %s: %s\n", list, s.Target, reason)
+	case more > 0:
+		list += fmt.Sprintf(" and %d more", more)
+	}
+	return fmt.Sprintf("skipped: %d scenarios on %s: %s (%s)\n", len(skips), s.Target, reason, list)
 }
 
 func lostText(l Lost) string {

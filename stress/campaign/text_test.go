@@ -43,6 +43,35 @@ func TestStatusLine(t *testing.T) {
 	}
 }
 
+func TestSkipText(t *testing.T) {
+	var b bytes.Buffer
+	text := &Text{Out: &b, Err: &b}
+	skip := func(target, reason string, names ...string) {
+		for _, n := range names {
+			if err := text.Report(Skip{Target: target, Scenario: n, Reason: reason}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	skip("host", "not here", "a", "b", "c", "d", "e")
+	skip("uml", "not here", "a\x1b", "b")
+	skip("uml", "nor there", "c")
+	skip("uml", "no kernel", "")
+	skip("uml", "no kernel", "d")
+	if err := text.Report(Start{}); err != nil {
+		t.Fatal(err)
+	}
+	const want = `skipped: 5 scenarios on host: not here (a, b, c and 2 more)
+skipped: 2 scenarios on uml: not here (a\x1b, b)
+skipped: c on uml: nor there
+skipped: target uml: no kernel
+skipped: d on uml: no kernel
+`
+	if got, _, _ := strings.Cut(b.String(), "racing"); got != want {
+		t.Errorf("%s\nwant\n%s", got, want)
+	}
+}
+
 func TestFoundText(t *testing.T) {
 	got := foundText(Found{ID: "0123456789ab", Kind: "hang", Title: "hang: a <-> b", Target: "host", Dir: "/d", New: true, Shown: 9, Of: 10, Operations: 3,
 		Scenario: "scenario x\n\nproc main\x1b\n", Command: "stressd repro 0123456789ab"})
