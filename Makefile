@@ -13,7 +13,7 @@ UNITDIR = $(PREFIX)/lib/systemd/system
 # What make overnight races: two kernels that are emulated beside those that run at full speed. OVERNIGHT_ARCHS have a kernel to fetch.
 OVERNIGHT_ARCHS := arm64 s390x
 OVERNIGHT := engine host uml $(OVERNIGHT_ARCHS:%=qemu:%)
-# Other architectures with actors. Machines run a stressd that is built for them (amd64: without what they do not need); test boots that of one
+# Other architectures with actors. Machines run a stressd that is built for them (amd64's has one, too, which starts faster); test boots that of one
 # other architecture, and that of 386, whose kernel is amd64's; test-all those of all.
 ARCHS := 386 arm64 riscv64 s390x ppc64le
 OTHERS := bin/stressd-amd64 $(ARCHS:%=bin/stressd-%)
@@ -23,15 +23,15 @@ OTHERS := bin/stressd-amd64 $(ARCHS:%=bin/stressd-%)
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-# Machines of this architecture, User Mode Linux among them, run stressd-amd64, which is small; without it they run stressd itself.
+# Machines of this architecture, User Mode Linux among them, run stressd-amd64; without it they run stressd itself.
 bin/stressd: bin/stressd-amd64
 	@mkdir -p bin
 	CGO_ENABLED=0 $(GO) build -o $@ ./cmd/stressd
 
-# What a machine of another architecture runs: bin/stressd finds it beside itself. It serves no pages (-tags agent).
+# What a machine runs, which bin/stressd finds beside itself: an agent and nothing else (-tags agent), as small as it can be.
 $(OTHERS): bin/stressd-%:
 	@mkdir -p bin
-	CGO_ENABLED=0 GOARCH=$* $(GO) build -tags agent -o $@ ./cmd/stressd
+	CGO_ENABLED=0 GOARCH=$* $(GO) build -tags agent -ldflags='-s -w' -o $@ ./cmd/stressd
 
 # stressd exits with 2 when it found something new. So does a Go panic: only the summary line tells them apart.
 run: bin/stressd ## race ptrace on the engine and on this machine's kernel for FOR (60s); findings go to STATE (state/)

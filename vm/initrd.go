@@ -49,7 +49,7 @@ var ownProgram = sync.OnceValues(func() ([]byte, error) {
 })
 
 // programFor is the program of a machine: the same one as this, built for it, which lies beside it. A machine of this architecture may have
-// this one itself, and has it where the one beside is of another commit; but what it does not need there, pages and fleets, doubles what it unpacks.
+// this one itself, and has it where the one beside is of another commit; but what it does not need there is five sixths of it, and takes time at each start.
 func programFor(goarch string) ([]byte, error) {
 	self, err := os.Executable()
 	if goarch == runtime.GOARCH {
@@ -89,7 +89,7 @@ func programBeside(dir, goarch string) ([]byte, error) {
 	file, err := os.ReadFile(filepath.Join(dir, name))
 	if err != nil {
 		return nil, &stress.EnvError{What: "a machine of " + goarch + " needs a stressd of that architecture", Err: err,
-			Hint: fmt.Sprintf("make bin/%s, which is CGO_ENABLED=0 GOARCH=%s go build -o bin/%[1]s ./cmd/stressd", name, goarch)}
+			Hint: fmt.Sprintf("make bin/%s, which is CGO_ENABLED=0 GOARCH=%s go build -tags agent -o bin/%[1]s ./cmd/stressd", name, goarch)}
 	}
 	if err := fits(file, goarch); err != nil {
 		return nil, &stress.EnvError{What: name + " beside this stressd cannot run in a machine of " + goarch, Err: err, Hint: "make bin/" + name}

@@ -32,7 +32,8 @@ func TestMachines(t *testing.T) {
 	elsewhere(t, "-test.run=^TestStatic", "-test.v", fmt.Sprintf("-test.short=%v", testing.Short()))
 }
 
-// elsewhere runs the other build of this test, with those for other architectures beside it of which there are machines.
+// elsewhere runs the other build of this test, with those for other architectures beside it of which there are machines. A benchmark has what
+// make builds for machines instead.
 func elsewhere(t testing.TB, args ...string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -42,9 +43,20 @@ func elsewhere(t testing.TB, args ...string) {
 		command []string
 	}
 	builds := []build{{runtime.GOARCH, []string{"go", "test", "-c", "-o", program, "."}}}
+	_, measured := t.(*testing.B)
+	inside := func(goarch string) build {
+		command := []string{"go", "test", "-c", "-o", filepath.Join(dir, "stressd-"+goarch), "."}
+		if measured {
+			command = []string{"go", "build", "-buildvcs=false", "-tags", "agent", "-ldflags=-s -w", "-o", command[4], "../cmd/stressd"} // as tests, it is of no commit
+		}
+		return build{goarch, command}
+	}
+	if measured {
+		builds = append(builds, inside(runtime.GOARCH))
+	}
 	for goarch := range others {
 		if missing(t, goarch, "qemu:"+goarch) == "" {
-			builds = append(builds, build{goarch, []string{"go", "test", "-c", "-o", filepath.Join(dir, "stressd-"+goarch), "."}})
+			builds = append(builds, inside(goarch))
 		}
 	}
 	for _, c := range append(builds, build{runtime.GOARCH, append([]string{program}, args...)}) {
@@ -54,7 +66,7 @@ func elsewhere(t testing.TB, args ...string) {
 		if err != nil {
 			t.Fatalf("%v: %v\n%s", c.command, err, out)
 		}
-		if _, is := t.(*testing.B); is { // whose logs are cut after ten lines
+		if measured { // its logs are cut after ten lines
 			os.Stdout.Write(out) //nolint:errcheck // it is for people
 			continue
 		}

@@ -1,3 +1,5 @@
+//go:build !agent
+
 package main
 
 import (
@@ -10,15 +12,12 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"tracehammer/crashers/filing"
 	"tracehammer/engine"
 	"tracehammer/stress"
 	"tracehammer/stress/campaign"
 	"tracehammer/stress/explore"
 	"tracehammer/vm"
-	"tracehammer/vm/agent"
 )
 
 // dir is the state directory that the flag names, or the default.
@@ -404,22 +403,8 @@ func (c *coverageCmd) Run(a *app) error {
 	return campaign.Code(dir, a.reporter(c.JSON, campaign.CodeText{Out: a.out, Missing: c.Missing}))
 }
 
-// Run implements kong's command. Standard output carries messages only: what else is printed goes to standard error.
-func (agentCmd) Run(a *app) error {
-	if isTerminal(os.Stdin) && !agent.UnderInit() {
-		return errors.New("agent: standard input is a terminal: it is stressd that starts an agent, by --target exec:COMMAND")
-	}
-	fd, err := unix.FcntlInt(os.Stdout.Fd(), unix.F_DUPFD_CLOEXEC, 3)
-	if err == nil {
-		err = unix.Dup3(int(os.Stderr.Fd()), int(os.Stdout.Fd()), 0)
-	}
-	if err != nil {
-		return fmt.Errorf("agent: keep standard output for messages: %w", err)
-	}
-	out := os.NewFile(uintptr(fd), "messages")
-	defer out.Close()
-	return agent.Serve(a.ctx, os.Stdin, out, agent.Options{Build: version(), Init: agent.UnderInit(), Window: agent.Window()})
-}
+// Run implements kong's command.
+func (agentCmd) Run(a *app) error { return serve(a.ctx) }
 
 // Run implements kong's command.
 func (d *doctorCmd) Run(a *app) error {

@@ -1,3 +1,5 @@
+//go:build !agent
+
 // Command stressd races ptrace on kernels, checks what it sees against the engine, and files what it finds.
 //
 // It has no logic of its own: it parses the command line, opens what the commands need and maps what they return to exit
@@ -123,23 +125,4 @@ func complain(err error) {
 	for l := range strings.Lines(strings.ReplaceAll(err.Error(), "\t", "    ")) { // stacks have tabs
 		fmt.Fprintf(os.Stderr, "stressd: %s\n", history.Printable(strings.TrimRight(l, "\n")))
 	}
-}
-
-func isTerminal(f *os.File) bool {
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("TERM") != "dumb" && os.Getenv("TERM") != ""
-}
-
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "stressd (no build information)"
-	}
-	v := "stressd " + info.Main.Version
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			v += " " + s.Value
-		}
-	}
-	return v + " " + info.GoVersion
 }
