@@ -52,6 +52,7 @@ func uml(t *Target, path string) error {
 		c := exec.Command(kernel, "mem=256M", fmt.Sprintf("initrd=/proc/self/fd/%d", initrdFD),
 			"con=null", "con0=null,fd:1", "console=tty0", // the console goes to standard output, and the messages
 			fmt.Sprintf("ssl0=fd:%d,fd:%d", linkFD, linkFD), agent.LinkParam+"=/dev/ttyS0", // to a serial line of their own
+			"pty.legacy_count=0", // Debian's makes 256 pairs, and tries to run /sbin/hotplug for each: half of its boot
 			"uml_dir=/dev/null/", // nowhere: it would leave a directory with a control socket that nobody uses
 			"panic=-1")
 		// Its memory is a file, which it makes in memory unless the environment names another place: a disk would be written to

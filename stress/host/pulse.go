@@ -7,9 +7,15 @@ import (
 	"tracehammer/stress/actor"
 )
 
-// beat is how often a pulse looks at the clock. A machine on which a goroutine that sleeps for one beat is away for more than
-// two is not running us: it is paused (virtual machines are), or its CPUs are with others.
-const beat = 10 * time.Millisecond
+// beat is how often a pulse looks at the clock while somebody is judged by it. A machine on which a goroutine that sleeps for one beat is
+// away for more than two is not running us: it is paused (virtual machines are), or its CPUs are with others.
+//
+// Else it looks each restBeat. A Go program that wakes makes a dozen system calls, which on one CPU of a User Mode Linux take a
+// twentieth of it at a hundred beats a second.
+const (
+	beat     = 10 * time.Millisecond
+	restBeat = 100 * time.Millisecond
+)
 
 // pulse is a clock that stands still while the machine does not run us. A hang or a slow death is judged by it: what nobody
 // had a CPU for did not hang.
@@ -17,8 +23,11 @@ type pulse struct {
 	mu    sync.Mutex
 	awake time.Duration // up to the last beat
 	last  time.Time     // of the last beat
+	every time.Duration // how long after it the next one is due
+	quick bool          // the one after that is due a beat later
 	gaps  [maxGaps]gap  // the latest, a ring
 	n     int
+	kick  chan struct{} // to beat now
 	stop  chan struct{}
 	done  chan struct{}
 }
@@ -30,14 +39,14 @@ const maxGaps = 256
 type gap struct{ from, to uint64 }
 
 func startPulse() *pulse {
-	p := &pulse{last: time.Now(), stop: make(chan struct{}), done: make(chan struct{})}
+	p := &pulse{last: time.Now(), every: restBeat, kick: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
 	go p.run()
 	return p
 }
 
 func (p *pulse) run() {
 	defer close(p.done)
-	t := time.NewTicker(beat)
+	t := time.NewTimer(restBeat)
 	defer t.Stop()
 	last := actor.Cycles()
 	for {
@@ -45,21 +54,39 @@ func (p *pulse) run() {
 		case <-p.stop:
 			return
 		case <-t.C:
+		case <-p.kick:
 		}
 		now, cycles := time.Now(), actor.Cycles()
 		p.mu.Lock()
-		if d := now.Sub(p.last); d > 2*beat {
+		if d := now.Sub(p.last); d > p.every+beat {
 			p.gaps[p.n%maxGaps] = gap{last, cycles}
 			p.n++
 		}
-		p.awake, p.last = p.at(now), now
+		p.awake, p.last, p.every = p.at(now), now, restBeat
+		if p.quick {
+			p.every = beat
+		}
+		t.Reset(p.every)
 		p.mu.Unlock()
 		last = cycles
 	}
 }
 
+// quicken says whether somebody is judged by the clock from now on.
+func (p *pulse) quicken(quick bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if quick && !p.quick {
+		select {
+		case p.kick <- struct{}{}:
+		default:
+		}
+	}
+	p.quick = quick
+}
+
 // at is the clock's time at a moment after the last beat.
-func (p *pulse) at(now time.Time) time.Duration { return p.awake + min(now.Sub(p.last), 2*beat) }
+func (p *pulse) at(now time.Time) time.Duration { return p.awake + min(now.Sub(p.last), p.every+beat) }
 
 // now is the clock's time.
 func (p *pulse) now() time.Duration {

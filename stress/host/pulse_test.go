@@ -9,10 +9,13 @@ import (
 // A machine that was away for a minute has not waited for a minute.
 func TestPulseStandsStillWithTheMachine(t *testing.T) {
 	now := time.Now()
-	p := &pulse{awake: time.Second, last: now}
-	for _, x := range []struct{ after, want time.Duration }{{0, 0}, {beat, beat}, {2 * beat, 2 * beat}, {time.Minute, 2 * beat}} {
+	for _, x := range []struct{ every, after, want time.Duration }{
+		{beat, 0, 0}, {beat, beat, beat}, {beat, 2 * beat, 2 * beat}, {beat, time.Minute, 2 * beat},
+		{restBeat, restBeat, restBeat}, {restBeat, time.Minute, restBeat + beat},
+	} {
+		p := &pulse{awake: time.Second, last: now, every: x.every}
 		if got := p.at(now.Add(x.after)) - p.awake; got != x.want {
-			t.Errorf("%v after the last beat the clock has advanced by %v, expected %v", x.after, got, x.want)
+			t.Errorf("%v after the last of beats each %v the clock has advanced by %v, expected %v", x.after, x.every, got, x.want)
 		}
 	}
 }
@@ -26,11 +29,29 @@ func TestPulseKnowsWhatWasLost(t *testing.T) {
 	}
 }
 
-// Without beats the clock would stop after two.
+// Without beats the clock would stop after one and a bit.
 func TestPulseBeats(t *testing.T) {
 	p := startPulse()
 	defer p.close()
-	for p.now() <= 3*beat {
+	for p.now() <= 2*restBeat {
 		runtime.Gosched()
 	}
+	beats := func(every time.Duration) {
+		for {
+			p.mu.Lock()
+			is := p.every
+			p.mu.Unlock()
+			if is == every {
+				return
+			}
+			runtime.Gosched()
+		}
+	}
+	p.quicken(true)
+	beats(beat)
+	for end := p.now() + 3*beat; p.now() <= end; {
+		runtime.Gosched()
+	}
+	p.quicken(false)
+	beats(restBeat)
 }

@@ -193,6 +193,7 @@ func (w *watch) run(yield func(*history.History) bool) error {
 			w.pace += (w.pulse.now() - w.begun - w.pace) / 8
 		}
 		w.seen, w.forced, w.stuck, w.sampled, w.rest = false, false, nil, false, rest{}
+		w.pulse.quicken(false)
 	}
 	return nil
 }
@@ -267,6 +268,7 @@ func (w *watch) look(r *actor.Run) error {
 		w.ticket, w.since, w.seen, w.tick, w.over, w.rest = ticket, now, true, w.usual(), false, rest{}
 		return nil
 	}
+	w.pulse.quicken(true)
 	w.tick = min(2*w.tick, lastTick)
 	still := now - w.since
 	switch p := (procfs{dir: int(w.w.proc.Fd())}); {
