@@ -13,7 +13,7 @@ import (
 	"tracehammer/stress/oracle"
 )
 
-// TestAttribute runs the seeds of known bugs on engines with one of these bugs planted: each violation that the clean engine
+// TestAttribute runs the seeds of known bugs on engines with one of these bugs planted, of the first architecture that has it: each violation that the clean engine
 // sees there is attributed to that row, whatever rows the kernel is said to have. Two of them leave the same call asleep, and
 // have the same title. A seed may be marked with two rows that leave the same history: which of them it is only the kernel can tell, by
 // the rows that it is said to have.
@@ -30,9 +30,15 @@ func TestAttribute(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				o := oracle.New(engine.Profile{})
+				var profile engine.Profile
+				if len(k.On.Arch) > 0 {
+					if profile, err = engine.ProfileFor("6.18", k.On.Arch[0]); err != nil {
+						t.Fatal(err)
+					}
+				}
+				o := oracle.New(profile)
 				seen := 0
-				err = stress.NewEngineTarget(engine.Options{Bugs: bugs}).Run(context.Background(), p, stress.Plan{Seed: 1, Repeat: 20}, func(h *history.History) bool {
+				err = stress.NewEngineTarget(engine.Options{Profile: profile, Bugs: bugs}).Run(context.Background(), p, stress.Plan{Seed: 1, Repeat: 20}, func(h *history.History) bool {
 					if v := o.Judge(p, h); !v.Kind.Finding() {
 						return true
 					}
