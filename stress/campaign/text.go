@@ -18,7 +18,7 @@ type Text struct {
 	TTY      bool
 	onLine   bool // the terminal's cursor stands behind a status line
 	lastLine float64
-	skips    []Skip // scenarios that one target skips for one reason; to be told in one line, before anything else is
+	skips    []Skip // of scenarios; those that are alike are told in one line, before anything else is
 }
 
 // pipeEvery is how many seconds pass between progress lines that are not written over.
@@ -26,13 +26,12 @@ const pipeEvery = 60
 
 // Report implements Reporter.
 func (t *Text) Report(e Event) error {
-	skip, isSkip := e.(Skip)
-	if len(t.skips) > 0 && !(isSkip && skip.alike(t.skips[0])) {
-		text := skipText(t.skips)
-		t.skips = t.skips[:0]
-		if err := t.print(t.Err, text); err != nil {
-			return err
-		}
+	if k, is := e.(Skip); is && k.Scenario != "" {
+		t.skips = append(t.skips, k)
+		return nil
+	}
+	if err := t.flush(); err != nil {
+		return err
 	}
 	switch e := e.(type) {
 	case Progress:
@@ -40,10 +39,7 @@ func (t *Text) Report(e Event) error {
 	case Start:
 		return t.print(t.Err, startText(e))
 	case Skip:
-		if e.Scenario == "" {
-			return t.print(t.Err, skipText([]Skip{e}))
-		}
-		t.skips = append(t.skips, e)
+		return t.print(t.Err, skipText([]Skip{e}))
 	case Lost:
 		return t.print(t.Err, lostText(e))
 	case Dropped:
@@ -52,6 +48,26 @@ func (t *Text) Report(e Event) error {
 		return t.print(t.Out, foundText(e))
 	case Summary:
 		return t.print(t.Out, summaryText(e))
+	}
+	return nil
+}
+
+// flush tells of scenarios that are skipped, a line for all of a target and a reason.
+func (t *Text) flush() error {
+	for len(t.skips) > 0 {
+		first := t.skips[0]
+		var alike, others []Skip
+		for _, k := range t.skips {
+			if k.Target == first.Target && k.Reason == first.Reason {
+				alike = append(alike, k)
+			} else {
+				others = append(others, k)
+			}
+		}
+		t.skips = others
+		if err := t.print(t.Err, skipText(alike)); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -103,15 +119,10 @@ func startText(s Start) string {
 	return b.String()
 }
 
-// alike says whether one line can tell of both: scenarios that the same target skips for the same reason.
-func (s Skip) alike(o Skip) bool {
-	return s.Target == o.Target && s.Reason == o.Reason && s.Scenario != "" && o.Scenario != ""
-}
-
 // skipNames is how many scenarios a line about many names.
 const skipNames = 3
 
-// skipText is about skips that are alike.
+// skipText is about skips of one target for one reason.
 func skipText(skips []Skip) string {
 	s := skips[0]
 	reason := history.Printable(s.Reason)

@@ -56,16 +56,17 @@ func TestSkipText(t *testing.T) {
 	skip("host", "not here", "a", "b", "c", "d", "e")
 	skip("uml", "not here", "a\x1b", "b")
 	skip("uml", "nor there", "c")
+	skip("uml", "not here", "d")
 	skip("uml", "no kernel", "")
-	skip("uml", "no kernel", "d")
+	skip("uml", "no kernel", "e")
 	if err := text.Report(Start{}); err != nil {
 		t.Fatal(err)
 	}
 	const want = `skipped: 5 scenarios on host: not here (a, b, c and 2 more)
-skipped: 2 scenarios on uml: not here (a\x1b, b)
+skipped: 3 scenarios on uml: not here (a\x1b, b, d)
 skipped: c on uml: nor there
 skipped: target uml: no kernel
-skipped: d on uml: no kernel
+skipped: e on uml: no kernel
 `
 	if got, _, _ := strings.Cut(b.String(), "racing"); got != want {
 		t.Errorf("%s\nwant\n%s", got, want)
