@@ -49,7 +49,7 @@ var ownProgram = sync.OnceValues(func() ([]byte, error) {
 })
 
 // programFor is the program of a machine: the same one as this, built for it, which lies beside it. A machine of this architecture may have
-// this one itself, and has it where the one beside is of another commit; but what it does not need there is five sixths of it, and takes time at each start.
+// this one itself, and has it where the one beside is of another commit; but what it does not need there is most of it, and takes time at each start.
 func programFor(goarch string) ([]byte, error) {
 	self, err := os.Executable()
 	if goarch == runtime.GOARCH {

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"runtime/debug"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -27,6 +29,29 @@ func serve(ctx context.Context) error {
 	out := os.NewFile(uintptr(fd), "messages")
 	defer out.Close()
 	return agent.Serve(ctx, os.Stdin, out, agent.Options{Build: version(), Init: agent.UnderInit(), Window: agent.Window()})
+}
+
+const exitSignal = 128 // plus the signal's number
+
+// interruptible returns a context that the first SIGINT or SIGTERM cancels, with the cause made of it; the second one ends the process at
+// once, and with it every actor (they die with their parent).
+func interruptible(cause func(syscall.Signal) error) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	go func() {
+		for sig := range signals {
+			s := sig.(syscall.Signal)
+			if ctx.Err() != nil {
+				os.Exit(exitSignal + int(s))
+			}
+			cancel(cause(s))
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		cancel(nil)
+	}
 }
 
 func isTerminal(f *os.File) bool {

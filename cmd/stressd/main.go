@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"runtime/debug"
 	"strings"
 	"syscall"
@@ -33,7 +32,6 @@ const (
 	exitSkipped    = 4
 	exitRegression = 5
 	exitCannotTell = 125 // repro: git bisect skips the commit
-	exitSignal     = 128 // plus the signal's number
 )
 
 // status ends a command with an exit code and nothing more to say.
@@ -74,30 +72,9 @@ func run(args []string) (code int) {
 		complain(fmt.Errorf("%w (see stressd --help)", err))
 		return exitError
 	}
-	ctx, stop := interruptible()
+	ctx, stop := interruptible(func(s syscall.Signal) error { return campaign.Interrupted{Signal: s} })
 	defer stop()
 	return exitCode(command.Run(&app{ctx: ctx, out: os.Stdout, err: os.Stderr, tty: isTerminal(os.Stderr)}))
-}
-
-// interruptible returns a context that the first SIGINT or SIGTERM cancels; the second one ends the process at once, and
-// with it every actor (they die with their parent).
-func interruptible() (context.Context, func()) {
-	ctx, cancel := context.WithCancelCause(context.Background())
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
-	go func() {
-		for sig := range signals {
-			s := sig.(syscall.Signal)
-			if ctx.Err() != nil {
-				os.Exit(exitSignal + int(s))
-			}
-			cancel(campaign.Interrupted{Signal: s})
-		}
-	}()
-	return ctx, func() {
-		signal.Stop(signals)
-		cancel(nil)
-	}
 }
 
 // exitCode maps what a command returned, and says on stderr what a person must know.

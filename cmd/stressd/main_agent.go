@@ -6,9 +6,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"slices"
 	"syscall"
 
@@ -30,29 +30,21 @@ func main() {
 	}
 }
 
+// interrupted is the signal that ended an agent.
+type interrupted syscall.Signal
+
+func (i interrupted) Error() string { return syscall.Signal(i).String() }
+
 // run serves until the messages end, or a signal comes.
 func run() int {
-	ctx, cancel := context.WithCancel(context.Background())
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
-	code := make(chan int, 1)
-	go func() {
-		for sig := range signals {
-			select {
-			case code <- 128 + int(sig.(syscall.Signal)):
-				cancel()
-			default: // the second one
-				os.Exit(128 + int(sig.(syscall.Signal)))
-			}
-		}
-	}()
+	ctx, stop := interruptible(func(s syscall.Signal) error { return interrupted(s) })
+	defer stop()
 	err := serve(ctx)
-	select {
-	case c := <-code:
-		return c
-	default:
-	}
-	if err != nil {
+	var i interrupted
+	switch {
+	case errors.As(context.Cause(ctx), &i):
+		return exitSignal + int(i)
+	case err != nil:
 		fmt.Fprintf(os.Stderr, "stressd: %v\n", err)
 		return 1
 	}

@@ -18,7 +18,7 @@ type Text struct {
 	TTY      bool
 	onLine   bool // the terminal's cursor stands behind a status line
 	lastLine float64
-	skips    []Skip // of scenarios; those that are alike are told in one line, before anything else is
+	skips    []Skip // of one target's scenarios; those of one reason are told in one line, before anything else is
 }
 
 // pipeEvery is how many seconds pass between progress lines that are not written over.
@@ -26,12 +26,16 @@ const pipeEvery = 60
 
 // Report implements Reporter.
 func (t *Text) Report(e Event) error {
-	if k, is := e.(Skip); is && k.Scenario != "" {
+	k, is := e.(Skip)
+	skips := is && k.Scenario != ""
+	if len(t.skips) > 0 && !(skips && k.Target == t.skips[0].Target) {
+		if err := t.flush(); err != nil {
+			return err
+		}
+	}
+	if skips {
 		t.skips = append(t.skips, k)
 		return nil
-	}
-	if err := t.flush(); err != nil {
-		return err
 	}
 	switch e := e.(type) {
 	case Progress:
@@ -52,13 +56,13 @@ func (t *Text) Report(e Event) error {
 	return nil
 }
 
-// flush tells of scenarios that are skipped, a line for all of a target and a reason.
+// flush tells of scenarios that a target skips, a line for each reason.
 func (t *Text) flush() error {
 	for len(t.skips) > 0 {
 		first := t.skips[0]
 		var alike, others []Skip
 		for _, k := range t.skips {
-			if k.Target == first.Target && k.Reason == first.Reason {
+			if k.Reason == first.Reason {
 				alike = append(alike, k)
 			} else {
 				others = append(others, k)
