@@ -139,17 +139,17 @@ main: getpid => never
 func TestConditionsOnSystems(t *testing.T) {
 	since := Condition{MinKernel: Version{3, 4}}
 	uml := Condition{MinKernel: Version{3, 4}, System: []string{"uml"}}
-	other := Condition{System: []string{GVisor}}
+	other := Condition{System: []string{engine.GVisor}}
 	arm := Condition{MinKernel: Version{3, 4}, Arch: []string{"arm64"}}
 	for _, x := range []struct {
 		c             Condition
 		system        string
 		runs, hasBugs bool
 	}{
-		{since, "", true, true}, {since, "uml", true, true}, {since, GVisor, true, false},
-		{uml, "", false, false}, {uml, "uml", true, true}, {uml, GVisor, false, false},
-		{other, "", false, false}, {other, "uml", false, false}, {other, GVisor, true, true},
-		{arm, "", false, false}, {arm, GVisor, false, false},
+		{since, "", true, true}, {since, "uml", true, true}, {since, engine.GVisor, true, false},
+		{uml, "", false, false}, {uml, "uml", true, true}, {uml, engine.GVisor, false, false},
+		{other, "", false, false}, {other, "uml", false, false}, {other, engine.GVisor, true, true},
+		{arm, "", false, false}, {arm, engine.GVisor, false, false},
 	} {
 		s := &Scenario{On: []Condition{x.c}, KnownBugs: []KnownBug{{Row: 1, On: x.c}}}
 		m := Machine{Release: "6.1.0", Arch: "amd64", System: x.system}

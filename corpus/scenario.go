@@ -70,7 +70,7 @@ type Machine struct {
 }
 
 // Linux says whether the machine's kernel is Linux, which versions in conditions are about.
-func (m Machine) Linux() bool { return m.System != GVisor }
+func (m Machine) Linux() bool { return m.System != engine.GVisor }
 
 // Version is a kernel version, major and minor.
 type Version struct{ Major, Minor int }

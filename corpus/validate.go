@@ -15,14 +15,8 @@ const MaxRule = engine.NumRules - 1
 
 const maxBugRow = 999
 
-// Systems that a condition can name besides.
-const (
-	UserModeLinux = "uml"    // has architecture code of its own
-	GVisor        = "gvisor" // is no Linux
-)
-
-// Systems are all of them.
-var Systems = []string{UserModeLinux, GVisor}
+// Systems that a condition can name.
+var Systems = []string{engine.UserModeLinux, engine.GVisor}
 
 // Archs are the architectures that a condition can name.
 var Archs = []string{"386", "amd64", "arm", "arm64", "loong64", "mips64le", "ppc64le", "riscv64", "s390x"}

@@ -9,6 +9,7 @@ import (
 	"tracehammer/engine"
 	"tracehammer/stress"
 	"tracehammer/stress/history"
+	"tracehammer/stress/history/render"
 )
 
 // Origin says where a finding was made.
@@ -76,7 +77,7 @@ func (c *Crasher) report(p *engine.Program) ([]byte, error) {
 	}
 	if c.History != nil {
 		var lanes strings.Builder
-		if err := history.WriteLanes(&lanes, p, c.History); err != nil {
+		if err := render.WriteLanes(&lanes, p, c.History); err != nil {
 			return nil, err
 		}
 		b.WriteString("\n## One run that shows it\n\n")

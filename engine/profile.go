@@ -42,6 +42,12 @@ var archNames = [numArchs]string{"amd64", "arm64", "riscv64", "s390x", "ppc64le"
 
 func (a Arch) String() string { return nameOf(archNames[:], int(a)) }
 
+// Systems that are other than a Linux on hardware, be it emulated.
+const (
+	UserModeLinux = "uml"    // has architecture code of its own
+	GVisor        = "gvisor" // is no Linux
+)
+
 // Yama is the level of the Yama security module.
 type Yama uint8
 
@@ -301,7 +307,7 @@ func ParseProfile(name string) (Profile, error) {
 			}
 		}
 		return p, err
-	case "gvisor":
+	case GVisor:
 		p := Profile{Name: name}
 		for x := range NumSwitches {
 			if x.Info().GVisor {

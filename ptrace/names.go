@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 
 	"tracehammer/engine"
 )
@@ -278,20 +279,32 @@ type Symbol struct {
 type Table struct {
 	flags   bool
 	symbols []Symbol
-	byName  map[string]int64
-	byN     map[int64]string
+	once    sync.Once
+	maps    index
+}
+
+// index is made when it is first asked for: agents of machines start with tables that they never look into.
+type index struct {
+	byName map[string]int64
+	byN    map[int64]string
 }
 
 // NewTable returns a table; flags says that numbers are sets of the symbols. Of two names of one number the first is printed.
 func NewTable(flags bool, symbols []Symbol) *Table {
-	t := &Table{flags: flags, symbols: symbols, byName: make(map[string]int64, len(symbols)), byN: make(map[int64]string, len(symbols))}
-	for _, s := range symbols {
-		t.byName[s.Name] = s.N
-		if _, dup := t.byN[s.N]; !dup {
-			t.byN[s.N] = s.Name
+	return &Table{flags: flags, symbols: symbols}
+}
+
+func (t *Table) index() *index {
+	t.once.Do(func() {
+		t.maps = index{make(map[string]int64, len(t.symbols)), make(map[int64]string, len(t.symbols))}
+		for _, s := range t.symbols {
+			t.maps.byName[s.Name] = s.N
+			if _, dup := t.maps.byN[s.N]; !dup {
+				t.maps.byN[s.N] = s.Name
+			}
 		}
-	}
-	return t
+	})
+	return &t.maps
 }
 
 // Symbols lists the table in its own order; the caller must not change it.
@@ -302,19 +315,19 @@ func (t *Table) IsFlags() bool { return t.flags }
 
 // Lookup returns the number of one name.
 func (t *Table) Lookup(name string) (int64, bool) {
-	n, ok := t.byName[name]
+	n, ok := t.index().byName[name]
 	return n, ok
 }
 
 // Name returns the name of exactly n.
 func (t *Table) Name(n int64) (string, bool) {
-	s, ok := t.byN[n]
+	s, ok := t.index().byN[n]
 	return s, ok
 }
 
 // Format writes n so that Parse reads it back: a name, names joined by |, or a number.
 func (t *Table) Format(n int64) string {
-	if s, ok := t.byN[n]; ok {
+	if s, ok := t.index().byN[n]; ok {
 		return s
 	}
 	if !t.flags || n <= 0 {
@@ -344,7 +357,7 @@ func (t *Table) Format(n int64) string {
 func (t *Table) Parse(s string) (int64, error) {
 	var n int64
 	for _, part := range strings.Split(s, "|") {
-		v, ok := t.byName[part]
+		v, ok := t.index().byName[part]
 		if !ok {
 			var err error
 			if v, err = strconv.ParseInt(part, 0, 64); err != nil {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"slices"
 
-	"tracehammer/corpus"
 	"tracehammer/engine"
 )
 
@@ -35,7 +34,7 @@ type Machine struct {
 
 // Released is what is known of the kernel by its name and version alone.
 func (m *Machine) Released() (engine.Profile, error) {
-	if m.System == corpus.GVisor {
+	if m.System == engine.GVisor {
 		return engine.ParseProfile(m.System)
 	}
 	return engine.ProfileFor(m.Release, m.Arch)

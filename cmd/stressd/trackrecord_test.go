@@ -459,7 +459,7 @@ func TestTrackRecordVisor(t *testing.T) {
 	files := seedFiles(t)
 	args := []string{"check", "--target", "exec:runsc --network=none --ignore-cgroups do " + crashers.Quote(stressd) + " agent"}
 	for _, s := range corpus.Seeds() {
-		if len(s.Known(corpus.Machine{System: corpus.GVisor, Root: true})) > 0 {
+		if len(s.Known(corpus.Machine{System: engine.GVisor, Root: true})) > 0 {
 			args = append(args, files[s.Name])
 		}
 	}
@@ -472,7 +472,7 @@ func TestTrackRecordVisor(t *testing.T) {
 func machineOf(m *crashers.Meta, target string) corpus.Machine {
 	machine := corpus.Machine{Release: strings.TrimPrefix(m.Kernel, "Linux "), Arch: m.Arch, Root: true}
 	if strings.HasPrefix(target, stress.KindUML) {
-		machine.System = corpus.UserModeLinux
+		machine.System = engine.UserModeLinux
 	}
 	if target == stress.KindHost {
 		machine.Root = os.Geteuid() == 0

@@ -16,6 +16,7 @@ import (
 	"tracehammer/stress"
 	"tracehammer/stress/history"
 	"tracehammer/stress/history/jsonl"
+	"tracehammer/stress/history/render"
 	"tracehammer/stress/schedule"
 )
 
@@ -37,7 +38,7 @@ func historyLines(data []byte) int {
 	if second := jsonLines("FuzzHistory", again); !bytes.Equal(first, second) {
 		violated("FuzzHistory", "not stable:\n%s\n%s", first, second)
 	}
-	for _, write := range []func(io.Writer, *engine.Program, *history.History) error{history.WriteTable, history.WriteLanes} {
+	for _, write := range []func(io.Writer, *engine.Program, *history.History) error{render.WriteTable, render.WriteLanes} {
 		if err := write(io.Discard, &engine.Program{}, h); err != nil {
 			violated("FuzzHistory", "%v", err)
 		}

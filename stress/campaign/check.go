@@ -100,7 +100,7 @@ func Check(ctx context.Context, scenarios []*corpus.Scenario, targets []string, 
 // reference differ. nil for Linux: there "on" lines say which versions do what is expected.
 func (r *runner) expecting(c *Checked) *differ {
 	profile := r.target.Profile()
-	if r.machine.System != corpus.GVisor && !foreign(r.target.Name()) {
+	if r.machine.System != engine.GVisor && !foreign(r.target.Name()) {
 		return nil
 	}
 	d := newDiffer(engine.Profile{}, profile)

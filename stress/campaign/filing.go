@@ -10,6 +10,7 @@ import (
 	"tracehammer/crashers"
 	"tracehammer/crashers/filing"
 	"tracehammer/stress/history"
+	"tracehammer/stress/history/render"
 )
 
 // Forms in which findings are filed elsewhere.
@@ -93,7 +94,7 @@ func filed(store *crashers.Reader, id string) (*filing.Item, error) {
 		return it, nil
 	}
 	var lanes strings.Builder
-	if err := history.WriteLanes(&lanes, p, c.History); err != nil {
+	if err := render.WriteLanes(&lanes, p, c.History); err != nil {
 		return nil, fmt.Errorf("crasher %s: %w", c.ID, err)
 	}
 	it.Lanes = lanes.String()

@@ -10,6 +10,7 @@ import (
 	"tracehammer/crashers"
 	"tracehammer/engine"
 	"tracehammer/stress/history"
+	"tracehammer/stress/history/render"
 )
 
 // Reproduced says whether a finding showed again.
@@ -59,7 +60,7 @@ func lanes(p *engine.Program, h *history.History, explanation string) string {
 	}
 	if h != nil {
 		b.WriteByte('\n')
-		history.WriteLanes(&b, p, h) //nolint:errcheck // a Builder takes everything
+		render.WriteLanes(&b, p, h) //nolint:errcheck // a Builder takes everything
 	}
 	return b.String()
 }

@@ -10,6 +10,7 @@ import (
 
 	"tracehammer/crashers"
 	"tracehammer/stress/history"
+	"tracehammer/stress/history/render"
 )
 
 // Listed is one filed finding, as an event.
@@ -121,7 +122,7 @@ func Show(state, id string, json bool, w io.Writer) error {
 		b.WriteByte('\n')
 	}
 	if c.History != nil {
-		if err := errors.Join(history.WriteLanes(&b, p, c.History), newline(&b)); err != nil {
+		if err := errors.Join(render.WriteLanes(&b, p, c.History), newline(&b)); err != nil {
 			return err
 		}
 	}

@@ -97,3 +97,22 @@ type Thread struct {
 	Syscall   string   // /proc/PID/syscall
 	Stack     []string // function names, innermost first, when readable
 }
+
+// Tids lists the actors' tids at their creation, 0 for those never created: what corpus.FormatResult takes.
+func (h *History) Tids() []int32 {
+	tids := make([]int32, len(h.Actors))
+	for i := range h.Actors {
+		tids[i] = h.Actors[i].Tid
+	}
+	return tids
+}
+
+// ActorOf is the actor that got a tid at its creation, NoActor if none did.
+func (h *History) ActorOf(tid int64) engine.ActorID {
+	for i, a := range h.Actors {
+		if a.Tid != 0 && int64(a.Tid) == tid {
+			return engine.ActorID(i)
+		}
+	}
+	return engine.NoActor
+}

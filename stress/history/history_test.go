@@ -5,18 +5,7 @@ import (
 	"testing"
 
 	"tracehammer/corpus/golden"
-	"tracehammer/engine"
 )
-
-func call(instr int32, begin, end uint64, ret int64, out ...int64) Entry {
-	e := Entry{Kind: Call, Instr: instr, Done: end != 0, Begin: begin, End: end, Res: engine.Result{Ret: ret}}
-	copy(e.Res.Out[:], out)
-	return e
-}
-
-func handler(ticket uint64, signo, code, pid int64) Entry {
-	return Entry{Kind: Handler, Done: true, Begin: ticket, Res: engine.Result{Out: [3]int64{signo, code, pid}}}
-}
 
 func TestKTAP(t *testing.T) {
 	var b bytes.Buffer

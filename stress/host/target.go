@@ -117,6 +117,9 @@ func (t *Target) Run(ctx context.Context, p *engine.Program, plan stress.Plan, y
 	if err := t.load(p); err != nil {
 		return err
 	}
+	if err := t.kcov.need(len(p.Actors)); err != nil {
+		return err
+	}
 	w := watch{Target: t, ctx: ctx, plan: plan, repeat: max(plan.Repeat, 1), deadline: plan.Deadline, timed: timed(p)}
 	if w.deadline <= 0 {
 		w.deadline = stress.DefaultDeadline

@@ -8,7 +8,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"tracehammer/corpus"
 	"tracehammer/engine"
 	"tracehammer/stress"
 )
@@ -36,7 +35,7 @@ func Kernel() stress.Machine {
 	}
 	m.Users, m.Groups = mapped("uid_map"), mapped("gid_map")
 	// gVisor numbers its initial namespace like any other.
-	m.Confined = m.System != corpus.GVisor || m.Users|m.Groups != 0
+	m.Confined = m.System != engine.GVisor || m.Users|m.Groups != 0
 	return m
 }
 
@@ -53,12 +52,12 @@ func under() string {
 // system is what the kernel is besides its architecture, as corpus.Systems name it; "" for a Linux on hardware.
 func system() string {
 	if strings.HasSuffix(release(), "-gvisor") { // pkg/sentry/kernel/version of gVisor
-		return corpus.GVisor
+		return engine.GVisor
 	}
 	found := ""
 	eachLine("/proc/cpuinfo", func(line string) {
 		if key, value, _ := strings.Cut(line, ":"); strings.TrimSpace(key) == "vendor_id" && strings.TrimSpace(value) == "User Mode Linux" { // show_cpuinfo of arch/um
-			found = corpus.UserModeLinux
+			found = engine.UserModeLinux
 		}
 	})
 	return found

@@ -7,6 +7,7 @@ import (
 	"tracehammer/corpus"
 	"tracehammer/stress"
 	"tracehammer/stress/history"
+	"tracehammer/stress/history/render"
 	"tracehammer/stress/host"
 	"tracehammer/stress/oracle"
 	"tracehammer/vm/console"
@@ -45,7 +46,7 @@ func TestHostAgrees(t *testing.T) {
 				kinds[v.Kind]++
 				if v.Kind != oracle.Admitted && v.Kind != oracle.HangPredicted && len(s.KnownBugs) == 0 {
 					t.Errorf("run %d: %v: %s\n%s\n%s", h.Run, v.Kind, v.Title, v.Explanation, s.Print())
-					history.WriteTable(testWriter{t}, p, h)
+					render.WriteTable(testWriter{t}, p, h)
 				}
 				return h.Outcome == history.Complete && !t.Failed()
 			})

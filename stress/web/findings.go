@@ -14,6 +14,7 @@ import (
 	"tracehammer/engine"
 	"tracehammer/stress/campaign"
 	"tracehammer/stress/history"
+	"tracehammer/stress/history/render"
 	"tracehammer/stress/rules"
 )
 
@@ -257,19 +258,19 @@ func (s *Server) picture(ctx context.Context, page *findingPage, c *crashers.Cra
 	}
 	page.Lanes = drawLanes(p, h, at, page.Explanation, exact)
 	var text strings.Builder
-	if history.WriteLanes(&text, p, h) == nil {
+	if render.WriteLanes(&text, p, h) == nil {
 		page.LanesText = text.String()
 	}
 	if h.Hang != nil {
 		for _, t := range h.Hang.Threads {
-			row := thread{Name: history.ActorName(p, t.Actor), Wchan: history.Printable(t.Wchan), Stack: history.Printable(strings.Join(t.Stack, " < "))}
+			row := thread{Name: render.ActorName(p, t.Actor), Wchan: history.Printable(t.Wchan), Stack: history.Printable(strings.Join(t.Stack, " < "))}
 			if t.State != 0 {
 				row.State = string(rune(t.State))
 			}
 			if t.TracerPid != 0 {
 				row.Tracer = fmt.Sprint(t.TracerPid)
 				if a := h.ActorOf(int64(t.TracerPid)); a != engine.NoActor {
-					row.Tracer = history.ActorName(p, a)
+					row.Tracer = render.ActorName(p, a)
 				}
 			}
 			page.Threads = append(page.Threads, row)

@@ -11,6 +11,7 @@ import (
 	"tracehammer/engine"
 	"tracehammer/ptrace"
 	"tracehammer/stress/history"
+	"tracehammer/stress/history/render"
 )
 
 // Sizes of the swim-lane picture, in user units: pixels where it is not scaled.
@@ -129,7 +130,7 @@ func drawLanes(p *engine.Program, h *history.History, at *crashers.Place, why st
 	for i, a := range h.Actors {
 		if a.Tid != 0 || len(a.Entries) > 0 {
 			d.col[engine.ActorID(i)] = len(d.lanes)
-			d.lanes = append(d.lanes, lane{actor: engine.ActorID(i), name: history.ActorName(p, engine.ActorID(i)), born: -1, died: -1})
+			d.lanes = append(d.lanes, lane{actor: engine.ActorID(i), name: render.ActorName(p, engine.ActorID(i)), born: -1, died: -1})
 		}
 	}
 	if len(d.lanes) == 0 {
@@ -142,7 +143,7 @@ func drawLanes(p *engine.Program, h *history.History, at *crashers.Place, why st
 
 // fill makes rows of the moments.
 func (d *picture) fill() {
-	moments := history.Moments(d.p, d.h)
+	moments := render.Moments(d.p, d.h)
 	first := 0
 	if len(moments) > maxMoments {
 		first = len(moments) - maxMoments
@@ -277,7 +278,7 @@ func (d *picture) broken(i int) {
 }
 
 // isWrong says whether a moment is the one that is wrong.
-func (d *picture) isWrong(m history.Moment) bool {
+func (d *picture) isWrong(m render.Moment) bool {
 	if d.at == nil || m.Actor != d.at.Actor || m.Entry != d.at.Entry {
 		return false
 	}
@@ -294,8 +295,8 @@ func (d *picture) isWrong(m history.Moment) bool {
 }
 
 // note says below what is wrong what the model allows there.
-func (d *picture) note(m history.Moment) {
-	name := history.ActorName(d.p, m.Actor)
+func (d *picture) note(m render.Moment) {
+	name := render.ActorName(d.p, m.Actor)
 	lines := []string{"▲ Not admitted: no execution of the model goes on like this."}
 	switch {
 	case len(d.at.Allowed) == 0:
@@ -468,7 +469,7 @@ func (d *picture) place() {
 		grow(m.row, m.lane, m.text+"  ")
 	}
 	for c := range d.lanes {
-		grow(d.end, c, history.EndText(d.p, d.h, d.lanes[c].actor))
+		grow(d.end, c, render.EndText(d.p, d.h, d.lanes[c].actor))
 	}
 	y := 2*lineHeight + 8
 	for i := range d.rows {
@@ -687,7 +688,7 @@ func (d *picture) ends(s *svg) {
 		if d.at != nil && d.at.Event == crashers.Waiting && d.at.Actor == l.actor {
 			class = "ends wrong"
 		}
-		for i, line := range wrap(history.EndText(d.p, d.h, l.actor), d.chars(c)) {
+		for i, line := range wrap(render.EndText(d.p, d.h, l.actor), d.chars(c)) {
 			s.text(l.x+boxAt+rowPad, r.y+rowPad+float64(i)*lineHeight+lineHeight-4, "mono "+class, line)
 		}
 	}

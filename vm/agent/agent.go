@@ -225,9 +225,13 @@ func (a *agent) file(m *wire.File) error {
 
 // Hello's Features, by trying. What a probe cannot tell is left out.
 func features() map[string]bool {
+	runtime.LockOSThread() // ptrace belongs to the thread that attached
+	defer runtime.UnlockOSThread()
+	var t tracee
+	defer t.end()
 	f := map[string]bool{}
 	for name, probe := range probes {
-		if has, conclusive := probe(); conclusive {
+		if has, conclusive := probe(&t); conclusive {
 			f[name] = has
 		}
 	}

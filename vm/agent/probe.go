@@ -13,26 +13,26 @@ import (
 )
 
 // A probe says whether the kernel has a feature, by asking it for it. It is conclusive, or says that it cannot tell.
-type probe func() (has, conclusive bool)
+type probe func(*tracee) (has, conclusive bool)
 
 // probes are the features that Hello names.
 var probes = map[string]probe{
 	"ptrace-seize":                  probeSeize,
-	"ptrace-get-syscall-info":       func() (bool, bool) { return request(ptraceGetSyscallInfo) },
-	"ptrace-set-syscall-info":       func() (bool, bool) { return request(ptraceSetSyscallInfo) },
-	"ptrace-getregset":              func() (bool, bool) { return request(unix.PTRACE_GETREGSET) },
-	"ptrace-sysemu":                 func() (bool, bool) { return request(ptraceSysemu) },
-	"ptrace-singleblock":            func() (bool, bool) { return request(ptraceSingleblock) },
-	"ptrace-get-rseq-configuration": func() (bool, bool) { return request(ptraceGetRseqConfiguration) },
+	"ptrace-get-syscall-info":       request(ptraceGetSyscallInfo),
+	"ptrace-set-syscall-info":       request(ptraceSetSyscallInfo),
+	"ptrace-getregset":              request(unix.PTRACE_GETREGSET),
+	"ptrace-sysemu":                 request(ptraceSysemu),
+	"ptrace-singleblock":            request(ptraceSingleblock),
+	"ptrace-get-rseq-configuration": request(ptraceGetRseqConfiguration),
 	"ptrace-o-suspend-seccomp":      probeSuspendSeccomp,
 	"ptrace-getregs-fault":          probeRegisters,
 	"clone-any-exit-signal":         probeExitSignal,
 	"ptrace-step-branch":            probeStep,
 	"seccomp-filter":                probeSeccomp,
-	"yama":                          func() (bool, bool) { return exists("/proc/sys/kernel/yama/ptrace_scope", "/proc/sys/kernel") },
-	"pid-namespaces":                func() (bool, bool) { return exists("/proc/self/ns/pid", "/proc/self/ns") },
-	"user-namespaces":               func() (bool, bool) { return exists("/proc/self/ns/user", "/proc/self/ns") },
-	"kcov":                          func() (bool, bool) { return exists("/sys/kernel/debug/kcov", "/sys/kernel/debug/.") },
+	"yama":                          exists("/proc/sys/kernel/yama/ptrace_scope", "/proc/sys/kernel"),
+	"pid-namespaces":                exists("/proc/self/ns/pid", "/proc/self/ns"),
+	"user-namespaces":               exists("/proc/self/ns/user", "/proc/self/ns"),
+	"kcov":                          exists("/sys/kernel/debug/kcov", "/sys/kernel/debug/."),
 }
 
 // Requests that package unix does not name on every architecture.
@@ -58,31 +58,33 @@ func lacks(features map[string]bool) (names []string) {
 	return names
 }
 
-// exists says whether a file is there. Without the directory that holds it nobody can tell.
-func exists(path, dir string) (bool, bool) {
-	_, err := os.Stat(path)
-	if err == nil {
-		return true, true
+// exists asks for a file. Without the directory that holds it nobody can tell.
+func exists(path, dir string) probe {
+	return func(*tracee) (bool, bool) {
+		_, err := os.Stat(path)
+		if err == nil {
+			return true, true
+		}
+		entries, derr := os.ReadDir(dir)
+		return false, errors.Is(err, os.ErrNotExist) && derr == nil && len(entries) > 0
 	}
-	entries, derr := os.ReadDir(dir)
-	return false, errors.Is(err, os.ErrNotExist) && derr == nil && len(entries) > 0
 }
 
 // probeSeize asks for a thread of our own to be seized: EPERM says that the kernel knows the request, EIO that it does not.
-func probeSeize() (bool, bool) {
+func probeSeize(*tracee) (bool, bool) {
 	_, _, e := unix.RawSyscall6(unix.SYS_PTRACE, unix.PTRACE_SEIZE, uintptr(unix.Getpid()), 0, 0, 0, 0)
 	return e == unix.EPERM, e == unix.EPERM || e == unix.EIO
 }
 
 // probeSeccomp asks for a filter at no address: EFAULT says that there are filters, EINVAL that there are none.
-func probeSeccomp() (bool, bool) {
+func probeSeccomp(*tracee) (bool, bool) {
 	_, _, e := unix.RawSyscall6(unix.SYS_PRCTL, unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, 0, 0, 0, 0)
 	return e == unix.EFAULT, e == unix.EFAULT || e == unix.EINVAL
 }
 
 // probeExitSignal asks for a child with an exit signal that is no signal, and for its pidfd at no address: EINVAL says that the signal
 // was looked at, EFAULT that it was not. There is no child either way, but on kernels that know no pidfd, whose clone would succeed.
-func probeExitSignal() (bool, bool) {
+func probeExitSignal(*tracee) (bool, bool) {
 	const clonePidfd, noSignal, nowhere = 0x1000, 65, 8
 	var u unix.Utsname
 	if unix.Uname(&u) != nil {
@@ -100,29 +102,35 @@ func probeExitSignal() (bool, bool) {
 }
 
 // request makes a request of a stopped child: a kernel that does not know it says EIO.
-func request(req int) (has, conclusive bool) {
-	e := ask(func(pid int) unix.Errno {
-		var buf [1024]byte
-		iov := unix.Iovec{Base: &buf[0]}
-		iov.SetLen(len(buf))
-		addr, data := uintptr(len(buf)), uintptr(unsafe.Pointer(&buf[0]))
-		switch req {
-		case unix.PTRACE_GETREGSET:
-			addr, data = 1, uintptr(unsafe.Pointer(&iov)) // NT_PRSTATUS
-		case ptraceSysemu, ptraceSingleblock:
-			data = uintptr(unix.SIGKILL) // it goes on, but not far
+func request(req int) probe {
+	return func(t *tracee) (has, conclusive bool) {
+		resumes := req == ptraceSysemu || req == ptraceSingleblock
+		e := t.ask(func(pid int) unix.Errno {
+			var buf [1024]byte
+			iov := unix.Iovec{Base: &buf[0]}
+			iov.SetLen(len(buf))
+			addr, data := uintptr(len(buf)), uintptr(unsafe.Pointer(&buf[0]))
+			switch {
+			case req == unix.PTRACE_GETREGSET:
+				addr, data = 1, uintptr(unsafe.Pointer(&iov)) // NT_PRSTATUS
+			case resumes:
+				data = uintptr(unix.SIGKILL) // it goes on, but not far
+			}
+			_, _, e := unix.RawSyscall6(unix.SYS_PTRACE, uintptr(req), uintptr(pid), addr, data, 0, 0)
+			runtime.KeepAlive(&buf)
+			return e
+		})
+		if resumes && e == 0 {
+			t.end()
 		}
-		_, _, e := unix.RawSyscall6(unix.SYS_PTRACE, uintptr(req), uintptr(pid), addr, data, 0, 0)
-		runtime.KeepAlive(&buf)
-		return e
-	})
-	return e != unix.EIO, e != unix.ESRCH
+		return e != unix.EIO, e != unix.ESRCH
+	}
 }
 
 // probeSuspendSeccomp asks for the option: EPERM says that the kernel knows it, EINVAL that it does not.
-func probeSuspendSeccomp() (bool, bool) {
+func probeSuspendSeccomp(t *tracee) (bool, bool) {
 	const suspendSeccomp = 1 << 21
-	e := ask(func(pid int) unix.Errno {
+	e := t.ask(func(pid int) unix.Errno {
 		_, _, e := unix.RawSyscall6(unix.SYS_PTRACE, unix.PTRACE_SETOPTIONS, uintptr(pid), 0, suspendSeccomp, 0, 0)
 		return e
 	})
@@ -130,12 +138,12 @@ func probeSuspendSeccomp() (bool, bool) {
 }
 
 // probeRegisters has registers written to a bad address. An architecture without the request cannot be asked.
-func probeRegisters() (bool, bool) {
+func probeRegisters(t *tracee) (bool, bool) {
 	if runtime.GOARCH != "amd64" {
 		return false, false
 	}
 	const getregs = 12
-	e := ask(func(pid int) unix.Errno {
+	e := t.ask(func(pid int) unix.Errno {
 		_, _, e := unix.RawSyscall6(unix.SYS_PTRACE, getregs, uintptr(pid), 0, 1, 0, 0)
 		return e
 	})
@@ -144,7 +152,7 @@ func probeRegisters() (bool, bool) {
 
 // probeStep steps over the first branch of a Go program, which it takes: on s390x QEMU 7.2 goes on behind it. Other architectures are
 // not asked.
-func probeStep() (has, conclusive bool) {
+func probeStep(t *tracee) (has, conclusive bool) {
 	const (
 		pswAddr = 8      // in struct user
 		brcl15  = 0xc0f4 // BRCL, always; the distance follows, in halfwords
@@ -152,7 +160,8 @@ func probeStep() (has, conclusive bool) {
 	if runtime.GOARCH != "s390x" {
 		return false, false
 	}
-	ask(func(pid int) unix.Errno {
+	defer t.end() // it has gone on
+	t.ask(func(pid int) unix.Errno {
 		peek := func(request int, addr uint64) (v uint64, e unix.Errno) {
 			_, _, e = unix.RawSyscall6(unix.SYS_PTRACE, uintptr(request), uintptr(pid), uintptr(addr), uintptr(unsafe.Pointer(&v)), 0, 0)
 			return v, e
@@ -177,22 +186,36 @@ func probeStep() (has, conclusive bool) {
 	return has, conclusive
 }
 
-// ask does something with a stopped tracee; ESRCH if there is none.
-func ask(f func(pid int) unix.Errno) unix.Errno {
-	runtime.LockOSThread() // ptrace belongs to the thread that attached
-	defer runtime.UnlockOSThread()
-	p, err := os.StartProcess("/proc/self/exe", []string{"probe"}, &os.ProcAttr{Sys: &unix.SysProcAttr{Ptrace: true, Pdeathsig: unix.SIGKILL}})
-	if err != nil {
-		return unix.ESRCH
+// tracee is the stopped child that probes ask about: one for all of them, as each costs an exec of this program. It belongs to the thread
+// that asks.
+type tracee struct {
+	p *os.Process // nil if there is none
+}
+
+// ask does something with the tracee; ESRCH if there is none.
+func (t *tracee) ask(f func(pid int) unix.Errno) unix.Errno {
+	if t.p == nil {
+		p, err := os.StartProcess("/proc/self/exe", []string{"probe"}, &os.ProcAttr{Sys: &unix.SysProcAttr{Ptrace: true, Pdeathsig: unix.SIGKILL}})
+		if err != nil {
+			return unix.ESRCH
+		}
+		t.p = p
+		var ws unix.WaitStatus
+		if _, err := unix.Wait4(p.Pid, &ws, unix.WALL, nil); err != nil || !ws.Stopped() {
+			t.end()
+			return unix.ESRCH
+		}
 	}
-	defer func() {
-		p.Kill()                               //nolint:errcheck // it may be gone
-		unix.Wait4(p.Pid, nil, unix.WALL, nil) //nolint:errcheck // likewise
-		p.Release()                            //nolint:errcheck // waited for above
-	}()
-	var ws unix.WaitStatus
-	if _, err := unix.Wait4(p.Pid, &ws, unix.WALL, nil); err != nil || !ws.Stopped() {
-		return unix.ESRCH
+	return f(t.p.Pid)
+}
+
+// end ends the tracee, if there is one. The next to ask gets another one.
+func (t *tracee) end() {
+	if t.p == nil {
+		return
 	}
-	return f(p.Pid)
+	t.p.Kill()                               //nolint:errcheck // it may be gone
+	unix.Wait4(t.p.Pid, nil, unix.WALL, nil) //nolint:errcheck // likewise
+	t.p.Release()                            //nolint:errcheck // waited for above
+	t.p = nil
 }

@@ -73,137 +73,139 @@ func lockdep(what string) func([]string) head { return simple(Lockdep, "lockdep:
 // rules are tried in order; the first that fits a line decides. Where the kernel says it: x86 arch/x86/mm/fault.c and
 // kernel/traps.c, arm64 arch/arm64/mm/fault.c and kernel/traps.c, likewise for the others; lib/bug.c, kernel/panic.c,
 // kernel/locking/lockdep.c, kernel/sched/core.c, kernel/watchdog*.c, kernel/rcu/tree_stall.h, kernel/hung_task.c, mm/.
-var rules = []rule{
-	// Sanitizers and debugging aids, before other lines that begin with BUG.
-	{"BUG: KASAN: ", re(`([a-z-]+(?: or [a-z-]+)?) in ` + sym), sanitizer(KASAN, "KASAN")},
-	{"BUG: KASAN: ", re(`([a-z-]+)()`), sanitizer(KASAN, "KASAN")},
-	{"BUG: KFENCE: ", re(`([a-z -]+?)(?: read| write)? in ` + sym), sanitizer(KFENCE, "KFENCE")},
-	{"BUG: KMSAN: ", re(`([a-z-]+) in ` + sym), sanitizer(KMSAN, "KMSAN")},
-	{"BUG: KCSAN: ", re(`([a-z: -]+) in ` + sym + ` / ` + sym), func(m []string) head {
-		return head{kind: KCSAN, what: "KCSAN: " + m[1], fn: plainName(m[2]) + " / " + plainName(m[3])}
-	}},
-	{"BUG: KCSAN: ", re(`([a-z: -]+) in ` + sym), sanitizer(KCSAN, "KCSAN")},
-	{"UBSAN: ", re(`(.+) in ([^ ]+?):\d+(?::\d+)?$`), func(m []string) head {
-		return head{kind: UBSAN, what: "UBSAN: " + normal(m[1]), place: "UBSAN: " + normal(m[1]) + " at " + m[2]}
-	}},
-	{"Internal error: Oops - UBSAN: ", re(`([a-z][a-z -]*)`), func(m []string) head { // trapping UBSAN of arm64
-		return head{kind: UBSAN, what: "UBSAN: " + m[1], after: dying}
-	}},
+func rules() []rule {
+	return []rule{
+		// Sanitizers and debugging aids, before other lines that begin with BUG.
+		{"BUG: KASAN: ", re(`([a-z-]+(?: or [a-z-]+)?) in ` + sym), sanitizer(KASAN, "KASAN")},
+		{"BUG: KASAN: ", re(`([a-z-]+)()`), sanitizer(KASAN, "KASAN")},
+		{"BUG: KFENCE: ", re(`([a-z -]+?)(?: read| write)? in ` + sym), sanitizer(KFENCE, "KFENCE")},
+		{"BUG: KMSAN: ", re(`([a-z-]+) in ` + sym), sanitizer(KMSAN, "KMSAN")},
+		{"BUG: KCSAN: ", re(`([a-z: -]+) in ` + sym + ` / ` + sym), func(m []string) head {
+			return head{kind: KCSAN, what: "KCSAN: " + m[1], fn: plainName(m[2]) + " / " + plainName(m[3])}
+		}},
+		{"BUG: KCSAN: ", re(`([a-z: -]+) in ` + sym), sanitizer(KCSAN, "KCSAN")},
+		{"UBSAN: ", re(`(.+) in ([^ ]+?):\d+(?::\d+)?$`), func(m []string) head {
+			return head{kind: UBSAN, what: "UBSAN: " + normal(m[1]), place: "UBSAN: " + normal(m[1]) + " at " + m[2]}
+		}},
+		{"Internal error: Oops - UBSAN: ", re(`([a-z][a-z -]*)`), func(m []string) head { // trapping UBSAN of arm64
+			return head{kind: UBSAN, what: "UBSAN: " + m[1], after: dying}
+		}},
 
-	// Bad memory accesses.
-	{"BUG: kernel NULL pointer dereference", nil, badAccess("kernel NULL pointer dereference")},                        // x86
-	{"BUG: unable to handle kernel NULL pointer dereference", nil, badAccess("kernel NULL pointer dereference")},       // x86 before 5.1
-	{"BUG: Kernel NULL pointer dereference", nil, badAccess("kernel NULL pointer dereference")},                        // powerpc
-	{"Unable to handle kernel NULL pointer dereference", nil, badAccess("kernel NULL pointer dereference")},            // arm, arm64, riscv
-	{"Kernel attempted to ", re(`(?:read|write|access|execute) user page`), badAccess("kernel access of user memory")}, // powerpc
-	{"Kernel attempted to ", re(`exec`), badAccess("kernel execution of a page that may not be")},                      // powerpc
-	{"BUG: unable to handle page fault for address", nil, badAccess("unable to handle page fault")},                    // x86
-	{"BUG: unable to handle kernel paging request", nil, badAccess("unable to handle kernel paging request")},          // x86 before 5.1
-	{"BUG: Unable to handle kernel ", re(`(data access|instruction fetch|unaligned access)`), func(m []string) head { // powerpc
-		return badAccess("unable to handle kernel " + m[1])(nil)
-	}},
-	{"BUG: Unable to handle unknown paging fault", nil, badAccess("unable to handle unknown paging fault")}, // powerpc
-	{"Unable to handle kernel ", re(`([a-zA-Z -]+?)(?: at virtual address| in virtual |$)`), func(m []string) head { // arm64, riscv, s390
-		return badAccess("unable to handle kernel " + m[1])(nil)
-	}},
-	{"Unhandled fault: ", re(`([a-z -]+)`), func(m []string) head { return badAccess("unhandled fault: " + strings.TrimSpace(m[1]))(nil) }}, // arm
-	{"Unhandled prefetch abort: ", nil, badAccess("unhandled prefetch abort")},                                                              // arm
-	{"kernel tried to execute NX-protected page", nil, badAccess("execution of a page that is not executable")},                             // x86
-	{"kernel tried to execute exec-protected page", nil, badAccess("execution of a page that is not executable")},                           // powerpc
-	{"unable to execute userspace code", nil, badAccess("execution of user memory")},                                                        // x86
-	{"KASAN: ", re(`(null-ptr-deref|maybe wild-memory-access|probably user-memory-access) in range`), func(m []string) head {
-		return head{kind: BadAccess, alt: []string{"KASAN: " + m[1]}, after: of(BadAccess, GeneralProtection), only: true}
-	}},
+		// Bad memory accesses.
+		{"BUG: kernel NULL pointer dereference", nil, badAccess("kernel NULL pointer dereference")},                        // x86
+		{"BUG: unable to handle kernel NULL pointer dereference", nil, badAccess("kernel NULL pointer dereference")},       // x86 before 5.1
+		{"BUG: Kernel NULL pointer dereference", nil, badAccess("kernel NULL pointer dereference")},                        // powerpc
+		{"Unable to handle kernel NULL pointer dereference", nil, badAccess("kernel NULL pointer dereference")},            // arm, arm64, riscv
+		{"Kernel attempted to ", re(`(?:read|write|access|execute) user page`), badAccess("kernel access of user memory")}, // powerpc
+		{"Kernel attempted to ", re(`exec`), badAccess("kernel execution of a page that may not be")},                      // powerpc
+		{"BUG: unable to handle page fault for address", nil, badAccess("unable to handle page fault")},                    // x86
+		{"BUG: unable to handle kernel paging request", nil, badAccess("unable to handle kernel paging request")},          // x86 before 5.1
+		{"BUG: Unable to handle kernel ", re(`(data access|instruction fetch|unaligned access)`), func(m []string) head { // powerpc
+			return badAccess("unable to handle kernel " + m[1])(nil)
+		}},
+		{"BUG: Unable to handle unknown paging fault", nil, badAccess("unable to handle unknown paging fault")}, // powerpc
+		{"Unable to handle kernel ", re(`([a-zA-Z -]+?)(?: at virtual address| in virtual |$)`), func(m []string) head { // arm64, riscv, s390
+			return badAccess("unable to handle kernel " + m[1])(nil)
+		}},
+		{"Unhandled fault: ", re(`([a-z -]+)`), func(m []string) head { return badAccess("unhandled fault: " + strings.TrimSpace(m[1]))(nil) }}, // arm
+		{"Unhandled prefetch abort: ", nil, badAccess("unhandled prefetch abort")},                                                              // arm
+		{"kernel tried to execute NX-protected page", nil, badAccess("execution of a page that is not executable")},                             // x86
+		{"kernel tried to execute exec-protected page", nil, badAccess("execution of a page that is not executable")},                           // powerpc
+		{"unable to execute userspace code", nil, badAccess("execution of user memory")},                                                        // x86
+		{"KASAN: ", re(`(null-ptr-deref|maybe wild-memory-access|probably user-memory-access) in range`), func(m []string) head {
+			return head{kind: BadAccess, alt: []string{"KASAN: " + m[1]}, after: of(BadAccess, GeneralProtection), only: true}
+		}},
 
-	// Stacks.
-	{"BUG: ", re(`(?:[A-Z#0-9]+ )?stack guard page was hit at`), simple(StackOverflow, "")}, // x86
-	{"Insufficient stack space to handle exception", nil, simple(StackOverflow, "")},        // arm, arm64, riscv
-	{"Bad kernel stack pointer ", nil, simple(StackOverflow, "")},                           // powerpc
-	{"Kernel stack overflow", nil, simple(StackOverflow, "")},                               // s390
+		// Stacks.
+		{"BUG: ", re(`(?:[A-Z#0-9]+ )?stack guard page was hit at`), simple(StackOverflow, "")}, // x86
+		{"Insufficient stack space to handle exception", nil, simple(StackOverflow, "")},        // arm, arm64, riscv
+		{"Bad kernel stack pointer ", nil, simple(StackOverflow, "")},                           // powerpc
+		{"Kernel stack overflow", nil, simple(StackOverflow, "")},                               // s390
 
-	// Watchdogs and scheduling.
-	{"BUG: soft lockup - ", nil, simple(SoftLockup, "")},
-	{"Watchdog detected hard LOCKUP", nil, simple(HardLockup, "")},
-	{"CPU ", re(`\d+ (?:Hard LOCKUP|detected hard LOCKUP on other CPUs)`), simple(HardLockup, "")}, // powerpc
-	{"INFO: task ", re(`.+:\d+ (?:<[^>]*> )?blocked (?:in I/O wait )?for more than `), simple(HungTask, "")},
-	{"INFO: ", re(`[a-z_]+ (?:self-)?detected (?:expedited )?stalls? on CPU`), simple(RCUStall, "")},
-	{"BUG: workqueue lockup", nil, func([]string) head { return head{kind: Bug, what: "BUG: workqueue lockup", fixed: true} }},
-	{"BUG: sleeping function called from invalid context", nil, simple(SleepInAtomic, "")},
-	{"BUG: scheduling while atomic", nil, simple(SchedInAtomic, "")},
-	{"BUG: scheduling in a non-blocking section", nil, simple(SchedInAtomic, "")},
+		// Watchdogs and scheduling.
+		{"BUG: soft lockup - ", nil, simple(SoftLockup, "")},
+		{"Watchdog detected hard LOCKUP", nil, simple(HardLockup, "")},
+		{"CPU ", re(`\d+ (?:Hard LOCKUP|detected hard LOCKUP on other CPUs)`), simple(HardLockup, "")}, // powerpc
+		{"INFO: task ", re(`.+:\d+ (?:<[^>]*> )?blocked (?:in I/O wait )?for more than `), simple(HungTask, "")},
+		{"INFO: ", re(`[a-z_]+ (?:self-)?detected (?:expedited )?stalls? on CPU`), simple(RCUStall, "")},
+		{"BUG: workqueue lockup", nil, func([]string) head { return head{kind: Bug, what: "BUG: workqueue lockup", fixed: true} }},
+		{"BUG: sleeping function called from invalid context", nil, simple(SleepInAtomic, "")},
+		{"BUG: scheduling while atomic", nil, simple(SchedInAtomic, "")},
+		{"BUG: scheduling in a non-blocking section", nil, simple(SchedInAtomic, "")},
 
-	// Lockdep. The same lines began with "INFO: " before 4.12 and "BUG: " before 4.18.
-	{"WARNING: possible circular locking dependency detected", nil, lockdep("circular locking")},
-	{"WARNING: possible recursive locking detected", nil, lockdep("recursive locking")},
-	{"WARNING: possible irq lock inversion dependency detected", nil, lockdep("irq lock inversion")},
-	{"WARNING: inconsistent lock state", nil, lockdep("inconsistent lock state")},
-	{"WARNING: ", re(`[A-Z]+-(?:READ-)?safe -> [A-Z]+-(?:READ-)?unsafe lock order detected`), lockdep("irq-unsafe lock order")},
-	{"WARNING: suspicious RCU usage", nil, lockdep("suspicious RCU usage")},
-	{"WARNING: lock held when returning to user space", nil, lockdep("lock held when returning to user space")},
-	{"WARNING: bad unlock balance detected", nil, lockdep("bad unlock balance")},
-	{"WARNING: bad contention detected", nil, lockdep("bad contention")},
-	{"WARNING: held lock freed", nil, lockdep("held lock freed")},
-	{"WARNING: Nested lock was not taken", nil, lockdep("nested lock not taken")},
-	{"WARNING: ", re(`.+/\d+ still has locks held!`), lockdep("task exits with locks held")},
-	{"WARNING: lock held at task exit time", nil, lockdep("task exits with locks held")},
-	{"[ BUG: Invalid wait context ]", nil, lockdep("invalid wait context")},
-	{"[ BUG: bad unlock balance detected! ]", nil, lockdep("bad unlock balance")},
-	{"[ INFO: possible circular locking dependency detected ]", nil, lockdep("circular locking")},
-	{"[ INFO: possible recursive locking detected ]", nil, lockdep("recursive locking")},
-	{"[ INFO: inconsistent lock state ]", nil, lockdep("inconsistent lock state")},
-	{"[ INFO: suspicious RCU usage", nil, lockdep("suspicious RCU usage")},
+		// Lockdep. The same lines began with "INFO: " before 4.12 and "BUG: " before 4.18.
+		{"WARNING: possible circular locking dependency detected", nil, lockdep("circular locking")},
+		{"WARNING: possible recursive locking detected", nil, lockdep("recursive locking")},
+		{"WARNING: possible irq lock inversion dependency detected", nil, lockdep("irq lock inversion")},
+		{"WARNING: inconsistent lock state", nil, lockdep("inconsistent lock state")},
+		{"WARNING: ", re(`[A-Z]+-(?:READ-)?safe -> [A-Z]+-(?:READ-)?unsafe lock order detected`), lockdep("irq-unsafe lock order")},
+		{"WARNING: suspicious RCU usage", nil, lockdep("suspicious RCU usage")},
+		{"WARNING: lock held when returning to user space", nil, lockdep("lock held when returning to user space")},
+		{"WARNING: bad unlock balance detected", nil, lockdep("bad unlock balance")},
+		{"WARNING: bad contention detected", nil, lockdep("bad contention")},
+		{"WARNING: held lock freed", nil, lockdep("held lock freed")},
+		{"WARNING: Nested lock was not taken", nil, lockdep("nested lock not taken")},
+		{"WARNING: ", re(`.+/\d+ still has locks held!`), lockdep("task exits with locks held")},
+		{"WARNING: lock held at task exit time", nil, lockdep("task exits with locks held")},
+		{"[ BUG: Invalid wait context ]", nil, lockdep("invalid wait context")},
+		{"[ BUG: bad unlock balance detected! ]", nil, lockdep("bad unlock balance")},
+		{"[ INFO: possible circular locking dependency detected ]", nil, lockdep("circular locking")},
+		{"[ INFO: possible recursive locking detected ]", nil, lockdep("recursive locking")},
+		{"[ INFO: inconsistent lock state ]", nil, lockdep("inconsistent lock state")},
+		{"[ INFO: suspicious RCU usage", nil, lockdep("suspicious RCU usage")},
 
-	// Warnings: "CPU: 0 PID: 1 at FILE:LINE FUNC", and since 6.19 "FILE:LINE at FUNC, CPU#0: COMM/PID".
-	{"WARNING: ", re(`CPU: \d+ PID: \d+ at (?:([^ ]+):\d+ )?` + sym), warning},
-	{"WARNING: ", re(`([^ ]+):\d+ at ` + sym), warning},
-	{"WARNING: at ", re(`([^ ]+):\d+ ` + sym), warning}, // before 3.11
-	{"WARNING: ", re(`CPU: \d+ PID: \d+ at ([^ ]+):\d+ ?()`), warning},
-	{"WARNING: DATA RACE", nil, simple(GoRace, "")},
+		// Warnings: "CPU: 0 PID: 1 at FILE:LINE FUNC", and since 6.19 "FILE:LINE at FUNC, CPU#0: COMM/PID".
+		{"WARNING: ", re(`CPU: \d+ PID: \d+ at (?:([^ ]+):\d+ )?` + sym), warning},
+		{"WARNING: ", re(`([^ ]+):\d+ at ` + sym), warning},
+		{"WARNING: at ", re(`([^ ]+):\d+ ` + sym), warning}, // before 3.11
+		{"WARNING: ", re(`CPU: \d+ PID: \d+ at ([^ ]+):\d+ ?()`), warning},
+		{"WARNING: DATA RACE", nil, simple(GoRace, "")},
 
-	// BUG() and friends.
-	{"kernel BUG at ", re(`([^ ]+):\d+!`), func(m []string) head {
-		return head{kind: KernelBug, place: "kernel BUG at " + m[1]}
-	}},
-	{"kernel BUG at ", nil, simple(KernelBug, "")},
-	{"BUG: Bad page state in process", nil, simple(Bug, "BUG: bad page state")},
-	{"BUG: Bad page map in process", nil, simple(Bug, "BUG: bad page map")},
-	{"BUG: Bad rss-counter state", nil, func([]string) head { return head{kind: Bug, what: "BUG: bad rss-counter state", fixed: true} }},
-	{"BUG: ", re(`(spinlock|rwlock) ([a-z ]+?) on CPU`), func(m []string) head { return head{kind: Bug, what: "BUG: " + m[1] + " " + m[2]} }},
-	{"BUG: ", re(`(using [a-z_]+\(\)) in preemptible`), func(m []string) head { return head{kind: Bug, what: "BUG: " + m[1] + " in preemptible code"} }},
-	{"BUG ", re(`[\w-]+ \((?:Not tainted|Tainted[^)]*)\): (.*)`), func(m []string) head { // mm/slub.c
-		return head{kind: Bug, what: "BUG: slab: " + normal(m[1])}
-	}},
-	{"BUG: ", re(`(.+)`), func(m []string) head { return head{kind: Bug, what: "BUG: " + normal(m[1])} }},
+		// BUG() and friends.
+		{"kernel BUG at ", re(`([^ ]+):\d+!`), func(m []string) head {
+			return head{kind: KernelBug, place: "kernel BUG at " + m[1]}
+		}},
+		{"kernel BUG at ", nil, simple(KernelBug, "")},
+		{"BUG: Bad page state in process", nil, simple(Bug, "BUG: bad page state")},
+		{"BUG: Bad page map in process", nil, simple(Bug, "BUG: bad page map")},
+		{"BUG: Bad rss-counter state", nil, func([]string) head { return head{kind: Bug, what: "BUG: bad rss-counter state", fixed: true} }},
+		{"BUG: ", re(`(spinlock|rwlock) ([a-z ]+?) on CPU`), func(m []string) head { return head{kind: Bug, what: "BUG: " + m[1] + " " + m[2]} }},
+		{"BUG: ", re(`(using [a-z_]+\(\)) in preemptible`), func(m []string) head { return head{kind: Bug, what: "BUG: " + m[1] + " in preemptible code"} }},
+		{"BUG ", re(`[\w-]+ \((?:Not tainted|Tainted[^)]*)\): (.*)`), func(m []string) head { // mm/slub.c
+			return head{kind: Bug, what: "BUG: slab: " + normal(m[1])}
+		}},
+		{"BUG: ", re(`(.+)`), func(m []string) head { return head{kind: Bug, what: "BUG: " + normal(m[1])} }},
 
-	// What die() prints: how the report goes on, or all that is left of its beginning.
-	{"Internal error: ", re(`Oops - BUG|Oops - kprobe|Oops - CFI`), func([]string) head {
-		return head{kind: KernelBug, after: dying}
-	}},
-	{"Internal error: ", re(`(.+?)(?:: [0-9a-f]+)? \[#\d+\]`), func(m []string) head { // arm, arm64
-		if strings.HasPrefix(m[1], "Oops:") || m[1] == "Oops" || strings.Contains(m[1], "kernel access") {
-			return head{kind: BadAccess, after: dying}
-		}
-		return head{kind: Trap, what: "trap: " + normal(strings.TrimPrefix(m[1], "Oops - ")), after: dying}
-	}},
-	{"Kernel BUG [#", nil, func([]string) head { return head{kind: KernelBug, after: dying} }},                                                // riscv
-	{"Oops: Kernel access of bad area, sig: ", nil, func([]string) head { return head{kind: BadAccess, after: dying} }},                       // powerpc
-	{"Oops: Exception in kernel mode, sig: 5 ", nil, func([]string) head { return head{kind: KernelBug, after: dying} }},                      // powerpc: trap
-	{"Oops: ", re(`(.+), sig: \d+ \[#\d+\]`), func(m []string) head { return head{kind: Trap, what: "trap: " + normal(m[1]), after: dying} }}, // powerpc
-	{"Oops: ", re(`[0-9a-f]{4} (?:ilc:\d )?\[#\d+\]`), func([]string) head { return head{kind: BadAccess, after: dying} }},                    // x86, s390
-	{"Oops [#", nil, func([]string) head { return head{kind: BadAccess, after: dying} }},                                                      // riscv
-	{"", re(`(?:Oops: )?([A-Za-z][\w #'/-]{2,60}?)(, (?:probably|maybe) for [a-z-]+ address 0x[0-9a-f]+)?: [0-9a-f]{4} (?:ilc:\d )?\[#\d+\]`), exception},
-	{"divide error: ", re(`[0-9a-f]{4} `), func([]string) head { return head{kind: DivideError, after: dying} }},
+		// What die() prints: how the report goes on, or all that is left of its beginning.
+		{"Internal error: ", re(`Oops - BUG|Oops - kprobe|Oops - CFI`), func([]string) head {
+			return head{kind: KernelBug, after: dying}
+		}},
+		{"Internal error: ", re(`(.+?)(?:: [0-9a-f]+)? \[#\d+\]`), func(m []string) head { // arm, arm64
+			if strings.HasPrefix(m[1], "Oops:") || m[1] == "Oops" || strings.Contains(m[1], "kernel access") {
+				return head{kind: BadAccess, after: dying}
+			}
+			return head{kind: Trap, what: "trap: " + normal(strings.TrimPrefix(m[1], "Oops - ")), after: dying}
+		}},
+		{"Kernel BUG [#", nil, func([]string) head { return head{kind: KernelBug, after: dying} }},                                                // riscv
+		{"Oops: Kernel access of bad area, sig: ", nil, func([]string) head { return head{kind: BadAccess, after: dying} }},                       // powerpc
+		{"Oops: Exception in kernel mode, sig: 5 ", nil, func([]string) head { return head{kind: KernelBug, after: dying} }},                      // powerpc: trap
+		{"Oops: ", re(`(.+), sig: \d+ \[#\d+\]`), func(m []string) head { return head{kind: Trap, what: "trap: " + normal(m[1]), after: dying} }}, // powerpc
+		{"Oops: ", re(`[0-9a-f]{4} (?:ilc:\d )?\[#\d+\]`), func([]string) head { return head{kind: BadAccess, after: dying} }},                    // x86, s390
+		{"Oops [#", nil, func([]string) head { return head{kind: BadAccess, after: dying} }},                                                      // riscv
+		{"", re(`(?:Oops: )?([A-Za-z][\w #'/-]{2,60}?)(, (?:probably|maybe) for [a-z-]+ address 0x[0-9a-f]+)?: [0-9a-f]{4} (?:ilc:\d )?\[#\d+\]`), exception},
+		{"divide error: ", re(`[0-9a-f]{4} `), func([]string) head { return head{kind: DivideError, after: dying} }},
 
-	// Panics.
-	{"Kernel panic - not syncing: ", re(`(.*)`), func(m []string) head { return panics(m[1]) }},
-	{"PANIC: double fault", nil, func([]string) head { return head{kind: Trap, what: "trap: double fault", after: of(StackOverflow)} }},
+		// Panics.
+		{"Kernel panic - not syncing: ", re(`(.*)`), func(m []string) head { return panics(m[1]) }},
+		{"PANIC: double fault", nil, func([]string) head { return head{kind: Trap, what: "trap: double fault", after: of(StackOverflow)} }},
 
-	// Kernels in Go.
-	{"panic: ", re(`(.*)`), func(m []string) head { return head{kind: GoPanic, what: "panic: " + goText(m[1])} }},
-	{"fatal error: ", re(`(.*)`), func(m []string) head { return head{kind: GoFatal, what: "fatal error: " + goText(m[1])} }},
-	{"SIGSEGV: segmentation violation", nil, simple(GoFatal, "fatal error: segmentation violation")},
-	{"unexpected fault address ", nil, simple(GoFatal, "fatal error: fault")},
-	{"Sentry detected ", re(`\d+ stuck task`), func([]string) head { return head{kind: GoStuck, fixed: true} }},
+		// Kernels in Go.
+		{"panic: ", re(`(.*)`), func(m []string) head { return head{kind: GoPanic, what: "panic: " + goText(m[1])} }},
+		{"fatal error: ", re(`(.*)`), func(m []string) head { return head{kind: GoFatal, what: "fatal error: " + goText(m[1])} }},
+		{"SIGSEGV: segmentation violation", nil, simple(GoFatal, "fatal error: segmentation violation")},
+		{"unexpected fault address ", nil, simple(GoFatal, "fatal error: fault")},
+		{"Sentry detected ", re(`\d+ stuck task`), func([]string) head { return head{kind: GoStuck, fixed: true} }},
+	}
 }
 
 func warning(m []string) head {
@@ -311,9 +313,10 @@ func readHead(s string) (head, bool) {
 	if s == "" {
 		return head{}, false
 	}
-	list := byFirst[s[0]]
+	d := dispatched()
+	list := d.byFirst[s[0]]
 	if list == nil {
-		list = anyFirst
+		list = d.any
 	}
 	for _, r := range list {
 		rest, ok := strings.CutPrefix(s, r.start)
@@ -333,21 +336,28 @@ func readHead(s string) (head, bool) {
 	return head{}, false
 }
 
-// byFirst are the rules that a line with a given first byte can fit; most lines of a console fit none.
-var byFirst, anyFirst = func() (by [256][]*rule, all []*rule) {
+// A dispatch has the rules that a line with a given first byte can fit; most lines of a console fit none of those, but any.
+type dispatch struct {
+	byFirst [256][]*rule
+	any     []*rule
+}
+
+// dispatched is made when the first line of a console is read: machines' agents have this package, and read none.
+var dispatched = sync.OnceValue(func() *dispatch {
+	d, rules := &dispatch{}, rules()
 	for i := range rules {
 		if r := &rules[i]; r.start == "" {
-			all = append(all, r)
+			d.any = append(d.any, r)
 		}
 	}
 	for i := range rules {
-		if s := rules[i].start; s != "" && by[s[0]] == nil {
+		if s := rules[i].start; s != "" && d.byFirst[s[0]] == nil {
 			for j := range rules {
 				if t := rules[j].start; t == "" || t[0] == s[0] {
-					by[s[0]] = append(by[s[0]], &rules[j])
+					d.byFirst[s[0]] = append(d.byFirst[s[0]], &rules[j])
 				}
 			}
 		}
 	}
-	return by, all
-}()
+	return d
+})

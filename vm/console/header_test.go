@@ -151,7 +151,7 @@ func TestLong(t *testing.T) {
 // The table of rules has no rule that an earlier one hides, nor one that no line fits.
 func TestRules(t *testing.T) {
 	seen := map[string]bool{}
-	for _, r := range rules {
+	for _, r := range rules() {
 		key := r.start
 		if r.like != nil {
 			key += r.like.text
@@ -173,7 +173,7 @@ func TestRules(t *testing.T) {
 
 // Patterns are compiled when a line asks for them: here all of them are.
 func TestPatternsCompile(t *testing.T) {
-	for _, r := range rules {
+	for _, r := range rules() {
 		if r.like != nil {
 			r.like.compiled()
 		}

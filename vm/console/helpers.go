@@ -1,6 +1,9 @@
 package console
 
-import "strings"
+import (
+	"strings"
+	"sync"
+)
 
 // helper is a family of functions that a trace goes through and that no bug is in: a report is about their caller.
 type helper struct {
@@ -55,7 +58,7 @@ var helpers = [...]helper{
 		starts: []string{"__hrtimer_run_queues", "__run_hrtimer", "tick_periodic", "__sysvec_"}},
 }
 
-var helperNames, helperStarts = func() (map[string]bool, map[byte][]string) {
+var helperIndex = sync.OnceValues(func() (map[string]bool, map[byte][]string) {
 	names, starts := map[string]bool{}, map[byte][]string{}
 	for _, h := range helpers {
 		for _, n := range h.names {
@@ -66,14 +69,15 @@ var helperNames, helperStarts = func() (map[string]bool, map[byte][]string) {
 		}
 	}
 	return names, starts
-}()
+})
 
 // isHelper says that a report is not about this function but about who called it.
 func isHelper(fn string) bool {
-	if fn == "" || helperNames[fn] {
+	names, starts := helperIndex()
+	if fn == "" || names[fn] {
 		return true
 	}
-	for _, s := range helperStarts[fn[0]] {
+	for _, s := range starts[fn[0]] {
 		if strings.HasPrefix(fn, s) {
 			return true
 		}

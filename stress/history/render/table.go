@@ -1,4 +1,4 @@
-package history
+package render
 
 import (
 	"bytes"
@@ -10,10 +10,11 @@ import (
 
 	"tracehammer/corpus"
 	"tracehammer/engine"
+	"tracehammer/stress/history"
 )
 
 // WriteTable writes h as a table, one row an entry in the order in which calls began.
-func WriteTable(w io.Writer, p *engine.Program, h *History) error {
+func WriteTable(w io.Writer, p *engine.Program, h *history.History) error {
 	var b bytes.Buffer
 	writeHead(&b, h)
 	rows := [][]string{{"begin", "end", "actor", "call", "result"}}
@@ -34,18 +35,18 @@ func WriteTable(w io.Writer, p *engine.Program, h *History) error {
 	}
 	writeColumns(&b, rows)
 	for id := range h.Actors {
-		fmt.Fprintf(&b, "%s: %s\n", Printable(actorName(p, engine.ActorID(id))), Printable(endText(p, h, engine.ActorID(id))))
+		fmt.Fprintf(&b, "%s: %s\n", history.Printable(actorName(p, engine.ActorID(id))), history.Printable(endText(p, h, engine.ActorID(id))))
 	}
 	writeTail(&b, p, h)
 	return flush(w, &b, "table")
 }
 
 // writeHead says which run this was.
-func writeHead(b *bytes.Buffer, h *History) {
-	fmt.Fprintf(b, "run %d on %s", h.Run, Printable(h.Target))
+func writeHead(b *bytes.Buffer, h *history.History) {
+	fmt.Fprintf(b, "run %d on %s", h.Run, history.Printable(h.Target))
 	for _, s := range []string{h.Kernel, h.Arch} {
 		if s != "" {
-			fmt.Fprintf(b, ", %s", Printable(s))
+			fmt.Fprintf(b, ", %s", history.Printable(s))
 		}
 	}
 	fmt.Fprintf(b, ": %s", h.Outcome)
@@ -68,26 +69,26 @@ func writeHead(b *bytes.Buffer, h *History) {
 }
 
 // writeTail adds what is no actor's entry: the watcher's snapshot, the kernel log, the taint.
-func writeTail(b *bytes.Buffer, p *engine.Program, h *History) {
+func writeTail(b *bytes.Buffer, p *engine.Program, h *history.History) {
 	if h.Hang != nil {
 		b.WriteString("when nothing moved any more:\n")
 		for _, t := range h.Hang.Threads {
-			fmt.Fprintf(b, "  %s: tid %d", Printable(actorName(p, t.Actor)), t.Tid)
+			fmt.Fprintf(b, "  %s: tid %d", history.Printable(actorName(p, t.Actor)), t.Tid)
 			if t.State != 0 {
 				fmt.Fprintf(b, ", state %c", t.State)
 			}
 			if t.Wchan != "" {
-				fmt.Fprintf(b, ", in %s", Printable(t.Wchan))
+				fmt.Fprintf(b, ", in %s", history.Printable(t.Wchan))
 			}
 			if t.TracerPid != 0 {
-				fmt.Fprintf(b, ", traced by %s", Printable(tidName(p, h, int64(t.TracerPid))))
+				fmt.Fprintf(b, ", traced by %s", history.Printable(tidName(p, h, int64(t.TracerPid))))
 			}
 			if t.Syscall != "" {
-				fmt.Fprintf(b, ", syscall %s", Printable(t.Syscall))
+				fmt.Fprintf(b, ", syscall %s", history.Printable(t.Syscall))
 			}
 			b.WriteByte('\n')
 			if len(t.Stack) > 0 {
-				fmt.Fprintf(b, "    %s\n", Printable(strings.Join(t.Stack, " < ")))
+				fmt.Fprintf(b, "    %s\n", history.Printable(strings.Join(t.Stack, " < ")))
 			}
 		}
 	}
@@ -95,7 +96,7 @@ func writeTail(b *bytes.Buffer, p *engine.Program, h *History) {
 		fmt.Fprintf(b, "kernel taint: %#x\n", h.Taint)
 	}
 	for _, l := range h.Console {
-		fmt.Fprintf(b, "console: %s\n", Printable(l))
+		fmt.Fprintf(b, "console: %s\n", history.Printable(l))
 	}
 }
 
@@ -104,7 +105,7 @@ func writeColumns(b *bytes.Buffer, rows [][]string) {
 	var width []int
 	for _, row := range rows {
 		for i := range row {
-			row[i] = Printable(row[i])
+			row[i] = history.Printable(row[i])
 			if i == len(width) {
 				width = append(width, 0)
 			}

@@ -1,4 +1,4 @@
-package history
+package render
 
 import (
 	"bytes"
@@ -9,6 +9,7 @@ import (
 	"tracehammer/corpus/corpustest"
 	"tracehammer/corpus/golden"
 	"tracehammer/engine"
+	"tracehammer/stress/history"
 )
 
 // program lowers a scenario; at finds its calls by actor and text.
@@ -19,6 +20,16 @@ func program(t *testing.T, text string) (*engine.Program, func(actor, call strin
 		t.Helper()
 		return corpustest.Calls(t, s, p, actor, call)[0]
 	}
+}
+
+func call(instr int32, begin, end uint64, ret int64, out ...int64) history.Entry {
+	e := history.Entry{Kind: history.Call, Instr: instr, Done: end != 0, Begin: begin, End: end, Res: engine.Result{Ret: ret}}
+	copy(e.Res.Out[:], out)
+	return e
+}
+
+func handler(ticket uint64, signo, code, pid int64) history.Entry {
+	return history.Entry{Kind: history.Handler, Done: true, Begin: ticket, Res: engine.Result{Out: [3]int64{signo, code, pid}}}
 }
 
 const signalled = `scenario signalled
@@ -41,13 +52,13 @@ main:  wait4 late
 `
 
 // signalledRun has every mark: calls that others fall into, a handler inside a call, one in flight at the end, one dead actor.
-func signalledRun(t *testing.T) (*engine.Program, *History) {
+func signalledRun(t *testing.T) (*engine.Program, *history.History) {
 	p, at := program(t, signalled)
-	return p, &History{
-		Target: "host", Kernel: "Linux 6.18.44", Arch: "amd64", Run: 3, Cut: 30, Outcome: Stuck, Elapsed: 312456789,
+	return p, &history.History{
+		Target: "host", Kernel: "Linux 6.18.44", Arch: "amd64", Run: 3, Cut: 30, Outcome: history.Stuck, Elapsed: 312456789,
 		Delays: []int64{0, 17300},
-		Actors: []Actor{
-			{Tid: 4101, Entries: []Entry{
+		Actors: []history.Actor{
+			{Tid: 4101, Entries: []history.Entry{
 				call(at("main", "fork child"), 1, 2, 4102),
 				call(at("main", "ptrace SEIZE child TRACEEXEC|EXITKILL"), 6, 9, 0),
 				call(at("main", "kill child SIGUSR1"), 12, 14, 0),
@@ -55,18 +66,18 @@ func signalledRun(t *testing.T) (*engine.Program, *History) {
 				call(at("main", "ptrace GETSIGINFO child"), 20, 21, 0, 10, 0, 4101),
 				call(at("main", "fork late"), 22, 23, 4104),
 				call(at("main", "wait4 late"), 24, 27, 4104, 0x300),
-			}, Parked: true, Final: &Final{State: 'S'}},
-			{Tid: 4102, Entries: []Entry{
+			}, Parked: true, Final: &history.Final{State: 'S'}},
+			{Tid: 4102, Entries: []history.Entry{
 				call(at("child", "clone t THREAD"), 3, 4, 4103),
 				call(at("child", "sigaction SIGUSR1 HANDLER"), 5, 7, 0),
 				call(at("child", "pause"), 13, 18, -4),
 				handler(17, 10, 0, 4101),
 				call(at("child", "execve"), 28, 0, 0),
-			}, Final: &Final{State: 'D', TracerPid: 4101, Pending: 1<<9 | 1<<17}},
-			{Tid: 4103, Entries: []Entry{call(at("t", "kill main SIGCONT"), 10, 11, -3)}},
-			{Tid: 4104, Entries: []Entry{call(at("late", "exit 3"), 25, 0, 0)}},
+			}, Final: &history.Final{State: 'D', TracerPid: 4101, Pending: 1<<9 | 1<<17}},
+			{Tid: 4103, Entries: []history.Entry{call(at("t", "kill main SIGCONT"), 10, 11, -3)}},
+			{Tid: 4104, Entries: []history.Entry{call(at("late", "exit 3"), 25, 0, 0)}},
 		},
-		Hang: &Snapshot{Threads: []Thread{
+		Hang: &history.Snapshot{Threads: []history.Thread{
 			{Actor: 1, Tid: 4102, State: 'D', TracerPid: 4101, Wchan: "begin_new_exec", Syscall: "59 0x401000",
 				Stack: []string{"begin_new_exec", "load_elf_binary", "do_syscall_64"}},
 		}},
@@ -104,7 +115,7 @@ func TestLanesOfManyActors(t *testing.T) {
 		text += "main: ptrace SEIZE child-with-a-name-" + string(rune('a'+i)) + " TRACESYSGOOD|TRACEFORK|EXITKILL\n"
 	}
 	p, _ := program(t, text)
-	h := &History{Target: "engine", Actors: make([]Actor, engine.MaxActors)}
+	h := &history.History{Target: "engine", Actors: make([]history.Actor, engine.MaxActors)}
 	for i := range h.Actors {
 		h.Actors[i].Tid = int32(i) + 2
 	}
@@ -114,7 +125,7 @@ func TestLanesOfManyActors(t *testing.T) {
 		}
 	}
 	for i := 1; i < engine.MaxActors; i++ {
-		h.Actors[i].Entries = []Entry{handler(uint64(100+i), 10, -6, int64(i)+1)}
+		h.Actors[i].Entries = []history.Entry{handler(uint64(100+i), 10, -6, int64(i)+1)}
 	}
 	h.Actors[11].Tid, h.Actors[11].Entries = 0, nil
 	var b bytes.Buffer

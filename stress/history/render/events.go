@@ -1,10 +1,11 @@
-package history
+package render
 
 import (
 	"cmp"
 	"slices"
 
 	"tracehammer/engine"
+	"tracehammer/stress/history"
 )
 
 // event is one visible moment of a history: a call begins, returns, or a handler runs.
@@ -24,12 +25,12 @@ const (
 )
 
 // events returns what h shows in ticket order. An actor's own order breaks ties, so a damaged history still prints.
-func events(h *History) []event {
+func events(h *history.History) []event {
 	var evs []event
 	for a := range h.Actors {
 		for i, e := range h.Actors[a].Entries {
 			id := engine.ActorID(a)
-			if e.Kind == Handler {
+			if e.Kind == history.Handler {
 				evs = append(evs, event{e.Begin, evHandler, id, i})
 				continue
 			}

@@ -1,8 +1,9 @@
-package history
+package render
 
 import (
 	"tracehammer/corpus"
 	"tracehammer/engine"
+	"tracehammer/stress/history"
 )
 
 // Moment is one visible moment of a history, in words: what those who draw histories elsewhere than in a terminal need.
@@ -15,7 +16,7 @@ type Moment struct {
 }
 
 // Moments lists what h, a history of p, shows, in ticket order.
-func Moments(p *engine.Program, h *History) []Moment {
+func Moments(p *engine.Program, h *history.History) []Moment {
 	var all []Moment
 	for _, ev := range events(h) {
 		e := h.Actors[ev.actor].Entries[ev.index]
@@ -28,26 +29,16 @@ func Moments(p *engine.Program, h *History) []Moment {
 		case evHandler:
 			m.Kind, m.Text = engine.EvHandler, handlerText(p, h, e)
 		}
-		m.Text = Printable(m.Text)
+		m.Text = history.Printable(m.Text)
 		all = append(all, m)
 	}
 	return all
 }
 
 // EndText says where an actor was at the end of h.
-func EndText(p *engine.Program, h *History, a engine.ActorID) string {
-	return Printable(endText(p, h, a))
+func EndText(p *engine.Program, h *history.History, a engine.ActorID) string {
+	return history.Printable(endText(p, h, a))
 }
 
 // ActorName is the scenario's name of an actor.
-func ActorName(p *engine.Program, a engine.ActorID) string { return Printable(actorName(p, a)) }
-
-// ActorOf is the actor that got a tid at its creation, NoActor if none did.
-func (h *History) ActorOf(tid int64) engine.ActorID {
-	for i, a := range h.Actors {
-		if a.Tid != 0 && int64(a.Tid) == tid {
-			return engine.ActorID(i)
-		}
-	}
-	return engine.NoActor
-}
+func ActorName(p *engine.Program, a engine.ActorID) string { return history.Printable(actorName(p, a)) }

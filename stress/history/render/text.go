@@ -1,4 +1,8 @@
-package history
+// Package render shows histories to people: as a table, as swim lanes, and moment by moment for those who draw them elsewhere.
+//
+// It is apart from package history because it needs the corpus, whose verbs say how calls are written: agents, which run in machines
+// a hundredth as fast as this one, have histories and show them to nobody. It judges nothing, and needs no locks.
+package render
 
 import (
 	"fmt"
@@ -7,6 +11,7 @@ import (
 	"tracehammer/corpus"
 	"tracehammer/engine"
 	"tracehammer/ptrace"
+	"tracehammer/stress/history"
 )
 
 // actorName is the scenario's name of an actor, or its number when p does not know it.
@@ -18,7 +23,7 @@ func actorName(p *engine.Program, a engine.ActorID) string {
 }
 
 // tidName names a real tid by the actor that got it at creation; a number that no actor has is shown as it is.
-func tidName(p *engine.Program, h *History, tid int64) string {
+func tidName(p *engine.Program, h *history.History, tid int64) string {
 	if tid == int64(engine.InitTid) {
 		return "init"
 	}
@@ -30,22 +35,13 @@ func tidName(p *engine.Program, h *History, tid int64) string {
 	return fmt.Sprint(tid)
 }
 
-// Tids lists the actors' tids at their creation, 0 for those never created: what corpus.FormatResult takes.
-func (h *History) Tids() []int32 {
-	tids := make([]int32, len(h.Actors))
-	for i := range h.Actors {
-		tids[i] = h.Actors[i].Tid
-	}
-	return tids
-}
-
 // resultText is what a finished call returned, with tids as actor names.
-func resultText(p *engine.Program, h *History, a engine.ActorID, e Entry) string {
+func resultText(p *engine.Program, h *history.History, a engine.ActorID, e history.Entry) string {
 	return corpus.FormatResult(p, a, e.Instr, e.Res, h.Tids())
 }
 
 // handlerText says which signal a handler got and from whom.
-func handlerText(p *engine.Program, h *History, e Entry) string {
+func handlerText(p *engine.Program, h *history.History, e history.Entry) string {
 	signo, code, pid := e.Res.Out[0], e.Res.Out[1], e.Res.Out[2]
 	s := fmt.Sprintf("handler %s %s", ptrace.Signals.Format(signo), ptrace.SigCodes.Format(code))
 	if pid != 0 {
@@ -55,12 +51,12 @@ func handlerText(p *engine.Program, h *History, e Entry) string {
 }
 
 // endText says where an actor was at the cut.
-func endText(p *engine.Program, h *History, id engine.ActorID) string {
+func endText(p *engine.Program, h *history.History, id engine.ActorID) string {
 	a := &h.Actors[id]
 	var s string
 	open := -1
 	for i, e := range a.Entries {
-		if e.Kind == Call && !e.Done {
+		if e.Kind == history.Call && !e.Done {
 			open = i
 		}
 	}

@@ -1,4 +1,4 @@
-package history
+package render
 
 import (
 	"bytes"
@@ -9,6 +9,7 @@ import (
 
 	"tracehammer/corpus"
 	"tracehammer/engine"
+	"tracehammer/stress/history"
 )
 
 // Widths of a lane diagram, in columns: it fits the kernel lists' mail, where wrapped lines are unreadable.
@@ -24,7 +25,7 @@ const (
 //     |          while it is
 //     \ = R      and it returns
 //   - text     a signal handler
-func WriteLanes(w io.Writer, p *engine.Program, h *History) error {
+func WriteLanes(w io.Writer, p *engine.Program, h *history.History) error {
 	var b bytes.Buffer
 	writeHead(&b, h)
 	d := newDiagram(p, h)
@@ -37,7 +38,7 @@ func WriteLanes(w io.Writer, p *engine.Program, h *History) error {
 // diagram is a table of cells: rows of one text per shown actor, with the ticket in front.
 type diagram struct {
 	p     *engine.Program
-	h     *History
+	h     *history.History
 	lanes []engine.ActorID
 	col   map[engine.ActorID]int
 	rows  []laneRow
@@ -51,7 +52,7 @@ type laneRow struct {
 // laneCell is one event's text; mark stands before its first line, more before the lines that it wraps to.
 type laneCell struct{ mark, text, more string }
 
-func newDiagram(p *engine.Program, h *History) *diagram {
+func newDiagram(p *engine.Program, h *history.History) *diagram {
 	d := &diagram{p: p, h: h, col: map[engine.ActorID]int{}}
 	for i, a := range h.Actors {
 		if a.Tid != 0 || len(a.Entries) > 0 {
@@ -141,7 +142,7 @@ func (d *diagram) write(b *bytes.Buffer) {
 	}
 	var names, rules [][]string
 	for i, id := range d.lanes {
-		names = append(names, wrap(Printable(actorName(d.p, id)), widths[i]))
+		names = append(names, wrap(history.Printable(actorName(d.p, id)), widths[i]))
 		rules = append(rules, []string{strings.Repeat("-", widths[i])})
 	}
 	block("ticket", names)
@@ -150,7 +151,7 @@ func (d *diagram) write(b *bytes.Buffer) {
 		cells := make([][]string, len(r.cells))
 		height := 1
 		for i, c := range r.cells {
-			cells[i] = wrap(Printable(c.text), widths[i]-2)
+			cells[i] = wrap(history.Printable(c.text), widths[i]-2)
 			height = max(height, len(cells[i]))
 		}
 		for i, c := range r.cells {
@@ -168,7 +169,7 @@ func (d *diagram) write(b *bytes.Buffer) {
 	var absent []string
 	for i, a := range d.h.Actors {
 		if a.Tid == 0 && len(a.Entries) == 0 {
-			absent = append(absent, Printable(actorName(d.p, engine.ActorID(i))))
+			absent = append(absent, history.Printable(actorName(d.p, engine.ActorID(i))))
 		}
 	}
 	if len(absent) > 0 {
@@ -180,9 +181,9 @@ func (d *diagram) write(b *bytes.Buffer) {
 func (d *diagram) widths(room int) []int {
 	need := make([]int, len(d.lanes))
 	for i, id := range d.lanes {
-		need[i] = max(laneMin, utf8.RuneCountInString(Printable(actorName(d.p, id))))
+		need[i] = max(laneMin, utf8.RuneCountInString(history.Printable(actorName(d.p, id))))
 		for _, r := range d.rows {
-			need[i] = max(need[i], 2+utf8.RuneCountInString(Printable(r.cells[i].text)))
+			need[i] = max(need[i], 2+utf8.RuneCountInString(history.Printable(r.cells[i].text)))
 		}
 	}
 	total := func(limit int) (sum int) {
