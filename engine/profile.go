@@ -90,6 +90,7 @@ const (
 	SwKillLeavesExitEvent
 	SwLeaderExitCode
 	SwNoUserDispatch
+	SwNoShadowStack
 	SwNoPidfdThread
 	SwPidfdThreadEINVAL
 	SwNoSetSyscallInfo
@@ -173,6 +174,8 @@ var switchTable = [NumSwitches]SwitchInfo{
 		Doc: "a process whose threads exit one by one is reported with its leader's code", Source: "commit d80f7d7b2c75 (synchronize_group_exit), in 6.1; gVisor: ThreadGroup.ExitStatus"},
 	SwNoUserDispatch: {Name: "no-user-dispatch", Before: Release{6, 4}, GVisor: true, Rules: []Rule{111},
 		Doc: "GET_ and SET_SYSCALL_USER_DISPATCH are unknown: EIO", Source: "commit 3f67987cdc09, 6.4; gVisor: Task.Ptrace"},
+	SwNoShadowStack: {Name: "no-shadow-stack", Before: Release{6, 6}, GVisor: true, Probe: "ptrace-shadow-stack", Rules: []Rule{110},
+		Doc: "amd64: NT_X86_SHSTK is no register set: EINVAL", Source: "arch/x86/kernel/ptrace.c since 6.6, with CONFIG_X86_USER_SHADOW_STACK; without it, and so on 6.18.44, EINVAL was seen"},
 	SwNoPidfdThread: {Name: "no-pidfd-thread", Before: Release{6, 9}, Rules: []Rule{21},
 		Doc: "PIDFD_THREAD and the flags of pidfd_send_signal are unknown: EINVAL", Source: "pidfd_open(2): since Linux 6.9"},
 	SwPidfdThreadEINVAL: {Name: "pidfd-thread-einval", Before: Release{6, 16}, Rules: []Rule{21},

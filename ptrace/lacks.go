@@ -24,6 +24,8 @@ func Differs(p *engine.Profile, r Request, addr, data int64) bool {
 		return p.Old.Has(engine.SwNoCheckpointRestore)
 	case Seize, Setoptions:
 		return Option(data)&OSuspendSeccomp != 0 && p.Old.Has(engine.SwNoCheckpointRestore)
+	case Getregset, Setregset:
+		return addr == ntShstk && p.Old.Has(engine.SwNoShadowStack)
 	case Peekusr:
 		return addr >= registerFiles[p.Arch].words && p.Old.Has(engine.SwUserModeRegisters)
 	case Getregs:

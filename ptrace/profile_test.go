@@ -33,6 +33,7 @@ func TestSwitches(t *testing.T) {
 		engine.SwNoSyscallInfo:        {request(GetSyscallInfo, 88, 0), "EIO", "24"},
 		engine.SwNoRseqConfiguration:  {request(GetRseqConfiguration, 24, 0), "EIO", "24"},
 		engine.SwNoUserDispatch:       {request(GetSyscallUserDispatch, 32, 0), "EIO", "0"},
+		engine.SwNoShadowStack:        {request(Getregset, ntShstk, 8), "EINVAL", "ENODEV"},
 		engine.SwNoGenericEntry:       {request(GetSyscallUserDispatch, 32, 0), "EINVAL", "0"},
 		engine.SwNoSetSyscallInfo:     {request(SetSyscallInfo, 0, 0), "EIO", "EINVAL"},
 		engine.SwNoBlockstep:          {request(Singleblock, 0, 99), "EIO", ""}, // a bad signal is EIO anyway

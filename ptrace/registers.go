@@ -116,7 +116,7 @@ func (f *registerFile) regset(w *engine.World, s *engine.CallState, r Request, n
 	for i < len(f.sets) && f.sets[i].note != note {
 		i++
 	}
-	if i == len(f.sets) {
+	if i == len(f.sets) || note == ntShstk && w.Old(engine.SwNoShadowStack) {
 		return -engine.EINVAL
 	}
 	set := &f.sets[i]

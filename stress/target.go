@@ -190,3 +190,9 @@ func (e *EnvError) Error() string {
 }
 
 func (e *EnvError) Unwrap() error { return e.Err }
+
+// ProgramError says why actors cannot, or must not, run a program, wherever they are: it is no problem of the target, and no finding.
+type ProgramError struct{ Err error }
+
+func (e *ProgramError) Error() string { return "actors cannot run this program: " + e.Err.Error() }
+func (e *ProgramError) Unwrap() error { return e.Err }

@@ -9,7 +9,6 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
-
 )
 
 // Arena is the shared memory of one namespace's actors, seen from Go. One goroutine uses it at a time; the actors use it

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"tracehammer/engine"
+	"tracehammer/stress"
 )
 
 // Code is a Program in the form that actors interpret. It is immutable; any number of arenas may load it.
@@ -27,20 +28,14 @@ type Code struct {
 	CanPin   bool             // actors may choose their own CPUs: nobody looks at the calls that they make
 }
 
-// ProgramError says why actors cannot, or must not, run a program.
-type ProgramError struct{ Err error }
-
-func (e *ProgramError) Error() string { return "actors cannot run this program: " + e.Err.Error() }
-func (e *ProgramError) Unwrap() error { return e.Err }
-
-// Encode translates p. The error is a *ProgramError.
+// Encode translates p. The error is a *stress.ProgramError.
 func Encode(p *engine.Program) (*Code, error) {
 	c, err := encode(p)
 	if err == nil {
 		err = dangers(p)
 	}
 	if err != nil {
-		return nil, &ProgramError{err}
+		return nil, &stress.ProgramError{Err: err}
 	}
 	return c, nil
 }

@@ -11,6 +11,7 @@ import (
 	"tracehammer/corpus"
 	"tracehammer/engine"
 	"tracehammer/ptrace"
+	"tracehammer/stress"
 )
 
 func TestSeedsEncode(t *testing.T) {
@@ -76,7 +77,7 @@ func TestRefused(t *testing.T) {
 		), "hold each other in exit stops"},
 	} {
 		_, err := Encode(c.p)
-		var pe *ProgramError
+		var pe *stress.ProgramError
 		if !errors.As(err, &pe) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v, want %q", err, c.want)
 		}

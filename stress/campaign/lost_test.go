@@ -48,8 +48,8 @@ func (l loser) Run(_ context.Context, p *engine.Program, _ stress.Plan, _ func(*
 	return err
 }
 
-// TestLostMachines: a campaign goes on when machines are lost. What is a finding is filed, the rest is counted; and a machine that
-// is always lost ends it.
+// TestLostMachines: a campaign goes on when machines are lost, and when actors there must not run a variation. What is a finding is filed, the
+// rest is counted; and a machine that is always lost ends it.
 func TestLostMachines(t *testing.T) {
 	scenarios, err := Load(nil)
 	if err != nil {
@@ -58,6 +58,7 @@ func TestLostMachines(t *testing.T) {
 	panicked := &vm.LostError{Name: "x", Machine: true, Report: &console.Report{Title: "panic: test"}}
 	killed := &vm.LostError{Name: "x", Machine: true, Killed: true, How: "killed"}
 	unkillable := (&wire.Fault{Kind: wire.FaultUnkillable, Text: "somebody survives"}).Err("x")
+	refused := (&wire.Fault{Kind: wire.FaultProgram, Text: "actors that may trace each other hold each other"}).Err("x")
 	var events strings.Builder
 	run := func(errs ...error) (Summary, error) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -69,7 +70,7 @@ func TestLostMachines(t *testing.T) {
 				return stopping{loser{stress.NewEngineTarget(engine.Options{}), &errs}, &turns, cancel}, nil
 			}})
 	}
-	sum, err := run(panicked, killed, unkillable, killed)
+	sum, err := run(panicked, killed, refused, unkillable, killed)
 	if err != nil || sum.Findings != 2 || sum.PerTarget[0].Lost == 0 || !strings.Contains(events.String(), `"event":"lost"`) {
 		t.Errorf("%+v, %v\n%s", sum, err, events.String())
 	}

@@ -15,7 +15,6 @@ import (
 	"tracehammer/engine"
 	"tracehammer/fuzz/gen"
 	"tracehammer/stress"
-	"tracehammer/stress/actor"
 	"tracehammer/stress/coverage"
 	"tracehammer/stress/history"
 	"tracehammer/stress/oracle"
@@ -217,7 +216,7 @@ func (w *worker) turn(ctx context.Context, it *item) error {
 		}
 		return true
 	})
-	if refused := (*actor.ProgramError)(nil); errors.As(err, &refused) {
+	if refused := (*stress.ProgramError)(nil); errors.As(err, &refused) {
 		it.dull, err = true, nil // a variation that actors must not run
 		it.runs++
 	}

@@ -15,7 +15,6 @@ import (
 	"tracehammer/corpus/corpustest"
 	"tracehammer/engine"
 	"tracehammer/stress"
-	"tracehammer/stress/actor"
 	"tracehammer/stress/history"
 )
 
@@ -459,7 +458,7 @@ func TestInitStopped(t *testing.T) {
 	code := p.Actors[0].Code
 	code[0].Dst, code[1].Args[1] = 0, engine.VarOf(0)
 	err := h.Run(context.Background(), p, stress.Plan{Deadline: 20 * time.Millisecond}, func(*history.History) bool { return true })
-	if pe := (*actor.ProgramError)(nil); !errors.As(err, &pe) {
+	if pe := (*stress.ProgramError)(nil); !errors.As(err, &pe) {
 		t.Fatalf("error %v", err)
 	}
 	each(t, h, lower(t, "proc main\nmain: getpid\n"), stress.Plan{Repeat: 3}, func(got *history.History) {})

@@ -281,7 +281,7 @@ func (w *watch) look(r *actor.Run) error {
 		w.ran, w.ranAt = actor.Cycles(), now
 	case w.forced:
 		if !r.Ended() && still > lastTick*2 && w.w.initStopped() {
-			return &actor.ProgramError{Err: errors.New("it stopped the namespace's init")}
+			return &stress.ProgramError{Err: errors.New("it stopped the namespace's init")}
 		}
 		if now-max(w.since, w.ranAt) > drainTime {
 			return &UnkillableError{"a run's clean-up", w.w.snapshot(w.ctx, r)}

@@ -21,10 +21,10 @@ func Profile() engine.Profile {
 	return m.Profile("host")
 }
 
-// Kernel is the part of Info that profiles and scenarios depend on, and that takes no trying.
+// Kernel is the part of Info that profiles and scenarios depend on.
 func Kernel() stress.Machine {
 	m := stress.Machine{Kernel: kernelName(), Release: release(), Arch: runtime.GOARCH, Under: under(), System: system(), YamaScope: readInt("/proc/sys/kernel/yama/ptrace_scope"),
-		CPUs: allowedCPUs(), Ticks: ticks()}
+		CPUs: allowedCPUs(), Ticks: ticks(), Lacks: lacks(Features())}
 	if os.Geteuid() != 0 { // namespaces makes one in which nobody else exists
 		m.Confined, m.Users, m.Groups = true, 1, 1
 		return m

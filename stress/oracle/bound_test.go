@@ -18,7 +18,6 @@ import (
 	"tracehammer/engine"
 	"tracehammer/fuzz/gen"
 	"tracehammer/stress"
-	"tracehammer/stress/actor"
 	"tracehammer/stress/history"
 	"tracehammer/stress/host"
 	"tracehammer/stress/oracle"
@@ -229,7 +228,7 @@ func TestBoundOnHost(t *testing.T) {
 			}
 			return h.Outcome == history.Complete
 		})
-		if refused := (*actor.ProgramError)(nil); errors.As(err, &refused) {
+		if refused := (*stress.ProgramError)(nil); errors.As(err, &refused) {
 			continue
 		}
 		if err != nil {

@@ -21,7 +21,6 @@ import (
 	"github.com/sourcegraph/conc"
 
 	"tracehammer/stress"
-	"tracehammer/stress/actor"
 	"tracehammer/stress/history"
 	"tracehammer/stress/history/jsonl"
 	"tracehammer/stress/host"
@@ -52,10 +51,8 @@ func Serve(ctx context.Context, r io.Reader, w io.Writer, opt Options) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	a := &agent{w: wire.NewWriter(w), plans: make(chan *wire.Run, 1), files: map[string]*os.File{}}
-	m, f := host.Info(), features()
-	m.Lacks = lacks(f)
 	fmt.Fprintln(os.Stderr, wire.Started)
-	if err := a.w.Write(&wire.Hello{Build: opt.Build, Machine: m, Features: f, Work: wire.Work(), Init: opt.Init, Window: opt.Window}); err != nil {
+	if err := a.w.Write(&wire.Hello{Build: opt.Build, Machine: host.Info(), Features: host.Features(), Work: wire.Work(), Init: opt.Init, Window: opt.Window}); err != nil {
 		return err
 	}
 	if opt.Window > 0 {
@@ -180,7 +177,7 @@ func fault(err error) *wire.Fault {
 	}
 	f := &wire.Fault{Kind: wire.FaultOther, Text: err.Error()}
 	var env *stress.EnvError
-	var prog *actor.ProgramError
+	var prog *stress.ProgramError
 	var unkillable *host.UnkillableError
 	switch {
 	case errors.As(err, &env):
@@ -221,19 +218,4 @@ func (a *agent) file(m *wire.File) error {
 		return f.Close()
 	}
 	return nil
-}
-
-// Hello's Features, by trying. What a probe cannot tell is left out.
-func features() map[string]bool {
-	runtime.LockOSThread() // ptrace belongs to the thread that attached
-	defer runtime.UnlockOSThread()
-	var t tracee
-	defer t.end()
-	f := map[string]bool{}
-	for name, probe := range probes {
-		if has, conclusive := probe(&t); conclusive {
-			f[name] = has
-		}
-	}
-	return f
 }

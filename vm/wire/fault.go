@@ -22,6 +22,8 @@ func (f *Fault) Err(name string) error {
 		return nil
 	case f.Kind == FaultEnv:
 		return &stress.EnvError{What: name, Err: errors.New(f.Text), Hint: f.Hint}
+	case f.Kind == FaultProgram:
+		return fmt.Errorf("%s: %w", name, &stress.ProgramError{Err: errors.New(f.Text)})
 	}
 	return fmt.Errorf("%s: %w", name, &FaultError{f.Kind, f.Text})
 }

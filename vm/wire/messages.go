@@ -93,7 +93,7 @@ type FaultKind string
 
 const (
 	FaultEnv        FaultKind = "environment" // a *stress.EnvError
-	FaultProgram    FaultKind = "program"     // an *actor.ProgramError
+	FaultProgram    FaultKind = "program"     // a *stress.ProgramError
 	FaultUnkillable FaultKind = "unkillable"  // a *host.UnkillableError
 	FaultOther      FaultKind = "other"
 )

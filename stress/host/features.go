@@ -1,10 +1,11 @@
-package agent
+package host
 
 import (
 	"cmp"
 	"errors"
 	"os"
 	"runtime"
+	"sync"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -15,7 +16,7 @@ import (
 // A probe says whether the kernel has a feature, by asking it for it. It is conclusive, or says that it cannot tell.
 type probe func(*tracee) (has, conclusive bool)
 
-// probes are the features that Hello names.
+// probes are what Features tells.
 var probes = map[string]probe{
 	"ptrace-seize":                  probeSeize,
 	"ptrace-get-syscall-info":       request(ptraceGetSyscallInfo),
@@ -26,6 +27,7 @@ var probes = map[string]probe{
 	"ptrace-get-rseq-configuration": request(ptraceGetRseqConfiguration),
 	"ptrace-o-suspend-seccomp":      probeSuspendSeccomp,
 	"ptrace-getregs-fault":          probeRegisters,
+	"ptrace-shadow-stack":           probeShadowStack,
 	"clone-any-exit-signal":         probeExitSignal,
 	"ptrace-step-branch":            probeStep,
 	"seccomp-filter":                probeSeccomp,
@@ -47,6 +49,22 @@ var (
 	ptraceSysemu      = cmp.Or(map[string]int{"ppc64le": 29}[runtime.GOARCH], 31)
 	ptraceSingleblock = cmp.Or(map[string]int{"ppc64le": 0x100, "s390x": 12}[runtime.GOARCH], 33)
 )
+
+// Features are what this kernel has, by trying: of how it was configured, and of changes that were put into stable releases, its version
+// says nothing. What a probe cannot tell is left out. The caller must not change it.
+var Features = sync.OnceValue(func() map[string]bool {
+	runtime.LockOSThread() // ptrace belongs to the thread that attached
+	defer runtime.UnlockOSThread()
+	var t tracee
+	defer t.end()
+	f := map[string]bool{}
+	for name, probe := range probes {
+		if has, conclusive := probe(&t); conclusive {
+			f[name] = has
+		}
+	}
+	return f
+})
 
 // lacks are the switches of engine.Profile that the probes' answers mean.
 func lacks(features map[string]bool) (names []string) {
@@ -148,6 +166,24 @@ func probeRegisters(t *tracee) (bool, bool) {
 		return e
 	})
 	return e == unix.EFAULT, e == unix.EFAULT || e == 0
+}
+
+// probeShadowStack asks for the registers of a shadow stack, which the tracee has not got: ENODEV says that the kernel knows them, EINVAL
+// that it does not.
+func probeShadowStack(t *tracee) (bool, bool) {
+	if runtime.GOARCH != "amd64" {
+		return false, false
+	}
+	const ntX86Shstk = 0x204
+	e := t.ask(func(pid int) unix.Errno {
+		var ssp uint64
+		iov := unix.Iovec{Base: (*byte)(unsafe.Pointer(&ssp))}
+		iov.SetLen(int(unsafe.Sizeof(ssp)))
+		_, _, e := unix.RawSyscall6(unix.SYS_PTRACE, unix.PTRACE_GETREGSET, uintptr(pid), ntX86Shstk, uintptr(unsafe.Pointer(&iov)), 0, 0)
+		runtime.KeepAlive(&ssp)
+		return e
+	})
+	return e == 0 || e == unix.ENODEV, e == 0 || e == unix.ENODEV || e == unix.EINVAL
 }
 
 // probeStep steps over the first branch of a Go program, which it takes: on s390x QEMU 7.2 goes on behind it. Other architectures are
