@@ -50,6 +50,8 @@ func (x *Watch) Step(w *World, c Choice, ev Event) {
 			}
 		case t.dead() || !t.is(tfTraced):
 			x.fresh &^= 1 << i
+		case c.Task != int8(i) && b.pending.mask&bit(SIGSTOP) != 0 && t.pending.mask&bit(SIGSTOP) == 0:
+			x.fresh &^= 1 << i // a SIGCONT deleted what was to stop it
 		}
 		if t.depth == 0 || t.dead() {
 			x.entered &^= 1 << i

@@ -275,8 +275,10 @@ func (c checker) Run(ctx context.Context, s *corpus.Scenario, plan stress.Plan, 
 		}
 		plan.Seed += uint64(t.Runs - before) // a broken invariant ends the target's work early: on with the rest of it
 	}
-	if lost := (*vm.LostError)(nil); errors.As(err, &lost) {
-		err = nil // a candidate that loses the machine does not show what is wanted
+	var lost *vm.LostError
+	var refused *stress.ProgramError
+	if errors.As(err, &lost) || errors.As(err, &refused) {
+		err = nil // a candidate that loses the machine does not show what is wanted, nor one that actors must not run
 	}
 	return t, err
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"tracehammer/corpus"
+	"tracehammer/crashers"
 	"tracehammer/engine"
 	"tracehammer/stress"
 	"tracehammer/stress/history"
@@ -97,4 +99,18 @@ func (s stopping) Run(ctx context.Context, p *engine.Program, plan stress.Plan, 
 		s.cancel()
 	}
 	return s.loser.Run(ctx, p, plan, yield)
+}
+
+// TestCandidates: a candidate of the minimiser that loses the machine, or that actors must not run, shows nothing; what else is wrong ends it.
+func TestCandidates(t *testing.T) {
+	s := corpus.Seeds()[0]
+	other := errors.New("a full disk")
+	for _, err := range []error{&vm.LostError{Name: "x", Killed: true}, &stress.ProgramError{Err: errors.New("they hold each other")}, other} {
+		target := loser{stress.NewEngineTarget(engine.Options{}), &[]error{err}}
+		c := checker{&runner{target: target, oracle: newOracle(engine.Profile{})}}
+		trial, got := c.Run(t.Context(), s, stress.Plan{}, &crashers.Finding{}, 1)
+		if want := map[bool]error{true: other}[err == other]; got != want || trial.Hits != 0 {
+			t.Errorf("%v: %+v, %v", err, trial, got)
+		}
+	}
 }
