@@ -53,6 +53,7 @@ func uml(t *Target, path string) error {
 			"con=null", "con0=null,fd:1", "console=tty0", // the console goes to standard output, and the messages
 			fmt.Sprintf("ssl0=fd:%d,fd:%d", linkFD, linkFD), agent.LinkParam+"=/dev/ttyS0", // to a serial line of their own
 			"pty.legacy_count=0", // Debian's makes 256 pairs, and tries to run /sbin/hotplug for each: half of its boot
+			"lpj=20000000",       // how far a delay counts in a tick: to measure it takes four of them, and there is no hardware to wait for
 			"uml_dir=/dev/null/", // nowhere: it would leave a directory with a control socket that nobody uses
 			"panic=-1")
 		// Its memory is a file, which it makes in memory unless the environment names another place: a disk would be written to
