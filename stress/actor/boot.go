@@ -120,11 +120,14 @@ func (b *builder) conduct(r int) {
 		drained             = unsafe.Offsetof(h.drained)
 	)
 	nr := &sysno
-	// await leaves when the word has the value.
-	await := func(off uintptr, want, sleepWhile int64) {
+	// await leaves when the word has the value. Until then it has one of the others, and init sleeps: a wait for a value that the word has
+	// not got returns at once, and init would burn a CPU that the actors, the agent and the oracle want.
+	await := func(off uintptr, want int64, others ...int64) {
 		loop := b.here()
 		out := b.branch(val(off), -1, want)
-		b.futexWait(at(off), sleepWhile)
+		for _, v := range others {
+			b.futexWait(at(off), v)
+		}
 		b.land(b.jump(), loop)
 		b.land(out, b.here())
 	}
@@ -137,7 +140,7 @@ func (b *builder) conduct(r int) {
 		b.land(quiet, b.here())
 	}
 
-	await(state, stateReady, stateIdle)
+	await(state, stateReady, stateDone, stateIdle)
 	b.stamp(at(started))
 	main := stacksAddr(r) + uintptr(actorSlot(0))<<farShift + stackTop
 	clone := b.call(nr[engine.CallClone], cloneArgs(val(unsafe.Offsetof(h.clone)), address(main), at(tidOffset(0)+loWord))...)

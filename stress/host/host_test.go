@@ -15,6 +15,7 @@ import (
 	"tracehammer/corpus/corpustest"
 	"tracehammer/engine"
 	"tracehammer/stress"
+	"tracehammer/stress/actor"
 	"tracehammer/stress/history"
 )
 
@@ -448,6 +449,18 @@ func TestEarlyEnd(t *testing.T) {
 			t.Error(got.Outcome)
 		}
 	})
+}
+
+// TestIdle: between plans init is asleep, also when each region was used before.
+func TestIdle(t *testing.T) {
+	h := open(t)
+	each(t, h, lower(t, "proc main\nmain: getpid"), stress.Plan{Repeat: 3 * actor.MaxRuns}, func(*history.History) {})
+	p := procfs{dir: int(h.w.proc.Fd())}
+	for deadline := time.Now().Add(10 * time.Second); p.status(1).State != 'S'; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("init is in state %c: it burns a CPU", p.status(1).State)
+		}
+	}
 }
 
 // TestInitStopped: an actor that traces init ends its namespace, not the target.
