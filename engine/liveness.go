@@ -54,8 +54,8 @@ func (w *World) expectAwaited(id TaskID, t *task) {
 		if t.state == Interruptible {
 			holds(f.b == NoTask || w.procOf(&w.tasks[f.b]).guard != NoTask ||
 				w.broken(78, id, "an attach waits for a cred_guard_mutex that is free"))
-		} else {
-			w.broken(77, id, "an attach waits for a stopped tracee to trap")
+		} else { // but another client of utrace may hold the tracee in a stop of its own: this one it enters when it is let go
+			holds(w.tasks[f.b].state == Traced || w.broken(77, id, "an attach waits for a stopped tracee to trap"))
 		}
 	}
 }

@@ -153,6 +153,12 @@ func (b *builder) conduct(r int) {
 	b.store(at(cut), slotWord(slotTmp))
 	b.stamp(at(ended))
 	b.land(taken, b.here())
+	// Go ends a run by setting done, perhaps where the actor has taken the cut and not stamped it yet: it dies before it can.
+	unstamped := b.branch(val(ended), -1, 0)
+	stamped := b.jump()
+	b.land(unstamped, b.here())
+	b.stamp(at(ended))
+	b.land(stamped, b.here())
 	free := b.branch(val(hold), -1, 0)
 	tell(stateHeld - stateReady)
 	await(hold, 0, 1)

@@ -63,10 +63,27 @@ func (c *campaign) file(ctx context.Context) (err error) {
 			err = errors.Join(err, c.release(ctx, s))
 		}
 		c.board.settled()
+		err = errors.Join(err, c.endIdle(runners))
 	}
 	for name, r := range runners {
 		c.board.ended(name, r.target)
 		err = errors.Join(err, r.close())
+	}
+	return err
+}
+
+// endIdle ends the minimiser's machines when nothing waits for it: also one that sleeps takes memory, and time from the workers'. The next
+// finding there boots another.
+func (c *campaign) endIdle(runners map[string]*runner) (err error) {
+	if len(c.pending) > 0 || len(c.sightings) > 0 {
+		return nil
+	}
+	for name, r := range runners {
+		if _, is := r.target.(machine); is {
+			c.board.ended(name, r.target)
+			err = errors.Join(err, r.close())
+			delete(runners, name)
+		}
 	}
 	return err
 }

@@ -114,3 +114,35 @@ func TestCandidates(t *testing.T) {
 		}
 	}
 }
+
+// booted is a machine as far as a campaign knows them apart.
+type booted struct {
+	stress.Target
+	closed *bool
+}
+
+func (b booted) Starts() (boots, restores int) { return 1, 2 }
+func (b booted) Close() error                  { *b.closed = true; return nil }
+
+// TestIdleMachines: the minimiser keeps no machine while nothing waits for it.
+func TestIdleMachines(t *testing.T) {
+	c := &campaign{board: newBoard(), sightings: make(chan *sighting, 1)}
+	closed := false
+	open := func(context.Context, string) (stress.Target, error) {
+		return booted{stress.NewEngineTarget(engine.Options{}), &closed}, nil
+	}
+	runners := map[string]*runner{"engine": {target: stress.NewEngineTarget(engine.Options{})}}
+	r, err := newRunner(t.Context(), open, "uml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	runners["uml"] = r
+	c.sightings <- &sighting{}
+	if err := c.endIdle(runners); err != nil || closed || len(runners) != 2 {
+		t.Errorf("with work: %v, closed %v, %d runners", err, closed, len(runners))
+	}
+	<-c.sightings
+	if err := c.endIdle(runners); err != nil || !closed || len(runners) != 1 || runners["engine"] == nil {
+		t.Errorf("without: %v, closed %v, %d runners", err, closed, len(runners))
+	}
+}

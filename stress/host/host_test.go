@@ -59,6 +59,9 @@ func each(t *testing.T, h *Target, p *engine.Program, plan stress.Plan, f func(*
 		if got.Run != n {
 			t.Errorf("run %d came as number %d", got.Run, n)
 		}
+		if got.Elapsed < 0 || got.Elapsed > time.Hour || got.Drain < 0 || got.Drain > time.Hour {
+			t.Errorf("run %d took %v, and %v to clean up", n, got.Elapsed, got.Drain)
+		}
 		n++
 		f(got)
 		return !t.Failed()
