@@ -10,6 +10,7 @@ import (
 	"tracehammer/corpus/golden"
 	"tracehammer/engine"
 	"tracehammer/stress/history"
+	"tracehammer/stress/history/historytest"
 )
 
 // program lowers a scenario; at finds its calls by actor and text.
@@ -20,16 +21,6 @@ func program(t *testing.T, text string) (*engine.Program, func(actor, call strin
 		t.Helper()
 		return corpustest.Calls(t, s, p, actor, call)[0]
 	}
-}
-
-func call(instr int32, begin, end uint64, ret int64, out ...int64) history.Entry {
-	e := history.Entry{Kind: history.Call, Instr: instr, Done: end != 0, Begin: begin, End: end, Res: engine.Result{Ret: ret}}
-	copy(e.Res.Out[:], out)
-	return e
-}
-
-func handler(ticket uint64, signo, code, pid int64) history.Entry {
-	return history.Entry{Kind: history.Handler, Done: true, Begin: ticket, Res: engine.Result{Out: [3]int64{signo, code, pid}}}
 }
 
 const signalled = `scenario signalled
@@ -59,23 +50,23 @@ func signalledRun(t *testing.T) (*engine.Program, *history.History) {
 		Delays: []int64{0, 17300},
 		Actors: []history.Actor{
 			{Tid: 4101, Entries: []history.Entry{
-				call(at("main", "fork child"), 1, 2, 4102),
-				call(at("main", "ptrace SEIZE child TRACEEXEC|EXITKILL"), 6, 9, 0),
-				call(at("main", "kill child SIGUSR1"), 12, 14, 0),
-				call(at("main", "wait4 child __WALL"), 15, 19, 4102, 0x0a7f),
-				call(at("main", "ptrace GETSIGINFO child"), 20, 21, 0, 10, 0, 4101),
-				call(at("main", "fork late"), 22, 23, 4104),
-				call(at("main", "wait4 late"), 24, 27, 4104, 0x300),
+				historytest.Call(at("main", "fork child"), 1, 2, 4102),
+				historytest.Call(at("main", "ptrace SEIZE child TRACEEXEC|EXITKILL"), 6, 9, 0),
+				historytest.Call(at("main", "kill child SIGUSR1"), 12, 14, 0),
+				historytest.Call(at("main", "wait4 child __WALL"), 15, 19, 4102, 0x0a7f),
+				historytest.Call(at("main", "ptrace GETSIGINFO child"), 20, 21, 0, 10, 0, 4101),
+				historytest.Call(at("main", "fork late"), 22, 23, 4104),
+				historytest.Call(at("main", "wait4 late"), 24, 27, 4104, 0x300),
 			}, Parked: true, Final: &history.Final{State: 'S'}},
 			{Tid: 4102, Entries: []history.Entry{
-				call(at("child", "clone t THREAD"), 3, 4, 4103),
-				call(at("child", "sigaction SIGUSR1 HANDLER"), 5, 7, 0),
-				call(at("child", "pause"), 13, 18, -4),
-				handler(17, 10, 0, 4101),
-				call(at("child", "execve"), 28, 0, 0),
+				historytest.Call(at("child", "clone t THREAD"), 3, 4, 4103),
+				historytest.Call(at("child", "sigaction SIGUSR1 HANDLER"), 5, 7, 0),
+				historytest.Call(at("child", "pause"), 13, 18, -4),
+				historytest.Handler(17, 10, 0, 4101),
+				historytest.Call(at("child", "execve"), 28, 0, 0),
 			}, Final: &history.Final{State: 'D', TracerPid: 4101, Pending: 1<<9 | 1<<17}},
-			{Tid: 4103, Entries: []history.Entry{call(at("t", "kill main SIGCONT"), 10, 11, -3)}},
-			{Tid: 4104, Entries: []history.Entry{call(at("late", "exit 3"), 25, 0, 0)}},
+			{Tid: 4103, Entries: []history.Entry{historytest.Call(at("t", "kill main SIGCONT"), 10, 11, -3)}},
+			{Tid: 4104, Entries: []history.Entry{historytest.Call(at("late", "exit 3"), 25, 0, 0)}},
 		},
 		Hang: &history.Snapshot{Threads: []history.Thread{
 			{Actor: 1, Tid: 4102, State: 'D', TracerPid: 4101, Wchan: "begin_new_exec", Syscall: "59 0x401000",
@@ -121,11 +112,11 @@ func TestLanesOfManyActors(t *testing.T) {
 	}
 	for i := range p.Actors[0].Code {
 		if p.Actors[0].Code[i].Op == engine.OpCall {
-			h.Actors[0].Entries = append(h.Actors[0].Entries, call(int32(i), uint64(2*i+1), uint64(2*i+2), 0))
+			h.Actors[0].Entries = append(h.Actors[0].Entries, historytest.Call(int32(i), uint64(2*i+1), uint64(2*i+2), 0))
 		}
 	}
 	for i := 1; i < engine.MaxActors; i++ {
-		h.Actors[i].Entries = []history.Entry{handler(uint64(100+i), 10, -6, int64(i)+1)}
+		h.Actors[i].Entries = []history.Entry{historytest.Handler(uint64(100+i), 10, -6, int64(i)+1)}
 	}
 	h.Actors[11].Tid, h.Actors[11].Entries = 0, nil
 	var b bytes.Buffer
