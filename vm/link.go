@@ -137,7 +137,7 @@ func launch(name string, c carrier) (*Link, error) {
 	if c.cmd.SysProcAttr == nil {
 		c.cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
-	c.cmd.SysProcAttr.Setpgid, c.cmd.SysProcAttr.Pdeathsig = true, syscall.SIGKILL
+	c.cmd.SysProcAttr.Setpgid, c.cmd.SysProcAttr.Pdeathsig = !c.cmd.SysProcAttr.Setsid, syscall.SIGKILL
 	err = l.execute()
 	for _, f := range append(theirs, c.files...) {
 		f.Close() //nolint:errcheck // the command's

@@ -26,10 +26,12 @@ type item struct {
 	outcomes  map[uint64]struct{}
 	showed    schedule.Stream // schedule of the latest run that ended as none before, where runs have one
 	runs      int
-	verdicts  Verdicts
-	first     string // title of the first violation
-	fresh     int    // outcomes that were new, less what too many runs without any have worn off
-	dull      bool   // hangs as predicted, or shows what is filed already: more runs teach little
+	// operations that the runs made: what they cost, about.
+	operations uint64
+	verdicts   Verdicts
+	first      string // title of the first violation
+	fresh      int    // outcomes that were new, less what too many runs without any have worn off
+	dull       bool   // hangs as predicted, or shows what is filed already: more runs teach little
 }
 
 func newItem(s *corpus.Scenario, p *engine.Program) *item {
@@ -44,9 +46,10 @@ func suggestedDelays(s *corpus.Scenario) []stress.DelayRange {
 	return ranges
 }
 
-// weight is how much an item deserves the next runs.
+// weight is how much an item deserves the next runs: what it has shown for what it has cost. By runs alone long scenarios, whose races end in more
+// ways, would crowd out the others, and twice as much for each run.
 func (it *item) weight() float64 {
-	w := float64(it.fresh+1) / float64(it.runs/32+1)
+	w := float64(it.fresh+1) / float64(it.operations/384+1)
 	if it.dull {
 		w /= 50
 	}

@@ -193,7 +193,9 @@ func (w *worker) turn(ctx context.Context, it *item) error {
 		t.count(&v.Verdict)
 		it.verdicts.count(&v.Verdict)
 		if h != nil {
-			t.operations += operations(it.prog, h)
+			n := operations(it.prog, h)
+			t.operations += n
+			it.operations += n
 			w.shown.AddBlocks(h)
 			if it.note(h) {
 				t.outcomes++
