@@ -52,6 +52,16 @@ func (p *procfs) status(tid int32) (f history.Final) {
 	return f
 }
 
+// seen is status, of one moment: the kernel looks at a task's tracer before its state, so that a stop without a tracer may be an attach in
+// between. One that is there a second time is none.
+func (p *procfs) seen(r *actor.Run, a engine.ActorID) history.Final {
+	_, f := p.actor(r, a)
+	if f.State == 't' && f.TracerPid == 0 {
+		_, f = p.actor(r, a)
+	}
+	return f
+}
+
 // dead says whether a task can do nothing any more.
 func dead(f history.Final) bool { return f.State == 0 || f.State == 'Z' || f.State == 'X' }
 
@@ -96,7 +106,18 @@ func (p *procfs) actor(r *actor.Run, a engine.ActorID) (tid int32, f history.Fin
 	return tid, f
 }
 
-// running says whether some actor is on a CPU or waits for one: then the run is slow, not stuck.
+// slow says whether some actor is on a CPU or waits for one, or sleeps where the kernel itself will wake it (rest.go): then the run is slow, not
+// stuck. On a machine with too much to do a mmap or an exit waits a second for a lock whose holder waits for a CPU.
+func (p *procfs) slow(r *actor.Run) bool {
+	for i := range r.Program().Actors {
+		if tid, f := p.actor(r, engine.ActorID(i)); f.State == 'D' && !p.waitsForPeer(tid) {
+			return true
+		}
+	}
+	return p.running(r)
+}
+
+// running says whether some actor is on a CPU or waits for one.
 func (p *procfs) running(r *actor.Run) bool {
 	for i := range r.Program().Actors {
 		if _, f := p.actor(r, engine.ActorID(i)); f.State == 'R' {

@@ -36,9 +36,12 @@ func (w *watch) resting(p *procfs, r *actor.Run, d, now time.Duration) bool {
 	return now-w.rest.since > d
 }
 
-// waitsForPeer are the functions in which a task waits, deaf to signals but for SIGKILL, for what other tasks do: exec for its
-// siblings to be gone, vfork for its child. Which of them are inlined depends on the kernel.
-var waitsForPeer = []string{"de_thread", "begin_new_exec", "wait_for_vfork_done", "kernel_clone"}
+// peerWaits are the functions in which a task waits, deaf to signals but for SIGKILL, for what other tasks do: exec for its
+// siblings to be gone, vfork for its child, ATTACH for its target to trap. Which of them are inlined depends on the kernel.
+var peerWaits = []string{"de_thread", "begin_new_exec", "wait_for_vfork_done", "kernel_clone", "ptrace_attach"}
+
+// waitsForPeer says whether a task that sleeps uninterruptibly waits for another one.
+func (p *procfs) waitsForPeer(tid int32) bool { return slices.Contains(peerWaits, string(p.read(tid, "wchan"))) }
 
 // asleep says whether all actors of a run, and init, are asleep, stopped or dead; the key is another one when one of them was
 // awake in between. A task in any other uninterruptible sleep does not count: it may be the end of a grace period that it
@@ -73,7 +76,7 @@ func (p *procfs) asleep(r *actor.Run) (key uint64, ok bool) {
 			}
 		}
 		where := p.read(tid, "wchan")
-		if deep && !slices.Contains(waitsForPeer, string(where)) || shown && !dead && !waits(where) {
+		if deep && !slices.Contains(peerWaits, string(where)) || shown && !dead && !waits(where) {
 			return 0, false
 		}
 	}

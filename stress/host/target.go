@@ -82,7 +82,7 @@ const (
 	firstTick = time.Millisecond
 	lastTick  = 10 * time.Millisecond
 	mostTick  = 50 * time.Millisecond
-	slowest   = 10 * time.Second // beyond that a run with a runnable actor is stuck too: it loops in the kernel
+	slowest   = 10 * time.Second // beyond that a run with an actor that is not asleep is stuck too: it loops in the kernel, or waits there for what never comes
 	drainTime = 5 * time.Second  // SIGKILL ends and reaps everything in less, or never
 	patience  = time.Minute      // but a runnable task may wait that long for a CPU, on a machine with too much to do
 )
@@ -294,7 +294,7 @@ func (w *watch) look(r *actor.Run) error {
 	case w.plan.Rest > 0 && !w.timed && w.resting(&p, r, w.plan.Rest, now):
 		w.stuck = w.w.glance(r)
 		w.force(r)
-	case still > w.deadline && still < slowest && p.running(r):
+	case still > w.deadline && still < slowest && p.slow(r):
 	case still > w.deadline:
 		w.stuck = w.w.snapshot(w.ctx, r)
 		if r.Ticket() != w.ticket || moving(w.stuck) {
@@ -328,7 +328,7 @@ func (w *watch) sample(r *actor.Run) {
 	}
 	p := procfs{dir: int(w.w.proc.Fd())}
 	for i := range w.finals[:n] {
-		_, w.finals[i] = p.actor(r, engine.ActorID(i))
+		w.finals[i] = p.seen(r, engine.ActorID(i))
 	}
 	w.sampled = true
 }
