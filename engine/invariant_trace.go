@@ -85,7 +85,13 @@ func (w *World) checkPass(before *World, id TaskID) {
 		switch e.kind {
 		case traceBegin:
 			holds(!p.running || w.broken(5, id, "a pass begins in a pass"))
-			p.start(&t.utrace, e.pass, e.arg)
+			list := &t.utrace
+			if list.n == 0 { // the step released the task behind its death pass, for a reaper who waited for that
+				gone := b.utrace
+				gone.attached = gone.n
+				list = &gone
+			}
+			p.start(list, e.pass, e.arg)
 		case traceQuiesce, traceSpecific:
 			p.called(e)
 			if e.live && e.action == ActDetach {
