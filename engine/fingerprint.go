@@ -182,7 +182,7 @@ func (w *World) counts() uint64 {
 	return uint64(w.used)<<32 | uint64(w.groups)<<16 | uint64(w.filterN)<<8 | uint64(w.seq)
 }
 
-func (w *World) sets() uint64 { return uint64(w.told)<<16 | uint64(w.inExec) }
+func (w *World) sets() uint64 { return uint64(w.linking)<<32 | uint64(w.told)<<16 | uint64(w.inExec) }
 
 func (w *World) filterWord(i uint64) uint64 {
 	if i >= uint64(w.filterN) {

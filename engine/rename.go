@@ -112,7 +112,7 @@ func (s *Symmetry) Choice(c Choice, i int) Choice {
 func (s *Symmetry) Rename(dst, src *World, i int) {
 	m, r := src.m, &s.perms[i]
 	dst.m, dst.event, dst.cur, dst.alt = m, Event{Actor: NoActor}, 0, 0
-	dst.used, dst.groups, dst.told, dst.inExec = r.set(src.used), r.set(src.groups), r.set(src.told), r.set(src.inExec)
+	dst.used, dst.groups, dst.told, dst.inExec, dst.linking = r.set(src.used), r.set(src.groups), r.set(src.told), r.set(src.inExec), r.set(src.linking)
 	dst.filterN, dst.seq = src.filterN, src.seq
 	dst.at[0] = NoTask
 	for t := int8(1); int(t) < len(src.at); t++ {

@@ -46,7 +46,7 @@ func (w *World) Restore(src []uint64) {
 	w.event, w.cur, w.alt = Event{}, 0, 0
 	counts, sets := src[0], src[1]
 	w.used, w.groups, w.filterN, w.seq = uint16(counts>>32), uint16(counts>>16), uint8(counts>>8), uint8(counts)
-	w.told, w.inExec = uint16(sets>>16), uint16(sets)
+	w.linking, w.told, w.inExec = uint16(sets>>32), uint16(sets>>16), uint16(sets)
 	src = take(src[2:], w.at[:])
 	if w.m.pidfds {
 		src = take(src, w.files[:])

@@ -142,6 +142,7 @@ func (w *World) sendsCont(id TaskID) bool {
 
 // Choices appends every step that can happen next.
 func (w *World) Choices(dst []Choice) []Choice {
+	n := len(dst)
 	for s := w.used &^ 1; s != 0; s &= s - 1 {
 		id := TaskID(bits.TrailingZeros16(s))
 		t := &w.tasks[id]
@@ -196,6 +197,9 @@ func (w *World) Choices(dst []Choice) []Choice {
 				dst = append(dst, Choice{Task: id, Kind: ChoiceTimer})
 			}
 		}
+	}
+	if w.linking != 0 {
+		return w.meanwhile(dst, n)
 	}
 	return dst
 }

@@ -65,6 +65,7 @@ type World struct {
 	groups  uint16 // likewise in procs, sighands and mms
 	told    uint16 // tasks whose tids are where actors find them
 	inExec  uint16 // fs->in_exec: such are not shared with new tasks
+	linking uint16 // who is in the middle of an attach: see link.go
 	filterN uint8
 	seq     uint8                // counts births and changes of process groups
 	at      [maxTasks + 1]TaskID // by tid
@@ -136,7 +137,7 @@ func (m *Machine) Options() Options { return m.opt }
 // Init puts w into the start state: init asleep, and actor 0 about to run.
 func (m *Machine) Init(w *World) {
 	w.m, w.event, w.cur, w.alt = m, Event{}, 0, 0
-	w.used, w.groups, w.told, w.inExec, w.filterN, w.seq = 0, 0, 1<<firstTask, 0, 0, 0
+	w.used, w.groups, w.told, w.inExec, w.linking, w.filterN, w.seq = 0, 0, 1<<firstTask, 0, 0, 0, 0
 	w.at = [maxTasks + 1]TaskID{}
 	for i := range w.at {
 		w.at[i] = NoTask
@@ -198,7 +199,7 @@ func (w *World) newTask(id TaskID, group int8) *task {
 // CopyFrom makes w the same state as src. It copies only what is in use.
 func (w *World) CopyFrom(src *World) {
 	w.m, w.event, w.cur, w.alt = src.m, src.event, src.cur, src.alt
-	w.used, w.groups, w.told, w.inExec, w.filterN, w.seq, w.at = src.used, src.groups, src.told, src.inExec, src.filterN, src.seq, src.at
+	w.used, w.groups, w.told, w.inExec, w.linking, w.filterN, w.seq, w.at = src.used, src.groups, src.told, src.inExec, src.linking, src.filterN, src.seq, src.at
 	p := w.m.prog
 	if w.m.pidfds {
 		w.files = src.files

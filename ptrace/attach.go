@@ -6,6 +6,7 @@ import "tracehammer/engine"
 const (
 	stageStart int8 = iota
 	stageGuard
+	stageLinked
 	stageTrapping
 )
 
@@ -85,6 +86,18 @@ func attach(w *engine.World, t engine.TaskID, s *engine.CallState) engine.CallRe
 		if e != 0 {
 			return fail(e)
 		}
+		if s.Stage = stageLinked; !seize && w.BeginLink(t, s.Target) {
+			return engine.CallResult{Kind: engine.CallAgain}
+		}
+		fallthrough
+	case stageLinked:
+		w.EndLink()
+		if !seize {
+			stopAttached(w, t, s.Target)
+		}
+		if !w.HasBug(engine.BugAttachLeavesStopped) {
+			w.TrapStopped(s.Target)
+		}
 		s.Stage = stageTrapping
 	}
 	if w.Trapping(s.Target) && !w.FatalPending(t) && !w.HasBug(engine.BugAttachNoTrapWait) && !w.Old(engine.SwAttachNoWait) {
@@ -93,7 +106,7 @@ func attach(w *engine.World, t engine.TaskID, s *engine.CallState) engine.CallRe
 	return engine.CallResult{}
 }
 
-// link is the part of an attach under tasklist_lock.
+// link is the part of an attach under tasklist_lock, but for the SIGSTOP and the trap, for which siglock is taken.
 func link(w *engine.World, t engine.TaskID, s *engine.CallState, seize bool) int64 {
 	target := s.Target
 	if !mayAccess(w, t, target) {
@@ -123,20 +136,20 @@ func link(w *engine.World, t engine.TaskID, s *engine.CallState, seize bool) int
 		if !w.HasBug(engine.BugSeizeNoOptions) {
 			setOptions(w, target, c, Option(s.Args[3]))
 		}
-	} else {
-		w.Mark(8)
-		switch {
-		case w.HasBug(engine.BugAttachStopLost) && w.GroupStopping(target):
-		case w.HasBug(engine.BugAttachStopSender):
-			w.SendUser(t, target, uint8(SIGSTOP))
-		default:
-			w.SendKernel(target, uint8(SIGSTOP))
-		}
-	}
-	if !w.HasBug(engine.BugAttachLeavesStopped) {
-		w.TrapStopped(target)
 	}
 	return 0
+}
+
+// stopAttached sends an attached target its SIGSTOP.
+func stopAttached(w *engine.World, t, target engine.TaskID) {
+	w.Mark(8)
+	switch {
+	case w.HasBug(engine.BugAttachStopLost) && w.GroupStopping(target):
+	case w.HasBug(engine.BugAttachStopSender):
+		w.SendUser(t, target, uint8(SIGSTOP))
+	default:
+		w.SendKernel(target, uint8(SIGSTOP))
+	}
 }
 
 // AttachTid is the target of the attach that t is in.

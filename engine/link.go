@@ -1,0 +1,58 @@
+package engine
+
+import (
+	"math/bits"
+	"slices"
+)
+
+// ATTACH against signals. ptrace_attach makes its target traced first, and sends the SIGSTOP afterwards: both under tasklist_lock, and siglock is taken for
+// the second only. What needs siglock alone comes in between: somebody sends the target a signal, which kills it no more at once, and the target takes
+// one that it has, and reports that instead of the SIGSTOP. It stops, but whom that concerns is told behind the lock.
+
+// BeginLink is called between the two. It says that something can happen there; then the caller goes on in a step of its own, which begins with EndLink.
+func (w *World) BeginLink(tracer, target TaskID) bool {
+	t := &w.tasks[target]
+	if len(w.m.ops) > 1 || t.state != Running { // others than ptrace would be asked, and see more
+		return false
+	}
+	takes := t.is(tfSigPending)
+	for s := w.used &^ 1 &^ (1 << tracer); s != 0 && !takes; s &= s - 1 {
+		takes = w.sendsOne(TaskID(bits.TrailingZeros16(s)), target)
+	}
+	if takes {
+		w.linking = 1 << tracer
+	}
+	return takes
+}
+
+// EndLink is the end of that.
+func (w *World) EndLink() { w.linking = 0 }
+
+// sendsOne says that the next step of a task is a call that sends one task a signal. A tracee's tracer may be told of the call first, but for that of the attach
+// under way.
+func (w *World) sendsOne(id, target TaskID) bool {
+	t := &w.tasks[id]
+	return t.state == Running && t.depth == 0 && t.ustate == uBegun && (id == target || !t.is(tfTraced)) && sendsOne[w.instr(id, t).Call]
+}
+
+// takes are the stages of a task between the call that it makes and its next stop.
+var takes = [numStages]bool{stExit: true, stAfterExit: true, stUser: true, stSignal: true, stCommitted: true}
+
+// meanwhile leaves of the choices from n on those that there are in the middle of an attach.
+func (w *World) meanwhile(all []Choice, n int) []Choice {
+	tracer := TaskID(bits.TrailingZeros16(w.linking))
+	target := w.tasks[tracer].top().b
+	there := slices.DeleteFunc(all[n:], func(c Choice) bool {
+		switch {
+		case c.Task == tracer:
+			return false
+		case c.Kind == ChoiceInterrupt:
+			return c.Task != target
+		case c.Kind == ChoiceKernel:
+			t := &w.tasks[c.Task]
+			return c.Task != target || t.state != Running || !takes[t.top().stage]
+		}
+		return c.Kind != ChoiceUser || !w.sendsOne(c.Task, target)
+	})
+	return all[:n+len(there)]
+}
