@@ -52,7 +52,7 @@ func TestCleanHistoriesAdmitted(t *testing.T) {
 }
 
 // huntSchedules bounds the hunt of one planted bug. Most are seen within a few hundred schedules.
-const huntSchedules = 60_000
+const huntSchedules = 120_000
 
 // TestPower hunts every planted bug (every eighth with -short) with all oracles: each has to be seen by one of them. Schedules are seeded, so it goes the
 // same way every time.
