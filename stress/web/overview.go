@@ -79,9 +79,7 @@ func (s *Server) overview(r *http.Request) (frame, error) {
 	if v.Start != nil {
 		p.running(&v, all)
 		f.Kernel = history.Printable(v.Start.Kernel)
-		if v.Running() && r.URL.Query().Get("refresh") != "0" {
-			f.Refresh = refresh
-		}
+		f.follow(r, &v)
 	} else {
 		p.resting(past, all)
 	}

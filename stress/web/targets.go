@@ -44,7 +44,7 @@ type skipRow struct {
 
 type consoleTail struct{ Name, Text string }
 
-func (s *Server) targets(*http.Request) (frame, error) {
+func (s *Server) targets(r *http.Request) (frame, error) {
 	v := s.campaign()
 	f := frame{Title: "Targets", Here: "targets"}
 	p := targetsPage{Live: v.Start != nil}
@@ -52,9 +52,7 @@ func (s *Server) targets(*http.Request) (frame, error) {
 		for i := range v.Progress.Targets {
 			p.Targets = append(p.Targets, rowOf(&v.Progress.Targets[i]))
 		}
-		if v.Running() {
-			f.Refresh = refresh
-		}
+		f.follow(r, &v)
 	} else if past, err := s.campaigns(); err != nil {
 		return f, err
 	} else if len(past) > 0 {

@@ -126,12 +126,23 @@ type frame struct {
 	Title   string
 	Here    string // which of the pages in the bar it is
 	Refresh int    // seconds after which a browser asks again; 0: it does not
+	Held    bool   // it would, but was told not to
 	Running bool
 	// Elsewhere says that another process runs the campaign.
 	Elsewhere bool
 	Kernel    string
 	Version   string
 	Page      any
+}
+
+// follow has a browser ask again while a campaign runs, unless it asked for a page that stays as it is.
+func (f *frame) follow(r *http.Request, v *liveView) {
+	if !v.Running() {
+		return
+	}
+	if f.Held = r.URL.Query().Get("refresh") == "0"; !f.Held {
+		f.Refresh = refresh
+	}
 }
 
 // style is where the style sheet is. The address changes with what it says: browsers keep it.

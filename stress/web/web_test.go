@@ -500,6 +500,19 @@ func TestSamples(t *testing.T) {
 	}
 }
 
+// TestHold: the pages of a campaign that runs ask again, unless they are held.
+func TestHold(t *testing.T) {
+	s := New(Config{State: t.TempDir(), Access: Access{Loopback: true}})
+	tell(t, s)
+	for _, path := range []string{"/", "/targets"} {
+		for query, want := range map[string]bool{"": true, "?refresh=0": false} {
+			if body := get(s.Handler(), path+query).Body.String(); strings.Contains(body, `http-equiv="refresh"`) != want || strings.Contains(body, "is held") == want {
+				t.Errorf("%s%s asks again: %v, want %v", path, query, !want, want)
+			}
+		}
+	}
+}
+
 var metricName = regexp.MustCompile(`\b(?:tracehammer|process|go)_[a-z_]+\b`)
 
 // TestMetrics: what is counted is what campaigns on record and the one that runs did, and the dashboard asks for nothing else.
