@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"math"
 	"time"
+	"unicode/utf8"
 )
 
 // A series is one line of a chart.
@@ -23,6 +24,7 @@ type chart struct {
 	title string // what it shows, and in which unit
 	lines []series
 	xName func(float64) string
+	xStep func(least float64) float64 // between ticks of the horizontal axis, which stand at its multiples
 	yName func(float64) string
 	yMax  float64 // the axis goes that far at least
 	marks []mark
@@ -41,8 +43,10 @@ type mark struct {
 const (
 	chartWidth, chartHeight = 460.0, 200.0
 	plotLeft, plotRight     = 48.0, 10.0
-	plotTop, plotBottom     = 10.0, 24.0
-	maxColors               = 8 // classes s0 to s7 in the style sheet
+	plotTop, plotBottom     = 10.0, 28.0
+	maxColors               = 8   // classes s0 to s7 in the style sheet
+	tickChar                = 8.0 // of text at an axis, where it is largest; fonts of all systems are narrower or as wide
+	maxTicks                = 5   // of the horizontal axis, and one at its beginning
 )
 
 // Legend is a line's name with its colour's class.
@@ -88,21 +92,15 @@ func (c *chart) draw() Chart {
 		return chartHeight - plotBottom - height(y)*(chartHeight-plotTop-plotBottom)
 	}
 	s := newSVG(chartWidth, chartHeight, "chart", c.title)
-	for _, y := range ticks {
+	for i, y := range ticks {
 		s.line(plotLeft, py(y), chartWidth-plotRight, py(y), "grid")
-		s.text(plotLeft-6, py(y)+4, "tick y", c.yName(y))
-	}
-	for i := range 5 {
-		x := x0 + (x1-x0)*float64(i)/4
-		class := "tick x"
-		switch i {
-		case 0:
-			class = "tick x first"
-		case 4:
-			class = "tick x last"
+		name := c.yName(y)
+		if c.log && i == 0 { // what is less, 0 too, is drawn there
+			name = "≤ " + name
 		}
-		s.text(px(x), chartHeight-6, class, c.xName(x))
+		s.text(plotLeft-6, py(y)+4, "tick y", name)
 	}
+	c.below(s, x0, x1, px)
 	for _, m := range c.marks {
 		if m.x < x0 || m.x > x1 {
 			continue
@@ -141,6 +139,28 @@ func (c *chart) draw() Chart {
 	return out
 }
 
+// below draws the horizontal axis. A name that the one before leaves no room for is left out, and its tick has none.
+func (c *chart) below(s *svg, x0, x1 float64, px func(float64) float64) {
+	const slack = 1e-9
+	step := c.xStep((x1 - x0) / maxTicks)
+	taken := 0.0
+	for k := math.Ceil(max(0, x0/step-slack)); k*step <= x1+step*slack; k++ {
+		x := px(k * step)
+		s.line(x, chartHeight-plotBottom, x, chartHeight-plotBottom+4, "grid")
+		name, class := c.xName(k*step), "tick x"
+		width := float64(utf8.RuneCountInString(name)) * tickChar
+		left := x - width/2
+		if left+width > chartWidth { // it would stick out
+			x, left, class = chartWidth, chartWidth-width, "tick x last"
+		}
+		if left < taken {
+			continue
+		}
+		s.text(x, chartHeight-6, class, name)
+		taken = left + width + tickChar
+	}
+}
+
 // above says whether some point is.
 func (c *chart) above(top float64) bool {
 	for _, l := range c.lines {
@@ -174,6 +194,20 @@ func niceStep(x float64) float64 {
 	return p * 10
 }
 
+// wholeStep is one for an axis of things that are counted.
+func wholeStep(least float64) float64 { return max(1, niceStep(least)) }
+
+// timeStep is one for an axis of seconds.
+func timeStep(least float64) float64 {
+	const minute, hour, day = 60.0, 3600.0, 86400.0
+	for _, s := range []float64{1, 2, 5, 10, 15, 30, minute, 2 * minute, 5 * minute, 10 * minute, 15 * minute, 30 * minute, hour, 2 * hour, 3 * hour, 6 * hour, 12 * hour} {
+		if s >= least {
+			return s
+		}
+	}
+	return day * wholeStep(least/day)
+}
+
 // count writes a number of things on an axis.
 func count(n float64) string {
 	switch {
@@ -188,6 +222,24 @@ func count(n float64) string {
 }
 
 func percent(n float64) string { return fmt.Sprintf("%.0f %%", 100*n) }
+
+// clock writes a tick of timeStep with its unit.
+func clock(seconds float64) string {
+	n := int(seconds + 0.5)
+	switch {
+	case n < 60:
+		return fmt.Sprintf("%d s", n)
+	case n < 3600 && n%60 == 0:
+		return fmt.Sprintf("%d min", n/60)
+	case n < 3600:
+		return fmt.Sprintf("%d:%02d min", n/60, n%60)
+	case n >= 48*3600:
+		return fmt.Sprintf("%.3g d", float64(n)/(24*3600))
+	case n%3600 == 0:
+		return fmt.Sprintf("%d h", n/3600)
+	}
+	return fmt.Sprintf("%d:%02d h", n/3600, n/60%60)
+}
 
 // since writes seconds from a beginning as people read a clock.
 func since(seconds float64) string {

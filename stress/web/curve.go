@@ -60,7 +60,7 @@ func curveOf(c *crashers.Curve) *curvePage {
 	})
 	page.Turns = page.Turns[:min(len(page.Turns), turnsMost)]
 	slices.SortFunc(page.Turns, func(a, b turn) int { return a.N - b.N })
-	ch := chart{title: "share of random continuations that end in the finding, by how many of the schedule's decisions they follow", xName: func(x float64) string { return fmt.Sprintf("%.0f", x) },
+	ch := chart{title: "share of random continuations that end in the finding, by how many of the schedule's decisions they follow", xName: func(x float64) string { return fmt.Sprintf("%.0f", x) }, xStep: wholeStep,
 		yName: percent, yMax: 1, lines: []series{line}, empty: "there are no decisions to follow"}
 	for _, t := range page.Turns {
 		ch.marks = append(ch.marks, mark{float64(t.N), t.What})

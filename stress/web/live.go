@@ -142,35 +142,49 @@ func (s *Server) campaign() liveView {
 	return v
 }
 
+// rateWindow is how many seconds a rate is that of, at least: the engine's workers take turns with the minimiser, and a machine tells
+// of its runs by batches that take seconds.
+const rateWindow = 10.0
+
+// rates are how many runs a second a target made, over the campaign's time.
+func (v *liveView) rates(target int) (points []point) {
+	if len(v.samples) == 0 {
+		return nil
+	}
+	window := max(rateWindow, (v.samples[len(v.samples)-1].seconds-v.samples[0].seconds)/60)
+	before := 0 // the last sample that is far enough from the one at hand; at the beginning none is
+	for i := range v.samples {
+		now := &v.samples[i]
+		for before+1 < i && v.samples[before+1].seconds <= now.seconds-window {
+			before++
+		}
+		then := &v.samples[before]
+		if target < len(now.targets) && target < len(then.targets) && now.seconds > then.seconds {
+			points = append(points, point{now.seconds, float64(now.targets[target].runs-then.targets[target].runs) / (now.seconds - then.seconds)})
+		}
+	}
+	return points
+}
+
 // charts draws the campaign over its time.
 func (v *liveView) charts() []Chart {
-	rates := chart{title: "runs per second (logarithmic)", log: true, xName: since, yName: count, empty: "nothing ran yet"}
-	rules := chart{title: "rules that runs went through", xName: since, yName: count, empty: "nothing ran yet", steps: true}
-	blocks := chart{title: "blocks of the kernel's code (KCOV)", xName: since, yName: count, steps: true}
-	found := chart{title: "findings of this campaign", xName: since, yName: count, yMax: 4, empty: "nothing ran yet", steps: true}
+	rates := chart{title: "runs per second (logarithmic)", log: true, xName: clock, xStep: timeStep, yName: count, empty: "nothing ran yet"}
+	rules := chart{title: "rules that runs went through", xName: clock, xStep: timeStep, yName: count, empty: "nothing ran yet", steps: true}
+	blocks := chart{title: "blocks of the kernel's code (KCOV)", xName: clock, xStep: timeStep, yName: count, steps: true}
+	found := chart{title: "findings of this campaign", xName: clock, xStep: timeStep, yName: count, yMax: 4, empty: "nothing ran yet", steps: true}
 	if len(v.samples) == 0 {
 		return []Chart{rates.draw(), rules.draw(), found.draw()}
 	}
 	for i := range v.Progress.Targets {
 		name := history.Printable(v.Progress.Targets[i].Target)
-		rate, rule, block := series{name: name}, series{name: name}, series{name: name}
-		// A rate is that of a few seconds: the engine's workers take turns with the minimiser.
-		window := max(1, len(v.samples)/60)
+		rule, block := series{name: name}, series{name: name}
 		for j := range v.samples {
-			now := &v.samples[j]
-			if i >= len(now.targets) {
-				continue
-			}
-			rule.points = append(rule.points, point{now.seconds, float64(now.targets[i].rules)})
-			block.points = append(block.points, point{now.seconds, float64(now.targets[i].blocks)})
-			if j < window {
-				continue
-			}
-			if before := &v.samples[j-window]; i < len(before.targets) && now.seconds > before.seconds {
-				rate.points = append(rate.points, point{now.seconds, float64(now.targets[i].runs-before.targets[i].runs) / (now.seconds - before.seconds)})
+			if now := &v.samples[j]; i < len(now.targets) {
+				rule.points = append(rule.points, point{now.seconds, float64(now.targets[i].rules)})
+				block.points = append(block.points, point{now.seconds, float64(now.targets[i].blocks)})
 			}
 		}
-		rates.lines, rules.lines = append(rates.lines, rate), append(rules.lines, rule)
+		rates.lines, rules.lines = append(rates.lines, series{name: name, points: v.rates(i)}), append(rules.lines, rule)
 		if n := len(block.points); n > 0 && block.points[n-1].y > 0 {
 			blocks.lines = append(blocks.lines, block)
 		}

@@ -206,16 +206,11 @@ func (p *overviewPage) resting(past []campaign.Summary, all []Finding) {
 
 // pastCharts draws campaigns, one after another.
 func pastCharts(past []campaign.Summary) []Chart {
-	number := func(x float64) string {
-		if i := int(x + 0.5); i >= 1 && i <= len(past) && x > float64(i)-0.26 && x < float64(i)+0.26 {
-			return past[i-1].Began.UTC().Format("01-02 15:04")
-		}
-		return ""
-	}
-	rates := chart{title: "runs per second, by campaign (logarithmic)", log: true, xName: number, yName: count}
-	seen := chart{title: "rules gone through by any campaign so far", xName: number, yName: count, steps: true}
-	blocks := chart{title: "blocks of the kernel's code (KCOV), by campaign", xName: number, yName: count}
-	found := chart{title: "new findings, by campaign", xName: number, yName: count, yMax: 4}
+	number := func(x float64) string { return past[int(x+0.5)].Began.UTC().Format("01-02 15:04") }
+	rates := chart{title: "runs per second, by campaign (logarithmic)", log: true, xName: number, xStep: wholeStep, yName: count}
+	seen := chart{title: "rules gone through by any campaign so far", xName: number, xStep: wholeStep, yName: count, steps: true}
+	blocks := chart{title: "blocks of the kernel's code (KCOV), by campaign", xName: number, xStep: wholeStep, yName: count}
+	found := chart{title: "new findings, by campaign", xName: number, xStep: wholeStep, yName: count, yMax: 4}
 	var names []string
 	for i := range past {
 		for _, c := range past[i].PerTarget {
@@ -232,7 +227,7 @@ func pastCharts(past []campaign.Summary) []Chart {
 				if c.Target != name {
 					continue
 				}
-				x := float64(i + 1)
+				x := float64(i)
 				rate.points = append(rate.points, point{x, c.RunsPerSecond})
 				for r, n := range c.Rules {
 					all[r] += n
@@ -250,7 +245,7 @@ func pastCharts(past []campaign.Summary) []Chart {
 	}
 	fresh := series{name: "new findings"}
 	for i := range past {
-		fresh.points = append(fresh.points, point{float64(i + 1), float64(past[i].NewFindings)})
+		fresh.points = append(fresh.points, point{float64(i), float64(past[i].NewFindings)})
 	}
 	found.lines = []series{fresh}
 	charts := []Chart{rates.draw(), seen.draw()}

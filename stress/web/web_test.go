@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -509,6 +511,51 @@ func TestHold(t *testing.T) {
 			if body := get(s.Handler(), path+query).Body.String(); strings.Contains(body, `http-equiv="refresh"`) != want || strings.Contains(body, "is held") == want {
 				t.Errorf("%s%s asks again: %v, want %v", path, query, !want, want)
 			}
+		}
+	}
+}
+
+// TestRates: a machine that tells of its runs by batches has the rate of some seconds, and does not go to and fro.
+func TestRates(t *testing.T) {
+	var s Server
+	if err := s.Report(campaign.Start{Targets: []string{"uml"}}); err != nil {
+		t.Fatal(err)
+	}
+	for at := range 120 {
+		runs := uint64(at/4) * 40
+		if err := s.Report(campaign.Progress{Seconds: float64(at), Targets: []campaign.Count{{Target: "uml", Verdicts: campaign.Verdicts{Runs: runs}}}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	v := s.live.view()
+	for _, p := range v.rates(0) {
+		if p.x > rateWindow && (p.y < 7 || p.y > 13) {
+			t.Errorf("10 runs a second are %v at %v s", p.y, p.x)
+		}
+	}
+}
+
+// TestTicks: ticks of an axis are round numbers and say their unit.
+func TestTicks(t *testing.T) {
+	for _, c := range []struct {
+		span       float64
+		step, name string
+	}{{4, "1 s", "4 s"}, {43, "10 s", "40 s"}, {129, "30 s", "2 min"}, {600, "2 min", "10 min"}, {3613, "15 min", "1 h"}, {5400, "30 min", "1:30 h"}, {28800, "2 h", "8 h"}, {200000, "12 h", "2 d"}, {3000000, "10 d", "30 d"}} {
+		step := timeStep(c.span / maxTicks)
+		if last := math.Floor(c.span/step) * step; clock(step) != c.step || clock(last) != c.name {
+			t.Errorf("%v s: each %s to %s, want each %s to %s", c.span, clock(step), clock(last), c.step, c.name)
+		}
+	}
+	for least, want := range map[float64]float64{0.2: 1, 1.2: 2, 3.8: 5, 11: 20} {
+		if got := wholeStep(least); got != want {
+			t.Errorf("a step of %v or more is %v, want %v", least, got, want)
+		}
+	}
+	c := chart{title: "t", xName: func(x float64) string { return strconv.Itoa(int(x)) }, xStep: wholeStep, yName: count, lines: []series{{points: []point{{0, 1}, {19, 2}}}}}
+	svg := string(c.draw().SVG)
+	for _, want := range []string{">0<", ">5<", ">10<", ">15<"} {
+		if !strings.Contains(svg, want) {
+			t.Errorf("no tick %s:\n%s", want, svg)
 		}
 	}
 }
