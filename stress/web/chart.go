@@ -11,6 +11,7 @@ import (
 // A series is one line of a chart.
 type series struct {
 	name   string
+	color  int     // the same in all charts of a page
 	points []point // by x
 	band   []span  // beside points, where there is one: how far off each may be
 }
@@ -109,8 +110,8 @@ func (c *chart) draw() Chart {
 		s.title(m.label)
 		s.end("line")
 	}
-	for i, l := range c.lines {
-		class := fmt.Sprintf("s%d", i%maxColors)
+	for _, l := range c.lines {
+		class := fmt.Sprintf("s%d", l.color%maxColors)
 		if len(l.band) == len(l.points) && len(l.band) > 1 {
 			d := ""
 			for j, p := range l.points {

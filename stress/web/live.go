@@ -94,12 +94,16 @@ func (l *live) sample(p *campaign.Progress) {
 		l.sampled = l.sampled[:maxSamples/2]
 		l.every *= 2
 	}
+	l.sampled = append(l.sampled, sampleOf(p))
+}
+
+func sampleOf(p *campaign.Progress) sample {
 	at := sample{seconds: p.Seconds, findings: p.Findings}
 	for i := range p.Targets {
 		c := &p.Targets[i]
 		at.targets = append(at.targets, counts{c.Runs, c.RulesSeen, c.BlocksSeen})
 	}
-	l.sampled = append(l.sampled, at)
+	return at
 }
 
 // view is a copy of what live knows, for a page.
@@ -175,16 +179,20 @@ func (v *liveView) charts() []Chart {
 	if len(v.samples) == 0 {
 		return []Chart{rates.draw(), rules.draw(), found.draw()}
 	}
+	// Where lines end, they say what the rest of the page does; samples of a long campaign are minutes apart.
+	if v.samples[len(v.samples)-1].seconds < v.Progress.Seconds {
+		v.samples = append(v.samples, sampleOf(&v.Progress))
+	}
 	for i := range v.Progress.Targets {
 		name := history.Printable(v.Progress.Targets[i].Target)
-		rule, block := series{name: name}, series{name: name}
+		rule, block := series{name: name, color: i}, series{name: name, color: i}
 		for j := range v.samples {
 			if now := &v.samples[j]; i < len(now.targets) {
 				rule.points = append(rule.points, point{now.seconds, float64(now.targets[i].rules)})
 				block.points = append(block.points, point{now.seconds, float64(now.targets[i].blocks)})
 			}
 		}
-		rates.lines, rules.lines = append(rates.lines, series{name: name, points: v.rates(i)}), append(rules.lines, rule)
+		rates.lines, rules.lines = append(rates.lines, series{name: name, color: i, points: v.rates(i)}), append(rules.lines, rule)
 		if n := len(block.points); n > 0 && block.points[n-1].y > 0 {
 			blocks.lines = append(blocks.lines, block)
 		}

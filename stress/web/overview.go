@@ -219,8 +219,9 @@ func pastCharts(past []campaign.Summary) []Chart {
 			}
 		}
 	}
-	for _, name := range names {
-		rate, rule, block := series{name: history.Printable(name)}, series{name: history.Printable(name)}, series{name: history.Printable(name)}
+	for color, name := range names {
+		shown := history.Printable(name)
+		rate, rule, block := series{name: shown, color: color}, series{name: shown, color: color}, series{name: shown, color: color}
 		all := rules.Counts{}
 		for i := range past {
 			for _, c := range past[i].PerTarget {

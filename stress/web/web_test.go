@@ -535,6 +535,30 @@ func TestRates(t *testing.T) {
 	}
 }
 
+// TestColors: a target has one colour in all charts, those too that not all targets are in; and lines end where the campaign is.
+func TestColors(t *testing.T) {
+	var s Server
+	if err := s.Report(campaign.Start{Targets: []string{"engine", "uml"}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, at := range []float64{1, 2, 2.5} {
+		if err := s.Report(campaign.Progress{Seconds: at, Findings: int(2 * at), Targets: []campaign.Count{{Target: "engine"}, {Target: "uml", BlocksSeen: 40}}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	v := s.live.view()
+	charts := v.charts()
+	if len(charts) != 4 {
+		t.Fatalf("%d charts", len(charts))
+	}
+	if blocks, rules := charts[2].Legend, charts[1].Legend; len(blocks) != 1 || blocks[0] != (Legend{"uml", rules[1].Class, "40"}) {
+		t.Errorf("of blocks %v, of rules %v", blocks, rules)
+	}
+	if found := charts[3].Legend; found[0].Now != "5" {
+		t.Errorf("the line of findings ends with %v", found)
+	}
+}
+
 // TestTicks: ticks of an axis are round numbers and say their unit.
 func TestTicks(t *testing.T) {
 	for _, c := range []struct {
