@@ -10,6 +10,7 @@ import (
 	"html/template"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"tracehammer/crashers"
@@ -97,9 +98,17 @@ var templates = template.Must(template.New("").Funcs(template.FuncMap{
 	"since":     since,
 	"count":     func(n any) string { return count(toFloat(n)) },
 	"share":     func(part, whole uint64) string { return share(part, whole) },
+	"breakable": breakable,
 	"style":     func() string { return style },
 	"tab":       func(here, page, href, name string) tab { return tab{name, href, here == page} },
 }).ParseFS(pageFiles, "pages/*.html"))
+
+// breakable is text that may go on in another line where people would break it: targets are named after paths, requests in one word.
+func breakable(text string) template.HTML {
+	return template.HTML(breaks.Replace(template.HTMLEscapeString(text))) // escapes have none of these
+}
+
+var breaks = strings.NewReplacer(":", ":<wbr>", "/", "/<wbr>", "_", "_<wbr>")
 
 func toFloat(n any) float64 {
 	switch n := n.(type) {
