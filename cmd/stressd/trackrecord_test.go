@@ -44,7 +44,7 @@ type realBug struct {
 
 // trackRecord is every real bug that this suite found or can find again.
 var trackRecord = []realBug{
-	{row: 1, what: "`ptrace_traceme` records the parent's credentials as the tracer's (CVE-2019-13272)", first: "4.10", fixed: "6994eefb0053"},
+	{row: 1, what: "`ptrace_traceme` records the parent's credentials as the tracer's (CVE-2019-13272)", first: "4.10", fixed: "6994eefb0053", patch: "traceme-parent-cred"},
 	{row: 4, what: "the dumpable mark is not asked once the mm is gone (CVE-2026-46333)", fixed: "31e62c2ebbfd"},
 	{row: 5, what: "work flags of a call are not read again after its entry stop: a filter that TSYNC installs meanwhile does not see the call (CVE-2026-89603)",
 		fixed: "80b43fb457aa", shown: []string{"host 6.18.44", "qemu:x86_64@bookworm 6.1.0-50 (6.1.176)", "qemu:s390x 6.1.0-50 (6.1.176)"},
@@ -63,14 +63,14 @@ var trackRecord = []realBug{
 	{row: 25, what: "the message of EVENT_EXEC is 0 instead of the former tid", fixed: "bb188d7e64de", patch: "exec-msg-zero"},
 	{row: 26, what: "SEIZE takes SUSPEND_SECCOMP without the capability (CVE-2022-30594)", fixed: "ee1fee900537", patch: "seize-options"},
 	{row: 30, what: "the memory of a tracee that is not dumpable any more can be read (CVE-2015-8709, CVE-2013-2929)", fixed: "84d77d3f06e7, bfedb589252c, d049f74f2dbe", patch: "peek-undumpable"},
-	{row: 31, what: "EVENT_EXEC stops with the `cred_guard_mutex` held", fixed: "a2a8474c3fff"},
+	{row: 31, what: "EVENT_EXEC stops with the `cred_guard_mutex` held", fixed: "a2a8474c3fff", patch: "exec-event-mutex"},
 	{row: 37, what: "a step over a system call is reported one instruction late, and over an exec never", fixed: "6342adcaa683 (x86)",
 		shown: []string{"uml 6.1.176", "qemu:ppc64le 6.1.0-50 (6.1.176)"}, clean: []string{"host 6.18.44"}},
-	{row: 40, what: "seccomp decides before the entry stop", fixed: "93e35efb8de4"},
-	{row: 47, what: "SIGKILL ends an EVENT_EXIT stop of a group that exits already", fixed: "9a95f78eab70"},
-	{row: 48, what: "PTRACE_KILL does nothing outside a stop, and an interrupted call leaks -ERESTARTNOHAND", fixed: "0666fb51b148, 6a2d90ba027a"},
+	{row: 40, what: "seccomp decides before the entry stop", fixed: "93e35efb8de4", patch: "seccomp-first"},
+	{row: 47, what: "SIGKILL ends an EVENT_EXIT stop of a group that exits already", fixed: "9a95f78eab70", patch: "exit-event-killed"},
+	{row: 48, what: "PTRACE_KILL does nothing outside a stop, and an interrupted call leaks -ERESTARTNOHAND", fixed: "0666fb51b148, 6a2d90ba027a", patch: "kill-only-in-stop"},
 	{row: 51, what: "DETACH does not wake a stopped tracee", fixed: "edaba2c53344", patch: "detach-no-wake"},
-	{row: 53, what: "attach to a stopped target returns before that has trapped", fixed: "d79fdd6d96f4"},
+	{row: 53, what: "attach to a stopped target returns before that has trapped", fixed: "d79fdd6d96f4", patch: "attach-no-trap-wait"},
 	{row: 54, what: "`ptrace_attach` waits for the `cred_guard_mutex` of an exec that waits for a thread which only the attacher reaps: a deadlock",
 		shown: []string{"host 6.18.44", "uml 6.1.176", "qemu:x86_64@bookworm 6.1.0-50 (6.1.176)", "qemu:x86_64@trixie 6.12.117"}},
 	{row: 101, ours: true, what: "`send_signal_locked` clears `si_pid` in the siginfo that a kill of a group passes to all",

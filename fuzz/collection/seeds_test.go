@@ -31,6 +31,7 @@ var argued = map[string]string{
 	"tracer-exit-zombie":      "a wait that ends because a zombie is nobody's any more",
 	"tracer-thread-parent":    "a death is reported once: the second wait finds nothing",
 	"utrace-interrupt-asleep": "the sleep goes on: nothing more comes",
+	"wait-any-thread":         "whose children a wait finds",
 	"wait-hidden-stop":        "a stop that is not shown",
 	"wait-order":              "whose report comes first",
 }
