@@ -41,7 +41,9 @@ func (w *watch) resting(p *procfs, r *actor.Run, d, now time.Duration) bool {
 var peerWaits = []string{"de_thread", "begin_new_exec", "wait_for_vfork_done", "kernel_clone", "ptrace_attach"}
 
 // waitsForPeer says whether a task that sleeps uninterruptibly waits for another one.
-func (p *procfs) waitsForPeer(tid int32) bool { return slices.Contains(peerWaits, string(p.read(tid, "wchan"))) }
+func (p *procfs) waitsForPeer(tid int32) bool {
+	return slices.Contains(peerWaits, string(p.read(tid, "wchan")))
+}
 
 // asleep says whether all actors of a run, and init, are asleep, stopped or dead; the key is another one when one of them was
 // awake in between. A task in any other uninterruptible sleep does not count: it may be the end of a grace period that it
