@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// umlKernels names a directory with kernels that vm build-uml made: linux, and linux-NAME for patches of vm/testdata/patches.
+// umlKernels names a directory with kernels that vm build-uml made: linux, and linux-NAME for patches of vm/testdata/patches and mutants.
 const umlKernels = "TRACEHAMMER_UML_KERNELS"
 
 // patchRow is the row of the list of known bugs that a patch says it brings back.
