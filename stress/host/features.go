@@ -207,7 +207,7 @@ func probeStep(t *tracee) (has, conclusive bool) {
 			text, e2 := peek(unix.PTRACE_PEEKTEXT, from)
 			_, _, e3 := unix.RawSyscall6(unix.SYS_PTRACE, unix.PTRACE_SINGLESTEP, uintptr(pid), 0, 0, 0, 0)
 			var ws unix.WaitStatus
-			_, err := unix.Wait4(pid, &ws, unix.WALL, nil)
+			_, err := unix.Wait4(pid, &ws, tolerant, nil)
 			to, e4 := peek(unix.PTRACE_PEEKUSR, pswAddr)
 			if e1|e2|e3|e4 != 0 || err != nil {
 				break
@@ -228,6 +228,10 @@ type tracee struct {
 	p *os.Process // nil if there is none
 }
 
+// tolerant are the flags of waits for a tracee's stop, which needs none of them: a kernel that wants one is to be found by scenarios, and not to keep
+// them from beginning.
+const tolerant = unix.WALL | unix.WUNTRACED
+
 // ask does something with the tracee; ESRCH if there is none.
 func (t *tracee) ask(f func(pid int) unix.Errno) unix.Errno {
 	if t.p == nil {
@@ -237,7 +241,7 @@ func (t *tracee) ask(f func(pid int) unix.Errno) unix.Errno {
 		}
 		t.p = p
 		var ws unix.WaitStatus
-		if _, err := unix.Wait4(p.Pid, &ws, unix.WALL, nil); err != nil || !ws.Stopped() {
+		if _, err := unix.Wait4(p.Pid, &ws, tolerant, nil); err != nil || !ws.Stopped() {
 			t.end()
 			return unix.ESRCH
 		}
