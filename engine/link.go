@@ -12,7 +12,8 @@ import (
 // BeginLink is called between the two. It says that something can happen there; then the caller goes on in a step of its own, which begins with EndLink.
 func (w *World) BeginLink(tracer, target TaskID) bool {
 	t := &w.tasks[target]
-	if t.state != Running {
+	// Not where others than ptrace may have engines on the target: those that ask for a report at each return to user mode would have it go round there.
+	if len(w.m.ops) > 1 || t.state != Running {
 		return false
 	}
 	takes := t.is(tfSigPending)
@@ -36,7 +37,7 @@ func (w *World) sendsOne(id, target TaskID) bool {
 }
 
 // takes are the stages of a task between the call that it makes and its next stop.
-var takes = [numStages]bool{stExit: true, stAfterExit: true, stUser: true, stSignal: true, stCommitted: true, stPass: true}
+var takes = [numStages]bool{stExit: true, stAfterExit: true, stUser: true, stSignal: true, stCommitted: true}
 
 // meanwhile leaves of the choices from n on those that there are in the middle of an attach.
 func (w *World) meanwhile(all []Choice, n int) []Choice {

@@ -60,7 +60,8 @@ func TestPassiveExhaustive(t *testing.T) {
 		few, least = 150, 15
 	}
 	for _, s := range corpus.Seeds() {
-		if s.EngineOnly() {
+		// What may happen in the middle of an ATTACH is there only where ptrace alone may have engines (engine/link.go).
+		if s.EngineOnly() || s.Name == "attach-signal-between" {
 			continue
 		}
 		p, err := corpus.Lower(s)
