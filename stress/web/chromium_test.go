@@ -41,16 +41,23 @@ func (a *asked) take() []string {
 	return slices.Compact(paths)
 }
 
-// TestChromium: in a real browser no text runs as a script and nothing is fetched from elsewhere; and that is so because text is
-// text, and not because the pages' policy forbids it.
-func TestChromium(t *testing.T) {
+// chromium is the browser; the test is skipped where there is none.
+func chromium(t *testing.T) string {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("a browser takes seconds for each page")
+	}
 	browser, err := exec.LookPath("chromium")
 	if err != nil {
 		t.Skip("chromium is not installed")
 	}
-	if testing.Short() {
-		t.Skip("a browser takes seconds for each page")
-	}
+	return browser
+}
+
+// TestChromium: in a real browser no text runs as a script and nothing is fetched from elsewhere; and that is so because text is
+// text, and not because the pages' policy forbids it.
+func TestChromium(t *testing.T) {
+	browser := chromium(t)
 	dir, id := stateDir(t)
 	s := New(Config{State: dir, Access: Access{Loopback: true}})
 	tell(t, s)
@@ -293,13 +300,7 @@ return faults
 
 // TestLooks: pages can be read in the light and in the dark, on a screen and on a phone.
 func TestLooks(t *testing.T) {
-	browser, err := exec.LookPath("chromium")
-	if err != nil {
-		t.Skip("chromium is not installed")
-	}
-	if testing.Short() {
-		t.Skip("a browser takes seconds")
-	}
+	browser := chromium(t)
 	dir, id := stateDir(t)
 	running := New(Config{State: dir, Access: Access{Loopback: true}})
 	tell(t, running)
