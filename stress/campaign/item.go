@@ -23,19 +23,19 @@ type item struct {
 	delays   *delaySearch
 	// suggested are the ranges that the scenario itself names, one for each delay cell.
 	suggested []stress.DelayRange
-	outcomes  map[uint64]struct{}
+	number    uint64          // among those of its worker, from its first turn on
 	showed    schedule.Stream // schedule of the latest run that ended as none before, where runs have one
 	runs      int
 	// operations that the runs made: what they cost, about.
 	operations uint64
 	verdicts   Verdicts
 	first      string // title of the first violation
-	fresh      int    // outcomes that were new, less what too many runs without any have worn off
+	fresh      int    // outcomes that were new
 	dull       bool   // hangs as predicted, or shows what is filed already: more runs teach little
 }
 
 func newItem(s *corpus.Scenario, p *engine.Program) *item {
-	return &item{scenario: s, prog: p, shape: coverage.ShapeOf(p), delays: newDelaySearch(p), suggested: suggestedDelays(s), outcomes: map[uint64]struct{}{}}
+	return &item{scenario: s, prog: p, shape: coverage.ShapeOf(p), delays: newDelaySearch(p), suggested: suggestedDelays(s)}
 }
 
 func suggestedDelays(s *corpus.Scenario) []stress.DelayRange {
@@ -56,17 +56,15 @@ func (it *item) weight() float64 {
 	return w
 }
 
-// maxItemOutcomes bounds what an item remembers: one that had so many outcomes has had its share, and no further one is new.
+// maxItemOutcomes is how many outcomes are an item's share: no further one is new.
 const maxItemOutcomes = 1 << 12
 
-// note records the outcome of a run; new says that no run of this item ended so before.
-func (it *item) note(h *history.History) (new bool) {
+// note records the outcome of a run; new says that no run of this item ended so before, as far as recent, its worker's, remembers.
+func (it *item) note(h *history.History, recent *coverage.Recent) (new bool) {
 	it.runs++
-	k := coverage.OutcomeOf(h)
-	if _, ok := it.outcomes[k]; ok || len(it.outcomes) == maxItemOutcomes {
+	if !recent.Add(it.number, coverage.OutcomeOf(h)) || it.fresh == maxItemOutcomes {
 		return false
 	}
-	it.outcomes[k] = struct{}{}
 	it.fresh++
 	it.delays.hit(h.Delays)
 	return true

@@ -22,7 +22,7 @@ func lowered(t *testing.T, text string) *item {
 
 // A variation stays for what nobody showed before, and not for what it shows by being another scenario.
 func TestQueueKeepsWhatIsNew(t *testing.T) {
-	q := newQueue(rand.New(rand.NewPCG(1, 1)), nil, nil, nil)
+	q := newQueue(rand.New(rand.NewPCG(1, 1)), coverage.NewRecent(8), nil, nil, nil)
 	usr1, usr2 := lowered(t, "main: kill child SIGUSR1\n"), lowered(t, "main: kill child SIGUSR2\n")
 	set := func(fs ...coverage.Feature) *coverage.Set {
 		s := &coverage.Set{}
@@ -100,7 +100,7 @@ func TestCampaignRestores(t *testing.T) {
 	if len(seeds) != 3 || len(stored) != 1 || !corpus.Equal(stored[0].scenario, kept.scenario) {
 		t.Fatalf("%d seeds, %d kept", len(seeds), len(stored))
 	}
-	q := newQueue(rand.New(rand.NewPCG(1, 1)), func(s *corpus.Scenario) *corpus.Scenario { return s }, seeds, stored)
+	q := newQueue(rand.New(rand.NewPCG(1, 1)), coverage.NewRecent(8), func(s *corpus.Scenario) *corpus.Scenario { return s }, seeds, stored)
 	turns := 0
 	for it := q.next(); it != stored[0]; it = q.next() {
 		q.done(it, &coverage.Set{})

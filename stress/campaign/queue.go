@@ -14,23 +14,21 @@ type queue struct {
 	stored []*item // not yet handed out
 	items  []*item
 	vary   func(parent *corpus.Scenario) *corpus.Scenario
-	seen   coverage.Set
-	// shapes are those of the programs that ran: that a new one shows an outcome of its own is nothing new.
-	shapes   map[uint64]struct{}
-	outcomes int // in seen
+	seen   coverage.Set     // but for outcomes
+	recent *coverage.Recent // outcomes by shape; with outcome 0, shapes that ran: that a new one shows an outcome of its own is nothing new
 }
 
 const (
 	// maxItems bounds the items kept; the dullest variation goes first.
 	maxItems = 256
-	// maxOutcomes bounds what is remembered of outcomes by shape; at the bound all of it is forgotten.
+	// maxOutcomes is about how many outcomes a worker remembers, 8 bytes each.
 	maxOutcomes = 1 << 18
 	// storedShare: one turn in so many is of what earlier campaigns kept, until all of it had one.
 	storedShare = 4
 )
 
-func newQueue(rng *rand.Rand, vary func(*corpus.Scenario) *corpus.Scenario, seeds, stored []*item) *queue {
-	q := &queue{rng: rng, vary: vary, stored: stored, shapes: map[uint64]struct{}{}}
+func newQueue(rng *rand.Rand, recent *coverage.Recent, vary func(*corpus.Scenario) *corpus.Scenario, seeds, stored []*item) *queue {
+	q := &queue{rng: rng, vary: vary, stored: stored, recent: recent}
 	q.adopt(seeds)
 	return q
 }
@@ -91,20 +89,21 @@ func (q *queue) variation(parent *corpus.Scenario) *item {
 // done learns from a turn of it, which showed some features. It returns those that no item of the queue had shown before, and
 // whether a variation stays because of some of them. Seeds stay anyway.
 func (q *queue) done(it *item, shown *coverage.Set) (fresh, why []coverage.Feature) {
-	fresh = q.seen.Merge(shown)
-	for _, f := range fresh {
+	ran := !q.recent.Add(it.shape, 0)
+	for _, f := range shown.All() {
+		added := false
 		if f.Kind == coverage.Outcome {
-			q.outcomes++
-			if _, ok := q.shapes[f.A]; !ok {
-				continue
-			}
+			added = q.recent.Add(f.A, f.B)
+		} else {
+			added = q.seen.Add(f)
 		}
-		why = append(why, f)
-	}
-	q.shapes[it.shape] = struct{}{}
-	if q.outcomes > maxOutcomes {
-		q.seen.Forget(coverage.Outcome)
-		q.shapes, q.outcomes = map[uint64]struct{}{}, 0
+		if !added {
+			continue
+		}
+		fresh = append(fresh, f)
+		if f.Kind != coverage.Outcome || ran {
+			why = append(why, f)
+		}
 	}
 	if it.kept || !it.seed && (len(why) == 0 || it.dull) {
 		return fresh, nil

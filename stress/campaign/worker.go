@@ -48,7 +48,10 @@ type worker struct {
 	pace  pacer
 	gen   *gen.Gen
 	shown coverage.Set // by this turn
-	lost  int          // turns in a row that lost the machine
+	items uint64       // that had a turn
+	// recent are outcomes: by the number of their item, and its queue has them by shape.
+	recent *coverage.Recent
+	lost   int // turns in a row that lost the machine
 }
 
 // work is the life of worker n of a team, until ctx is done.
@@ -71,9 +74,9 @@ func (c *campaign) work(ctx context.Context, tm *team, n int) error {
 		g = gen.NewEngine(c.Seed)
 	}
 	pcg := rand.NewPCG(c.Seed, uint64(n))
-	w := &worker{campaign: c, team: tm, runner: r, gen: g, pcg: pcg, rng: rand.New(pcg), cpus: r.cpus()}
+	w := &worker{campaign: c, team: tm, runner: r, gen: g, pcg: pcg, rng: rand.New(pcg), cpus: r.cpus(), recent: coverage.NewRecent(maxOutcomes)}
 	seeds, stored := tm.share(tm.done, n, c.workers(tm))
-	q := newQueue(w.rng, func(parent *corpus.Scenario) *corpus.Scenario {
+	q := newQueue(w.rng, w.recent, func(parent *corpus.Scenario) *corpus.Scenario {
 		switch n := w.rng.IntN(freeShare * longShare); {
 		case n == 0:
 			return g.Long()
@@ -170,6 +173,10 @@ func (w *worker) turn(ctx context.Context, it *item) error {
 			return nil
 		}
 	}
+	if it.number == 0 {
+		w.items++
+		it.number = w.items
+	}
 	runs, cpus := laterRuns, w.cpus
 	if it.runs == 0 {
 		runs, cpus = max(firstRuns, min(it.scenario.Repeats(), laterRuns)), nil
@@ -197,7 +204,7 @@ func (w *worker) turn(ctx context.Context, it *item) error {
 			t.operations += n
 			it.operations += n
 			w.shown.AddBlocks(h)
-			if it.note(h) {
+			if it.note(h, w.recent) {
 				t.outcomes++
 				it.showed = append(it.showed[:0], h.Schedule...)
 				w.shown.Observe(it.prog, h)
