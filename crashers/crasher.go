@@ -14,11 +14,11 @@ import (
 
 // Meta is what a crasher's meta.json holds, and its status: all that a list needs.
 type Meta struct {
-	ID        string    `json:"id"`
-	Kind      Kind      `json:"kind"`
-	Title     string    `json:"title"`
-	Rules     []int     `json:"rules,omitempty"`
-	KnownBug  int       `json:"knownBug,omitempty"`
+	ID    string `json:"id"`
+	Kind  Kind   `json:"kind"`
+	Title string `json:"title"`
+	Rules []int  `json:"rules,omitempty"`
+	Known
 	Signature string    `json:"signature"`
 	Coarse    string    `json:"coarse"`
 	Target    string    `json:"target"`

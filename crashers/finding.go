@@ -54,7 +54,7 @@ type Finding struct {
 	Title       string // names the violation without actor names or numbers: equal bugs have equal titles
 	Explanation string // text for people
 	Rules       []int  // the R rules concerned
-	KnownBug    int    // row of the list of known bugs, 0 for none
+	Known
 	// Actor and Instr are the call at which the history left the engine, or one that never returned; NoActor if unknown. If it
 	// was a handler that ran, Instr is -1 and Entry its place in the actor's log.
 	Actor engine.ActorID
@@ -66,10 +66,13 @@ type Finding struct {
 }
 
 // Coarse is the signature that needs no minimal scenario: the kind and the title, in which the hang's cycle or the
-// diverging call and result are named. A known bug is one bug whatever way it shows.
+// diverging call and result are named. A known bug is one bug whatever way it shows, and so is one that looks like it.
 func (f *Finding) Coarse() string {
-	if f.KnownBug != 0 {
+	switch {
+	case f.KnownBug != 0:
 		return fmt.Sprintf("known-bug %d", f.KnownBug)
+	case f.LooksLike != 0:
+		return fmt.Sprintf("like known-bug %d", f.LooksLike)
 	}
 	return f.Kind.String() + " | " + normalTitle(f.Title)
 }
@@ -77,7 +80,7 @@ func (f *Finding) Coarse() string {
 // Signature is Coarse with the shape of the minimal scenario. A hang's cycle says all there is to say about it, and so does
 // a row of the list of known bugs: there the shape would only tell different ways to the same bug apart.
 func (f *Finding) Signature(shape string) string {
-	if f.KnownBug != 0 || f.Kind == Hang || shape == "" {
+	if f.Row() != 0 || f.Kind == Hang || shape == "" {
 		return f.Coarse()
 	}
 	return f.Coarse() + " | " + shape
@@ -86,7 +89,7 @@ func (f *Finding) Signature(shape string) string {
 // SameAs says whether two findings show alike: by this a run is said to reproduce, and the minimiser never drifts from it.
 // A known bug that can show in several ways is followed in the way in which it was found.
 func (f *Finding) SameAs(g *Finding) bool {
-	return f.Kind == g.Kind && normalTitle(f.Title) == normalTitle(g.Title) && told(f.KnownBug) == told(g.KnownBug)
+	return f.Kind == g.Kind && normalTitle(f.Title) == normalTitle(g.Title) && told(f.Row()) == told(g.Row())
 }
 
 // Told says whether a row of the list of known bugs is told by the model (oracle.Attribute, Verdict.Row), and not by titles.

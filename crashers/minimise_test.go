@@ -311,9 +311,13 @@ func TestSignatures(t *testing.T) {
 	if hang.Signature("kill") != hang.Signature("wait") {
 		t.Error("a hang's signature depends on how it was brought about")
 	}
-	known := []Finding{{Kind: Hang, Title: "x", KnownBug: 54}, {Kind: NotAdmitted, Title: "y", KnownBug: 54}}
+	known := []Finding{{Kind: Hang, Title: "x", Known: KnownAs(54, true)}, {Kind: NotAdmitted, Title: "y", Known: KnownAs(54, true)}}
 	if known[0].Signature("a") != known[1].Signature("b") {
 		t.Error("a known bug has two signatures")
+	}
+	back := []Finding{{Kind: Hang, Title: "x", Known: KnownAs(51, false)}, {Kind: Hang, Title: "x", Known: KnownAs(51, true)}}
+	if back[0].Coarse() == back[1].Coarse() || !back[0].SameAs(&back[1]) {
+		t.Error("a bug that is back is counted with those that kernels are known to have, or does not show like them")
 	}
 	wrong := Finding{Title: "kill returned EPERM"}
 	if wrong.Signature("attach, kill") == wrong.Signature("kill") {

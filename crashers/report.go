@@ -22,18 +22,17 @@ type Origin struct {
 }
 
 // New makes what is filed of a minimised finding: its names, its report, and a C program where one can show it alone.
-// known is the row of the list of known bugs, 0 for none.
-func New(m *Minimal, known int, o Origin) (*Crasher, error) {
+func New(m *Minimal, known Known, o Origin) (*Crasher, error) {
 	p, err := corpus.Lower(m.Scenario)
 	if err != nil {
 		return nil, fmt.Errorf("file %s: %w", m.Finding.Title, err)
 	}
 	f := m.Finding
-	f.KnownBug = known
+	f.Known = known
 	signature := f.Signature(Shape(m.Scenario))
 	id := ID(signature)
 	c := &Crasher{
-		Meta: Meta{ID: id, Kind: f.Kind, Title: f.Title, Rules: f.Rules, KnownBug: known, Signature: signature, Coarse: f.Coarse(),
+		Meta: Meta{ID: id, Kind: f.Kind, Title: f.Title, Rules: f.Rules, Known: known, Signature: signature, Coarse: f.Coarse(),
 			Target: o.Target, Kernel: o.Kernel, Arch: o.Arch, Ops: m.Scenario.NumOps(), Hits: m.Hits, Runs: m.Runs,
 			Minimised: m.Complete, Exact: m.Exact != nil, Command: Command(o.Program, o.State, id), At: placeOf(m.History, &f)},
 		Scenario: m.Scenario.Print(), Plan: m.Plan, History: m.History, Explanation: f.Explanation, Schedule: m.Words(),
@@ -53,8 +52,8 @@ func (c *Crasher) report(p *engine.Program) ([]byte, error) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# %s\n\n", history.Printable(c.Title))
 	fmt.Fprintf(&b, "%s on %s, %s, %s. ", sentence[c.Kind], history.Printable(c.Target), history.Printable(c.Kernel), history.Printable(c.Arch))
-	if c.KnownBug != 0 {
-		fmt.Fprintf(&b, "It is row %d of the list of known kernel bugs. ", c.KnownBug)
+	if s := c.Sentence(); s != "" {
+		b.WriteString(s + " ")
 	}
 	if c.Exact {
 		fmt.Fprintf(&b, "The %d operations below show it each time under the schedule below", c.Ops)

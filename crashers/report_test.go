@@ -64,7 +64,7 @@ func deadlocked(t *testing.T) *Minimal {
 }
 
 func TestNewCrasher(t *testing.T) {
-	c, err := New(deadlocked(t), 54, Origin{Program: "stressd", Target: "host", Kernel: "Linux 6.18.44", Arch: "amd64", State: "state"})
+	c, err := New(deadlocked(t), KnownAs(54, true), Origin{Program: "stressd", Target: "host", Kernel: "Linux 6.18.44", Arch: "amd64", State: "state"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +81,7 @@ func TestNewCrasher(t *testing.T) {
 		t.Errorf("read back: %v", err)
 	}
 
-	engineOnly, err := New(deadlocked(t), 0, Origin{Program: "stressd", Target: "engine", Kernel: "Linux 6.18.44", Arch: "amd64", State: "state"})
+	engineOnly, err := New(deadlocked(t), Known{}, Origin{Program: "stressd", Target: "engine", Kernel: "Linux 6.18.44", Arch: "amd64", State: "state"})
 	if err != nil || engineOnly.Repro != nil || !strings.Contains(string(engineOnly.Report), "no C program") {
 		t.Errorf("a finding about the engine: %v", err)
 	}
@@ -92,7 +92,7 @@ func TestReportIsSafe(t *testing.T) {
 	m := deadlocked(t)
 	m.Finding.Title = "hang \x1b[2J\n# own heading */ int x;"
 	m.Finding.Explanation = "a\n```\n# heading\n\x1b]0;title\a"
-	c, err := New(m, 0, Origin{Program: "stressd", Target: "host", Kernel: "Linux\x07", Arch: "amd64", State: "state"})
+	c, err := New(m, Known{}, Origin{Program: "stressd", Target: "host", Kernel: "Linux\x07", Arch: "amd64", State: "state"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -192,23 +192,37 @@ func (w *World) act(id TaskID, t *task, f *frame, sig uint8) (done, again bool) 
 	return false, false
 }
 
-// handle is handle_signal: set up the handler's frame; SA_RESETHAND and the mask are the tracee's as anybody's (H8).
+// handlerNodefer marks a handler that leaves its signal unblocked, in the code of its frame beside the signal.
+const handlerNodefer = 1 << 8
+
+// handle is what get_signal does for a signal with a handler: the disposition is read, and SA_RESETHAND takes effect, for tracees as for
+// anybody (H8). handle_signal follows without siglock: until it blocks the signal, whoever sends that anew finds a thread that wants it.
 func (w *World) handle(id TaskID, t *task, f *frame, sig uint8) bool {
 	h := w.sighandOf(t)
 	w.settle(id, t, f, sig)
+	f.stage, f.code = stHandler, uint16(sig)
 	nodefer := h.nodefer&bit(sig) != 0
+	if nodefer {
+		f.code |= handlerNodefer
+	}
 	if h.resethand&bit(sig) != 0 && !(w.bug(BugResethandTraced) && t.is(tfTraced)) {
 		h.setDefault(sig)
 	}
+	return nodefer || w.groupEmpty(t) // then nobody can tell
+}
+
+// setUpHandler is handle_signal: it makes the handler's frame, and blocks what the handler is to block.
+func (w *World) setUpHandler(id TaskID, t *task, f *frame) bool {
+	sig, nodefer := uint8(f.code), f.code&handlerNodefer != 0
+	f.stage, f.code = stUser, 0
 	info := t.info
 	t.info = SigInfo{}
 	step := t.is(tfStep)
 	t.flags &^= tfStep
 	w.handlerSetUp(t)
 	if !w.pushHandler(id, info) {
-		h.setDefault(SIGSEGV)
+		w.sighandOf(t).setDefault(SIGSEGV)
 		w.force(id, NewSigInfo(SIGSEGV, SI_KERNEL, NoTid, 0), false)
-		f.stage = stUser
 		return true
 	}
 	t.flags &^= tfRestoreMask
@@ -218,7 +232,6 @@ func (w *World) handle(id TaskID, t *task, f *frame, sig uint8) bool {
 		mask |= bit(sig)
 	}
 	w.setBlocked(id, mask)
-	f.stage = stUser
 	if step && !w.bug(BugHandlerStepLost) {
 		w.mark(58)
 		return w.reportExtra(id, t, ExtraHandler, 0)

@@ -67,7 +67,9 @@ func (w *World) exitSignals(id TaskID, t *task, f *frame) bool {
 	}
 	p.live--
 	w.leaveNamespace(t)
-	t.filter = 0
+	if !w.Old(SwTsyncCountsDead) {
+		t.filter = 0
+	}
 	t.exitCode = f.code
 	t.flags &^= tfReport
 	t.resume = 0

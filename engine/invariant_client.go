@@ -16,7 +16,7 @@ func (w *World) InCall(id TaskID) bool {
 		return false
 	}
 	switch t.frames[0].stage {
-	case stUser, stSignal, stAfterSignal, stNotifyCont, stOrphan, stStopped, stInStop, stBorn, stGroupExit, stExitCall, stExitSignals, stExitTold, stExitNotify, stExitReap:
+	case stUser, stSignal, stAfterSignal, stHandler, stNotifyCont, stOrphan, stStopped, stInStop, stBorn, stGroupExit, stExitCall, stExitSignals, stExitTold, stExitNotify, stExitReap:
 		return false
 	}
 	return true

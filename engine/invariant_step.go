@@ -141,7 +141,7 @@ func (w *World) checkAfterSignal(id TaskID, b, t *task, sig uint8) {
 	another := (b.pending.mask|w.m.before.procOf(b).shared.mask)&bit(max(sig, 1)) != 0 // dequeued in the same step
 	holds(sig == 0 || !begun || another || b.jobctl&jcStopDequeued != 0 || w.broken(56, id, "signal %d stops after a SIGCONT", sig))
 	grown := t.nhand > b.nhand
-	exits := t.depth > 0 && t.top().stage == stGroupExit
+	exits := t.depth > 0 && (t.top().stage == stGroupExit || t.top().stage == stHandler)
 	if sig == 0 {
 		// The loop may go on to the next signal in the same step: then something was dequeued.
 		more := b.pending.n != t.pending.n || b.pending.mask != t.pending.mask || w.procOf(t).shared.mask != w.m.before.procOf(b).shared.mask

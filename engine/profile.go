@@ -92,6 +92,7 @@ const (
 	SwNoUserDispatch
 	SwNoShadowStack
 	SwNoPidfdThread
+	SwTsyncCountsDead
 	SwPidfdThreadEINVAL
 	SwNoSetSyscallInfo
 	// Newer kernels.
@@ -108,6 +109,7 @@ const (
 	SwNoTracehook
 	SwUserModeRegisters
 	SwNoGenericEntry
+	SwStepFromNobody
 	SwEmulatedArgument
 	SwExecKeepsRegisters
 	SwStepsDerail
@@ -180,6 +182,8 @@ var switchTable = [NumSwitches]SwitchInfo{
 		Doc: "PIDFD_THREAD and the flags of pidfd_send_signal are unknown: EINVAL", Source: "pidfd_open(2): since Linux 6.9"},
 	SwPidfdThreadEINVAL: {Name: "pidfd-thread-einval", Before: Release{6, 16}, Rules: []Rule{21},
 		Doc: "pidfd_open of a thread that is no leader gives EINVAL; since then ENOENT", Source: "kernel/pid.c and fs/pidfs.c since 6.16; ENOENT seen on 6.18"},
+	SwTsyncCountsDead: {Name: "tsync-counts-dead", Before: Release{6, 11}, Rules: []Rule{57},
+		Doc: "TSYNC is refused for a filter of a thread that is exiting or dead, and not yet reaped", Source: "commit 13eb42e2529e, 6.11: seccomp_can_sync_threads; seen on 6.1 of arm64"},
 	SwNoSetSyscallInfo: {Name: "no-set-syscall-info", Before: Release{6, 16}, GVisor: true, Rules: []Rule{111},
 		Doc: "SET_SYSCALL_INFO is unknown: EIO", Source: "commit 26bb32768fe6, 6.16; gVisor: Task.Ptrace"},
 	SwExitSignalChecked: {Name: "exit-signal-checked", Since: Release{7, 1}, GVisor: true, Probe: "clone-any-exit-signal", Rules: []Rule{84},
@@ -207,6 +211,9 @@ var switchTable = [NumSwitches]SwitchInfo{
 		Doc: "PEEKUSR reads 0 behind the user area, GETREGS succeeds with a bad address; SETREGS and GETFPREGS with one are not modelled", Source: "arch/um/kernel/ptrace.c and arch/x86/um/ptrace_64.c of 6.1"},
 	SwNoGenericEntry: {Name: "no-generic-entry", Arch: []Arch{ARM64, PPC64LE}, Rules: []Rule{111},
 		Doc: "GET_ and SET_SYSCALL_USER_DISPATCH give EINVAL where they are known", Source: "include/linux/syscall_user_dispatch.h without CONFIG_GENERIC_ENTRY"},
+	SwStepFromNobody: {Name: "step-from-nobody", Arch: []Arch{ARM64, S390X}, Rules: []Rule{29, 58},
+		Doc:    "the report of a step over a call is a SIGTRAP of nobody (SI_USER): it takes its turn by its number among pending faults, and not before them",
+		Source: "user_single_step_report in include/linux/ptrace.h, where an architecture has none of its own; seen on 6.1 of arm64"},
 	SwEmulatedArgument: {Name: "emulated-argument", Arch: []Arch{ARM64, PPC64LE}, Rules: []Rule{54},
 		Doc: "a call that SYSEMU skips returns its first argument; known is what that is if it is a number", Source: "el0_svc_common in arch/arm64/kernel/syscall.c and do_syscall_trace_enter of arch/powerpc set no result; seen on 6.1"},
 	SwExecKeepsRegisters: {Name: "exec-keeps-registers", Arch: []Arch{S390X}, Rules: []Rule{71, 110},

@@ -73,6 +73,7 @@ func (w *World) seccompInstall(id TaskID, t *task, f *frame) bool {
 	flags := t.args[3]
 	p := w.procOf(t)
 	tsync := flags&SECCOMP_FILTER_FLAG_TSYNC != 0
+	counts := func(u *task) bool { return !u.is(tfExiting) || w.Old(SwTsyncCountsDead) }
 	if tsync {
 		if p.guard != NoTask {
 			if t.fatalPending() {
@@ -83,7 +84,7 @@ func (w *World) seccompInstall(id TaskID, t *task, f *frame) bool {
 		}
 		for _, i := range w.threads(p) {
 			u := &w.tasks[i]
-			if i == id || u.is(tfExiting) || w.ancestor(u.filter, t.filter) {
+			if i == id || !counts(u) || w.ancestor(u.filter, t.filter) {
 				continue
 			}
 			if flags&SECCOMP_FILTER_FLAG_TSYNC_ESRCH != 0 {
@@ -101,7 +102,7 @@ func (w *World) seccompInstall(id TaskID, t *task, f *frame) bool {
 	if tsync {
 		w.mark(57)
 		for _, i := range w.threads(p) {
-			if u := &w.tasks[i]; !u.is(tfExiting) {
+			if u := &w.tasks[i]; counts(u) {
 				u.filter = t.filter
 				u.flags |= t.flags & tfNoNewPrivs
 			}

@@ -56,6 +56,7 @@ const (
 	stNotifyCont
 	stOrphan
 	stAfterSignal
+	stHandler // a signal is taken, its handler to be set up
 	stStopped // job control stop: tell the parent, then sleep
 	stInStop
 
@@ -333,6 +334,8 @@ func (w *World) stage(id TaskID, t *task, f *frame) bool {
 		return w.orphanCheck(id, t, f)
 	case stAfterSignal:
 		return w.afterSignalStop(id, t, f)
+	case stHandler:
+		return w.setUpHandler(id, t, f)
 	case stStopped:
 		return w.tellStopped(id, t, f)
 	case stInStop:

@@ -35,7 +35,7 @@ var stageSubjects = [numStages]Subject{
 	stExecGuard: SubjectExec, stExecThread: SubjectExec, stExecSiblings: SubjectExec, stExecLeader: SubjectExec,
 	stExecRelease: SubjectExec, stExecCommit: SubjectExec, stExecEvent: SubjectExec, stExecFailed: SubjectExec, stTsync: SubjectExec,
 	stClient: SubjectPtrace, stCommitted: SubjectPtrace, stStopNotify: SubjectPtrace, stTraced: SubjectPtrace, stPass: SubjectPtrace,
-	stSignal: SubjectSignal, stNotifyCont: SubjectSignal, stOrphan: SubjectSignal, stAfterSignal: SubjectSignal,
+	stSignal: SubjectSignal, stNotifyCont: SubjectSignal, stOrphan: SubjectSignal, stAfterSignal: SubjectSignal, stHandler: SubjectSignal,
 	stStopped: SubjectSignal, stInStop: SubjectSignal,
 	stGroupExit: SubjectExit, stExitCall: SubjectExit, stExitSignals: SubjectExit, stExitTold: SubjectExit,
 	stExitNotify: SubjectExit, stExitReap: SubjectExit,

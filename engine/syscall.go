@@ -145,7 +145,11 @@ func (w *World) sysExitReport(id TaskID, t *task, f *frame) bool {
 	f.a = 0
 	if t.stepping() && !w.emulated(id) {
 		w.mark(58)
-		w.force(id, NewSigInfo(SIGTRAP, TRAP_BRKPT, NoTid, 0), false)
+		code := int32(TRAP_BRKPT)
+		if w.Old(SwStepFromNobody) {
+			code = SI_USER
+		}
+		w.force(id, NewSigInfo(SIGTRAP, code, NoTid, 0), false)
 		return true
 	}
 	w.mark(53)

@@ -80,6 +80,17 @@ func TestSwitches(t *testing.T) {
 			b := program("main", "t").create("main", "t", threadFlags)
 			return b.do("main", engine.CallPidfdOpen, b.tid("t"), 0)
 		}, "EINVAL", "ENOENT"},
+		engine.SwTsyncCountsDead: {func() *build {
+			b := program("main", "p", "t").create("main", "p", forkFlags).create("main", "t", threadFlags).barrier("p", "t").ptrace("p", Seize, "t", 0, 0)
+			b.barrier("p", "t").do("t", engine.CallSeccomp, int(engine.SeccompErrno), int(engine.CallGetpgid), 1, 0).do("t", engine.CallExit, 0)
+			b.do("p", engine.CallWaitid, engine.P_PID, b.tid("t"), engine.WEXITED|engine.WNOWAIT).barrier("p", "main")
+			return b.do("main", engine.CallSeccomp, int(engine.SeccompErrno), int(engine.CallGetpgid), 1, engine.SECCOMP_FILTER_FLAG_TSYNC)
+		}, "t", "0"},
+		engine.SwStepFromNobody: {func() *build {
+			b := program("main", "child").create("main", "child", forkFlags)
+			b.ptrace("child", Traceme, "child").do("child", engine.CallTkill, b.tid("child"), SIGSTOP).do("child", engine.CallTkill, b.tid("child"), SIGILL)
+			return b.wait("main", "child", 0).ptrace("main", Syscall, "child").wait("main", "child", 0).ptrace("main", Singlestep, "child").wait("main", "child", 0)
+		}, "child:stopped-SIGILL", "child:stopped-SIGTRAP"},
 		engine.SwAttachNoWait: {func() *build {
 			return two().kill("main", "child", SIGSTOP).wait("main", "child", engine.WUNTRACED).ptrace("main", Attach, "child").
 				ptrace("main", Peekdata, "child", 0, 0)

@@ -35,6 +35,7 @@ const (
 	quietTime = 10 * time.Second // an agent says every second that it lives
 	byeTime   = 5 * time.Second  // to end when told to
 	stopTime  = 30 * time.Second // from Stop to Done: what is under way ends first, a hang by its deadline and clean-up
+	panicTime = 3 * time.Second  // a machine whose kernel panics ends at once (panic=-1), unless it hangs in that
 )
 
 // workShare is how much of such a time is work: an execve, the longest step of an actor, takes a third of a millisecond here,
@@ -233,9 +234,10 @@ func (l *Link) read(r *wire.Reader) {
 	}
 }
 
-// next waits for a message. It gives up when the agent has been silent for longer than quiet.
+// next waits for a message. It gives up when the agent has been silent for longer than quiet, or for panicTime after its kernel's panic.
 func (l *Link) next(ctx context.Context, quiet time.Duration) (wire.Message, error) {
-	t := time.NewTimer(quiet)
+	const look = time.Second // for a panic
+	t := time.NewTimer(min(quiet, look))
 	defer t.Stop()
 	for {
 		select {
@@ -249,12 +251,15 @@ func (l *Link) next(ctx context.Context, quiet time.Duration) (wire.Message, err
 		case <-t.C:
 		}
 		l.mu.Lock()
-		left := quiet - time.Since(l.heard)
+		silent, panicked := time.Since(l.heard), l.said.panicked
 		l.mu.Unlock()
-		if left <= 0 {
+		if silent >= quiet {
 			return nil, l.lostAs(Silent, fmt.Sprintf("it was silent for %v", quiet.Round(time.Second)))
 		}
-		t.Reset(left)
+		if !panicked.IsZero() && min(silent, time.Since(panicked)) >= stretch(panicTime, max(1, l.Slowdown)) {
+			return nil, l.lostAs(Silent, "it was silent after its kernel's panic")
+		}
+		t.Reset(min(quiet-silent, look))
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"tracehammer/stress/history"
 	"tracehammer/vm/console"
@@ -25,6 +26,8 @@ type transcript struct {
 	reports []console.Report
 	also    io.Writer // gets all of it; may be nil
 	started bool      // wire.Started has come
+	// panicked is when a kernel last said something that has said that it panics, zero if none did. Whoever has the console can say so.
+	panicked time.Time
 }
 
 func (t *transcript) init() {
@@ -44,6 +47,9 @@ func (t *transcript) begin() {
 
 // Write implements io.Writer. It never fails.
 func (t *transcript) Write(b []byte) (int, error) {
+	if !t.panicked.IsZero() || t.ends(b, console.Panics) > 0 {
+		t.panicked = time.Now()
+	}
 	if n := t.starts(b); n > 0 {
 		t.parser.Write(b[:n]) //nolint:errcheck // never fails
 		t.begin()
@@ -66,13 +72,19 @@ func (t *transcript) starts(b []byte) int {
 	if t.started {
 		return 0
 	}
-	before := min(len(t.last), len(wire.Started)-1)
-	i := bytes.Index(append(t.last[len(t.last)-before:len(t.last):len(t.last)], b...), []byte(wire.Started))
+	n := t.ends(b, wire.Started)
+	t.started = n > 0
+	return n
+}
+
+// ends says how many bytes of b there are to the end of the first mark, which may have begun before b; 0: it is not there.
+func (t *transcript) ends(b []byte, mark string) int {
+	before := min(len(t.last), len(mark)-1)
+	i := bytes.Index(append(t.last[len(t.last)-before:len(t.last):len(t.last)], b...), []byte(mark))
 	if i < 0 {
 		return 0
 	}
-	t.started = true
-	return i + len(wire.Started) - before
+	return i + len(mark) - before
 }
 
 // lines are those that are kept.

@@ -60,6 +60,11 @@ func TestMain(m *testing.M) {
 		}
 		fmt.Fprintln(os.Stderr, "Kernel panic - not syncing: test\nCPU: 0 PID: 1 Comm: x\n---[ end Kernel panic - not syncing: test ]---")
 		os.Exit(1)
+	case "hangs": // in its panic
+		hello()
+		wire.NewReader(os.Stdin).Next() //nolint:errcheck // whatever comes
+		fmt.Fprintln(os.Stderr, "Kernel panic - not syncing: test")
+		time.Sleep(time.Hour)
 	case "silent":
 		hello()
 		time.Sleep(time.Hour)
@@ -178,6 +183,7 @@ func TestLost(t *testing.T) {
 	for role, want := range map[string]string{
 		"oopses": "its stream ended, exit status 1; it said last: ",
 		"dies":   "its stream ended; it said last: stressd agent: started | Kernel panic - not syncing: ",
+		"hangs":  "it was silent after its kernel's panic; it said last: ",
 		"silent": "it was silent for",
 		"liar":   "it sent a malformed history",
 		"busy":   "it lives, but does not end a plan that it was told to end",
@@ -195,7 +201,7 @@ func TestLost(t *testing.T) {
 			if tg.link != nil {
 				t.Error("the link is still there")
 			}
-			if lost != nil && (lost.Report != nil) != (role == "oopses" || role == "dies") {
+			if lost != nil && (lost.Report != nil) != (role == "oopses" || role == "dies" || role == "hangs") {
 				t.Errorf("report: %+v", lost.Report)
 			}
 			if lost != nil && role == "oopses" && (lost.Report.Title != "panic: test" || len(lost.Console) < 10 || len(lost.Console) > transcriptSize/6+1) {

@@ -145,9 +145,9 @@ func (k *killed) look(n int) {
 	}
 	for _, name := range k.pending() {
 		var h struct {
-			Kind     crashers.Kind
-			Title    string
-			KnownBug int
+			crashers.Known
+			Kind  crashers.Kind
+			Title string
 		}
 		b, err := os.ReadFile(name)
 		if err == nil {
@@ -156,7 +156,7 @@ func (k *killed) look(n int) {
 		if err != nil {
 			k.Fatalf("%s: %v", when, err)
 		}
-		k.coarse[(&crashers.Finding{Kind: h.Kind, Title: h.Title, KnownBug: h.KnownBug}).Coarse()] = h.Title
+		k.coarse[(&crashers.Finding{Kind: h.Kind, Title: h.Title, Known: h.Known}).Coarse()] = h.Title
 	}
 	var rec struct {
 		Campaign      string

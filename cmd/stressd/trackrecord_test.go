@@ -86,6 +86,9 @@ var trackRecord = []realBug{
 		shown: []string{"host 6.18.44", "uml 6.1.176", "qemu:x86_64@bookworm 6.1.0-50 (6.1.176)", "qemu:x86_64@trixie 6.12.117", "qemu:x86_64@sid 7.2.13", "qemu:arm64 6.1.0-50 (6.1.176)"}},
 	{row: 107, ours: true, what: "`getreg32` and `putreg32` take the word behind `struct user32` for one of its own",
 		shown: []string{"qemu:386@bookworm 6.1.0-50 (6.1.176)", "qemu:386@sid 7.2.13"}},
+	{row: 108, ours: true, what: "`de_thread` wakes the tracer of the leader that it replaces when that has another tid already: a wait for the leader sleeps on",
+		first: "6b03d1304a32", shown: []string{"host 6.18.44", "uml 6.1.176", "qemu:x86_64@bookworm 6.1.0-50 (6.1.176)", "qemu:x86_64@trixie 6.12.117",
+			"qemu:x86_64@sid 7.2.13", "qemu:arm64 6.1.0-50 (6.1.176)", "qemu:s390x 6.1.0-50 (6.1.176)"}},
 }
 
 // marked are the seeds that say which kernels have a bug, by row.

@@ -19,8 +19,8 @@ func WriteIssue(w io.Writer, it *Item) error {
 	}
 	fmt.Fprintf(&b, "# %s\n\n", inline(clip(it.Title)))
 	fmt.Fprintf(&b, "%s on %s.\n\n", it.what(), inline(it.where()))
-	if it.KnownBug != 0 {
-		fmt.Fprintf(&b, "It looks like row %d of the list of known kernel bugs.\n\n", it.KnownBug)
+	if s := it.Sentence(); s != "" {
+		fmt.Fprintf(&b, "%s\n\n", s)
 	}
 	b.WriteString(fence(it.Explanation) + "\n")
 	for _, r := range it.concerned() {

@@ -43,7 +43,7 @@ func WriteJUnit(w io.Writer, items []*Item) error {
 		case it.State.Closed():
 			c.Skipped = &junitSkipped{it.Status.String()}
 		case it.KnownBug != 0:
-			c.Skipped = &junitSkipped{fmt.Sprintf("known kernel bug, row %d", it.KnownBug)}
+			c.Skipped = &junitSkipped{it.Brief()}
 		default:
 			c.Failure = &junitFailure{it.Kind.String(), history.Printable(it.Title), lines(it.Explanation) + "\n" + lines(string(it.Scenario)) + "\n" + lines(it.Command)}
 		}

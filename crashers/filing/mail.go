@@ -126,8 +126,8 @@ func (it *Item) body(reporters []string) string {
 	para("%s on %s:", it.what(), history.Printable(it.Kernel))
 	b.WriteString("  " + history.Printable(it.Title) + "\n\n")
 	para("It was found by racing system calls against each other and comparing what they return with a model of ptrace(2), signals, exec, exit and wait.")
-	if it.KnownBug != 0 {
-		para("It looks like a bug that is known for longer: row %d of docs/known-bugs.md of tracehammer.", it.KnownBug)
+	if s := it.Sentence(); s != "" {
+		para("%s The list is docs/known-bugs.md of tracehammer.", s)
 	}
 	fmt.Fprintf(&b, "Kernel:       %s (%s)\nTarget:       %s\nReliability:  %s\n\n", history.Printable(it.Kernel), history.Printable(it.Arch), history.Printable(it.Target), it.reliability())
 	section("Kernels on which it was tried", it.kernels())

@@ -79,6 +79,9 @@ func WriteSARIF(w io.Writer, version string, items []*Item) error {
 			r.Level = "note"
 			r.Properties["knownBug"] = it.KnownBug
 		}
+		if it.LooksLike != 0 {
+			r.Properties["looksLike"] = it.LooksLike
+		}
 		if it.State.Closed() {
 			r.Suppressions = []sarifSuppression{{"external", it.Status.String()}}
 		}

@@ -26,6 +26,7 @@ var argued = map[string]string{
 	"race-tracer-parent-wait": "both waits get the zombie, whoever comes first: whose they are",
 	"real-parent-exit":        "who the parent is",
 	"seccomp-tsync":           "another thread's call is filtered",
+	"signal-taken-meanwhile":  "whose the second of two alike is",
 	"seize-stopped":           "LISTEN in the stop that it was seized in: nothing comes",
 	"sigcont-running":         "a trap although nothing was stopped",
 	"tracer-exit-zombie":      "a wait that ends because a zombie is nobody's any more",

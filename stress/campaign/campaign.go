@@ -331,6 +331,9 @@ func (c *campaign) assemble(ctx context.Context) error {
 			c.teams = append(c.teams, tm)
 		}
 	}
+	if len(c.teams) == 0 && unusable == nil {
+		unusable = &stress.EnvError{What: "nothing to run: each scenario is skipped on each target", Hint: "the reasons are above"}
+	}
 	if len(c.teams) == 0 {
 		return unusable
 	}

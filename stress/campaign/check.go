@@ -206,7 +206,7 @@ func (r *runner) checkKernel(ctx context.Context, s *corpus.Scenario, p *engine.
 			return true // the engine has it, as the rules describe it
 		}
 		for i := range known {
-			if shows(known[i], v.Kind) && (v.row == known[i].Row || !crashers.Told(known[i].Row)) {
+			if shows(known[i], v.Kind) && (v.known.Row() == known[i].Row || !crashers.Told(known[i].Row)) {
 				shown = &known[i]
 				return false
 			}

@@ -77,16 +77,16 @@ type Found struct {
 	Title      string         `json:"title"`
 	Target     string         `json:"target"`
 	Dir        string         `json:"dir"`
-	New        bool           `json:"new"`                // no earlier campaign of this state directory filed it
-	Regression bool           `json:"regression"`         // it had been fixed
-	State      crashers.State `json:"state"`              // new, open, reproducing, known, fixed, regressed, invalid, duplicate
-	KnownBug   int            `json:"knownBug,omitempty"` // row of the list of known bugs
-	Shown      int            `json:"shown"`              // how many of
-	Of         int            `json:"of"`                 // these re-runs of the minimal scenario showed it
-	Operations int            `json:"operations"`
-	Exact      bool           `json:"exact"`   // a schedule is filed that shows it each time
-	Minimal    bool           `json:"minimal"` // false: the time was up before the minimiser was done
-	Scenario   string         `json:"scenario"`
+	New        bool           `json:"new"`        // no earlier campaign of this state directory filed it
+	Regression bool           `json:"regression"` // it had been fixed
+	State      crashers.State `json:"state"`      // new, open, reproducing, known, fixed, regressed, invalid, duplicate
+	crashers.Known
+	Shown      int    `json:"shown"` // how many of
+	Of         int    `json:"of"`    // these re-runs of the minimal scenario showed it
+	Operations int    `json:"operations"`
+	Exact      bool   `json:"exact"`   // a schedule is filed that shows it each time
+	Minimal    bool   `json:"minimal"` // false: the time was up before the minimiser was done
+	Scenario   string `json:"scenario"`
 	// What is wrong about it, and its schedule in words; of new findings of a triage.
 	Explanation string `json:"explanation,omitempty"`
 	Schedule    string `json:"schedule,omitempty"`

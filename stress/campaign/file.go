@@ -132,7 +132,7 @@ func (r *runner) put(ctx context.Context, store *crashers.Store, s *sighting, li
 	if err != nil {
 		return nil, false, err
 	}
-	if cr, err = crashers.New(m, s.finding.KnownBug, r.origin(store.State())); err != nil {
+	if cr, err = crashers.New(m, s.finding.Known, r.origin(store.State())); err != nil {
 		return nil, false, err
 	}
 	var uncurved error // the finding is filed all the same
@@ -180,7 +180,7 @@ func (r *runner) where() string {
 }
 
 func foundEvent(store *crashers.Store, c *crashers.Crasher, isNew bool) Found {
-	return Found{ID: c.ID, Kind: c.Kind.String(), Title: c.Title, Target: c.Target, Dir: store.Dir(c.ID), New: isNew, State: c.State, KnownBug: c.KnownBug,
+	return Found{ID: c.ID, Kind: c.Kind.String(), Title: c.Title, Target: c.Target, Dir: store.Dir(c.ID), New: isNew, State: c.State, Known: c.Known,
 		Shown: c.Hits, Of: c.Runs, Operations: c.Ops, Exact: c.Exact, Minimal: c.Minimised, Scenario: string(c.Scenario), Command: crashers.Command(crashers.Program(), store.State(), c.ID)}
 }
 
@@ -324,11 +324,11 @@ func Minimize(ctx context.Context, state, id string, limit time.Duration, out Re
 	if err != nil {
 		return err
 	}
-	res, err := r.smaller(ctx, s, cr.Plan, crashers.Finding{Kind: cr.Kind, Title: cr.Title, KnownBug: cr.KnownBug}, limit)
+	res, err := r.smaller(ctx, s, cr.Plan, crashers.Finding{Kind: cr.Kind, Title: cr.Title, Known: cr.Known}, limit)
 	if err = errors.Join(err, r.close()); err != nil {
 		return err
 	}
-	better, err := crashers.New(res, cr.KnownBug, r.origin(state))
+	better, err := crashers.New(res, cr.Known, r.origin(state))
 	if err != nil {
 		return err
 	}

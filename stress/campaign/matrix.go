@@ -202,10 +202,9 @@ func (r *runner) cell(ctx context.Context, store *crashers.Store, d *differ, s *
 			f.hist = h.Clone()
 		}
 		sights = append(sights, f)
-		if v.row != 0 { // the model with that bug does it: the scenario is not marked with it on this kernel yet
-			c.KnownBug = v.row
-		}
-		return v.row != 0
+		// A row of the kernel's explains it, although this scenario is not marked with it there.
+		c.KnownBug = v.known.KnownBug
+		return c.KnownBug != 0
 	}
 	if err := r.check(ctx, s, knownBugs(s, c.Target, &r.machine), &c.Checked); err != nil {
 		return c, err

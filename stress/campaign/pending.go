@@ -21,19 +21,19 @@ import (
 // held is a sighting as a file: what a worker saw first is in the state directory before the minimiser knows of it, and until it is
 // filed, so that no end of the process loses it.
 type held struct {
-	Target      string         `json:"target"`
-	Seen        time.Time      `json:"seen"`
-	Kind        crashers.Kind  `json:"kind"`
-	Title       string         `json:"title"`
-	Explanation string         `json:"explanation"`
-	Rules       []int          `json:"rules,omitempty"`
-	KnownBug    int            `json:"knownBug,omitempty"`
-	Actor       engine.ActorID `json:"actor"`
-	Instr       int32          `json:"instr"`
-	Entry       int32          `json:"entry"`
-	Scenario    string         `json:"scenario"`
-	Plan        stress.Plan    `json:"plan"`
-	History     string         `json:"history,omitempty"` // JSON lines
+	Target      string        `json:"target"`
+	Seen        time.Time     `json:"seen"`
+	Kind        crashers.Kind `json:"kind"`
+	Title       string        `json:"title"`
+	Explanation string        `json:"explanation"`
+	Rules       []int         `json:"rules,omitempty"`
+	crashers.Known
+	Actor    engine.ActorID `json:"actor"`
+	Instr    int32          `json:"instr"`
+	Entry    int32          `json:"entry"`
+	Scenario string         `json:"scenario"`
+	Plan     stress.Plan    `json:"plan"`
+	History  string         `json:"history,omitempty"` // JSON lines
 }
 
 // maxHeld is the longest such file that a reader believes.
@@ -42,7 +42,7 @@ const maxHeld = 80 << 20
 // hold writes a first sighting to the state directory, and says what it wrote.
 func (c *campaign) hold(s *sighting) ([]byte, error) {
 	f := &s.finding
-	h := held{Target: s.target, Seen: time.Now().UTC(), Kind: f.Kind, Title: f.Title, Explanation: f.Explanation, Rules: f.Rules, KnownBug: f.KnownBug,
+	h := held{Target: s.target, Seen: time.Now().UTC(), Kind: f.Kind, Title: f.Title, Explanation: f.Explanation, Rules: f.Rules, Known: f.Known,
 		Actor: f.Actor, Instr: f.Instr, Entry: f.Entry, Scenario: string(s.item.scenario.Print()), Plan: s.plan}
 	if s.hist != nil {
 		var b bytes.Buffer
@@ -124,7 +124,7 @@ func (c *campaign) unhold(name string) (*sighting, error) {
 		return nil, err
 	}
 	s := &sighting{target: h.Target, item: newItem(sc, p), plan: h.Plan, held: name, finding: crashers.Finding{Kind: h.Kind, Title: h.Title,
-		Explanation: h.Explanation, Rules: h.Rules, KnownBug: h.KnownBug, Actor: h.Actor, Instr: h.Instr, Entry: h.Entry}}
+		Explanation: h.Explanation, Rules: h.Rules, Known: h.Known, Actor: h.Actor, Instr: h.Instr, Entry: h.Entry}}
 	if h.History != "" {
 		if s.hist, err = jsonl.Read(strings.NewReader(h.History)); err != nil {
 			return nil, err

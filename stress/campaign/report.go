@@ -39,7 +39,7 @@ type ReportGroup struct {
 	Findings []ReportFinding `json:"findings"`
 }
 
-// ReportFinding is a finding, with what somebody wants to see of it at once if it is new or back, and no bug of the list.
+// ReportFinding is a finding, with what somebody wants to see of it at once if it is new or back, and no known bug.
 type ReportFinding struct {
 	Listed
 	Scenario    string           `json:"scenario,omitempty"`
@@ -271,7 +271,7 @@ func (r *Report) finish(campaigns []Summary) {
 	case len(fresh) > 0 && unknownBugs == 0:
 		r.Headline = fmt.Sprintf("%s, known bugs all", plural(len(fresh), "new finding"))
 	case len(fresh) > 0:
-		r.Headline = fmt.Sprintf("%s, %d of them no bug of the list", plural(len(fresh), "new finding"), unknownBugs)
+		r.Headline = fmt.Sprintf("%s, %d of them no known bug", plural(len(fresh), "new finding"), unknownBugs)
 	default:
 		r.Headline = "nothing new"
 	}
@@ -325,8 +325,8 @@ func (r *Report) Text(w io.Writer) error {
 		fmt.Fprintf(&b, "\n%s:\n", g.Title)
 		for _, f := range g.Findings {
 			title := f.Title
-			if f.KnownBug != 0 {
-				title += fmt.Sprintf(" (known bug, row %d)", f.KnownBug)
+			if k := f.Brief(); k != "" {
+				title += " (" + k + ")"
 			}
 			fmt.Fprintf(&b, "  %s  %s\n                on %s, %s: %s, %d operations; seen %s, last %s\n", f.ID, title, f.Target, f.Kernel, f.Rate(), f.Ops,
 				f.Seen(), f.LastSeen.UTC().Format(stamp))

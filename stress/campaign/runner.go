@@ -71,7 +71,7 @@ func (r *runner) close() error {
 type verdict struct {
 	oracle.Verdict
 	crash    bool
-	row      int             // of the list of known bugs, if one explains it
+	known    crashers.Known
 	schedule schedule.Stream // of the run, where there is one; good until the next run
 }
 
@@ -137,14 +137,19 @@ func (r *runner) judge(p *engine.Program, h *history.History) (v verdict) {
 	case v.Kind == oracle.Hang && starved(h):
 		v.Kind = oracle.Unknown
 	case r.real && v.Kind == oracle.Hang && v.Predicted:
-		v.row = v.Row
+		v.known = r.knownAs(v.Row)
 	case r.real && (v.Kind == oracle.NotAdmitted || v.Kind == oracle.Hang && !v.Predicted):
-		if died := crashed(func() { v.row = r.oracle.Attribute(p, h, r.live) }); died != nil {
+		if died := crashed(func() { v.known = r.knownAs(r.oracle.Attribute(p, h, r.live)) }); died != nil {
 			r.oracle = newOracle(r.target.Profile())
 			return *died
 		}
 	}
 	return v
+}
+
+// knownAs is a row of the list of known bugs that explains a run here, 0 for none.
+func (r *runner) knownAs(row int) crashers.Known {
+	return crashers.KnownAs(row, slices.Contains(r.live, row))
 }
 
 // starved says whether some actor of a stuck run could have gone on, had it got a CPU: the machine is too busy to say
@@ -195,7 +200,7 @@ func culprit(callers []uintptr) (name string) {
 
 // findingOf turns a verdict that is a finding into what crashers file.
 func findingOf(v *verdict) crashers.Finding {
-	f := crashers.Finding{Title: v.Title, Explanation: v.Explanation, Rules: v.Rules, KnownBug: v.row, Actor: v.Actor, Instr: v.Instr, Entry: v.Entry,
+	f := crashers.Finding{Title: v.Title, Explanation: v.Explanation, Rules: v.Rules, Known: v.known, Actor: v.Actor, Instr: v.Instr, Entry: v.Entry,
 		Event: v.Event, Allowed: v.Allowed}
 	switch {
 	case v.crash:

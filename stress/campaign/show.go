@@ -50,8 +50,8 @@ func (t ListText) Report(e Event) error {
 		return nil
 	}
 	title := l.Title
-	if l.KnownBug != 0 {
-		title += fmt.Sprintf(" (known bug, row %d)", l.KnownBug)
+	if k := l.Brief(); k != "" {
+		title += " (" + k + ")"
 	}
 	if l.Owner != "" {
 		title += " [" + l.Owner + "]"
@@ -97,8 +97,8 @@ func Show(state, id string, json bool, w io.Writer) error {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %s on %s (%s %s)\n%s\n", s.ID, s.Kind, s.Target, s.Kernel, s.Arch, s.Title)
-	if s.KnownBug != 0 {
-		fmt.Fprintf(&b, "known kernel bug: row %d\n", s.KnownBug)
+	if k := s.Brief(); k != "" {
+		fmt.Fprintf(&b, "known: %s\n", k)
 	}
 	fmt.Fprintf(&b, "state: %s\n", &s.Status)
 	if s.Problem != "" {

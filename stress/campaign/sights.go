@@ -50,7 +50,9 @@ func (g *sights) first(s *sighting, v oracle.Kind) bool {
 				}
 			}
 		}
-		f.KnownBug = g.rows[f.Title]
+		if row := g.rows[f.Title]; row != 0 {
+			f.Known = crashers.KnownAs(row, true)
+		}
 	}
 	key := sight{s.target, f.Coarse()}
 	if n, ok := g.count[key]; ok {

@@ -35,8 +35,8 @@ type Walked struct {
 	Kind  string `json:"kind"`
 	Title string `json:"title"`
 	crashers.Status
+	crashers.Known
 	Was         crashers.State `json:"was"`
-	KnownBug    int            `json:"knownBug,omitempty"`
 	Scenario    string         `json:"scenario"`
 	Explanation string         `json:"explanation,omitempty"`
 	Schedule    string         `json:"schedule,omitempty"`
@@ -204,7 +204,7 @@ func (w *walk) one(id string) (*Walked, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Walked{ID: id, Kind: c.Kind.String(), Title: c.Title, Was: c.State, KnownBug: c.KnownBug, Command: crashers.Command(crashers.Program(), w.State, id)}
+	d := &Walked{ID: id, Kind: c.Kind.String(), Title: c.Title, Was: c.State, Known: c.Known, Command: crashers.Command(crashers.Program(), w.State, id)}
 	runs, _, err := c.RunsToTell()
 	if err != nil || runs > w.Times {
 		runs = w.Times

@@ -37,7 +37,7 @@ func (t *Trial) Doubtful() bool { return t.Hits == 0 && (t.Other != "" || t.Deci
 // that all are wanted.
 func (r *runner) try(ctx context.Context, c *crashers.Crasher, p *engine.Program, runs, most, enough int) (*Trial, error) {
 	t := &Trial{Target: r.target.Name(), Kernel: r.machine.Kernel, Arch: r.machine.Arch}
-	want := crashers.Finding{Kind: c.Kind, Title: c.Title, KnownBug: c.KnownBug}
+	want := crashers.Finding{Kind: c.Kind, Title: c.Title, Known: c.Known}
 	over := func() bool {
 		return t.Decided() >= runs || t.Runs >= most || enough > 0 && t.Hits >= enough
 	}
@@ -51,7 +51,7 @@ func (r *runner) try(ctx context.Context, c *crashers.Crasher, p *engine.Program
 		}
 		got := findingOf(v)
 		switch {
-		case !got.SameAs(&want) && !(crashers.Told(c.KnownBug) && got.KnownBug == c.KnownBug): // a known bug is one bug whatever way it shows
+		case !got.SameAs(&want) && !(crashers.Told(c.Row()) && got.Row() == c.Row()): // a known bug is one bug whatever way it shows
 			t.Other = got.Title
 		default:
 			if t.Hits++; t.Hits == 1 {

@@ -196,7 +196,7 @@ func rules() []rule {
 		{"divide error: ", re(`[0-9a-f]{4} `), func([]string) head { return head{kind: DivideError, after: dying} }},
 
 		// Panics.
-		{"Kernel panic - not syncing: ", re(`(.*)`), func(m []string) head { return panics(m[1]) }},
+		{Panics, re(`(.*)`), func(m []string) head { return panics(m[1]) }},
 		{"PANIC: double fault", nil, func([]string) head { return head{kind: Trap, what: "trap: double fault", after: of(StackOverflow)} }},
 
 		// Kernels in Go.
@@ -273,13 +273,16 @@ var follows = [...]struct {
 	{"RCU Stall", of(RCUStall)},
 }
 
+// Panics is what a kernel begins its last words with.
+const Panics = "Kernel panic - not syncing: "
+
 // Panics that are other reports in an architecture's words.
 var (
 	umlFault = re(`(?:Kernel mode fault at addr|Kernel tried to access user memory at addr|Segfault with no mm)`)
 	smashed  = re(`stack-protector: Kernel stack is corrupted in: ` + sym)
 )
 
-// panics reads what follows "Kernel panic - not syncing: ".
+// panics reads what follows Panics.
 func panics(text string) head {
 	for i := range follows {
 		if strings.HasPrefix(text, follows[i].text) {
