@@ -26,11 +26,12 @@ type item struct {
 	number    uint64          // among those of its worker, from its first turn on
 	showed    schedule.Stream // schedule of the latest run that ended as none before, where runs have one
 	runs      int
-	cost      float64 // of the runs, in turns of its worker
-	verdicts  Verdicts
-	first     string // title of the first violation
-	fresh     int    // outcomes that were new
-	dull      bool   // hangs as predicted, or shows what is filed already: more runs teach little
+	// operations that the runs made: what they cost, about.
+	operations uint64
+	verdicts   Verdicts
+	first      string // title of the first violation
+	fresh      int    // outcomes that were new
+	dull       bool   // hangs as predicted, or shows what is filed already: more runs teach little
 }
 
 func newItem(s *corpus.Scenario, p *engine.Program) *item {
@@ -46,9 +47,9 @@ func suggestedDelays(s *corpus.Scenario) []stress.DelayRange {
 }
 
 // weight is how much an item deserves the next runs: what it has shown for what it has cost. By runs alone long scenarios, whose races end in more
-// ways, would crowd out the others, and twice as much for each run.
+// ways, would crowd out the others, and twice as much for each run. By time they do too (docs/architecture.md).
 func (it *item) weight() float64 {
-	w := float64(it.fresh+1) / (it.cost + 1)
+	w := float64(it.fresh+1) / float64(it.operations/384+1)
 	if it.dull {
 		w /= 50
 	}

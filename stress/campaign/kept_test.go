@@ -149,22 +149,3 @@ func TestCampaignKeeps(t *testing.T) {
 		}
 	}
 }
-
-// TestWeight: of two items that show as much the cheaper one has the next turn, and cost is told in turns.
-func TestWeight(t *testing.T) {
-	var e expense
-	cheap, dear := &item{fresh: 8}, &item{fresh: 8}
-	for range 4 {
-		cheap.cost += e.add(1)
-		dear.cost += e.add(3)
-	}
-	if cheap.weight() <= dear.weight() {
-		t.Errorf("weights %v and %v", cheap.weight(), dear.weight())
-	}
-	if sum := cheap.cost + dear.cost; sum < 6 || sum > 10 { // 8 but for the first, which had nothing to compare with
-		t.Errorf("8 turns cost %v", sum)
-	}
-	if c := new(expense).add(0); c != 1 {
-		t.Errorf("the first turn costs %v", c)
-	}
-}

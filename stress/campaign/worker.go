@@ -51,7 +51,6 @@ type worker struct {
 	items uint64       // that had a turn
 	// recent are outcomes: by the number of their item, and its queue has them by shape.
 	recent *coverage.Recent
-	spent  expense
 	lost   int // turns in a row that lost the machine
 }
 
@@ -197,12 +196,13 @@ func (w *worker) turn(ctx context.Context, it *item) error {
 	w.shown.Clear()
 	w.oracle.Marks = engine.Marks{}
 	w.oracle.Covered.Clear()
-	start := time.Now()
 	err := w.run(ctx, it.prog, plan, func(h *history.History, v *verdict) bool {
 		t.count(&v.Verdict)
 		it.verdicts.count(&v.Verdict)
 		if h != nil {
-			t.operations += operations(it.prog, h)
+			n := operations(it.prog, h)
+			t.operations += n
+			it.operations += n
 			w.shown.AddBlocks(h)
 			if it.note(h, w.recent) {
 				t.outcomes++
@@ -225,11 +225,6 @@ func (w *worker) turn(ctx context.Context, it *item) error {
 		}
 		return true
 	})
-	if w.real {
-		it.cost += w.spent.add(time.Since(start).Seconds())
-	} else {
-		it.cost += w.spent.add(float64(t.operations)) // time would make another campaign of the same seed
-	}
 	if refused := (*stress.ProgramError)(nil); errors.As(err, &refused) {
 		it.dull, err = true, nil // a variation that actors must not run
 		it.runs++
@@ -248,19 +243,6 @@ func (w *worker) turn(ctx context.Context, it *item) error {
 	w.shown.Merge(&w.oracle.Covered)
 	w.board.add(w.count, &t)
 	return err
-}
-
-// expense is what turns cost, in seconds or otherwise.
-type expense struct{ sum, turns float64 }
-
-// add takes account of a turn, and returns what it cost in turns as they are on average.
-func (e *expense) add(cost float64) float64 {
-	e.sum += cost
-	e.turns++
-	if e.sum == 0 {
-		return 1
-	}
-	return cost * e.turns / e.sum
 }
 
 // sight passes a violation on, once for each coarse signature; the others are only counted.
