@@ -273,6 +273,7 @@ func (c *campaign) tasks() (n int) {
 // assemble probes the targets and fills their queues. It fails when no target can run.
 func (c *campaign) assemble(ctx context.Context) error {
 	var unusable error
+	var unfits []string
 	for n, name := range c.Targets {
 		t, err := c.Open(ctx, name)
 		var m stress.Machine
@@ -303,6 +304,7 @@ func (c *campaign) assemble(ctx context.Context) error {
 			}
 			if reason := unfit(s, name, &m); reason != "" {
 				c.skip(Skip{Target: name, Scenario: s.Name, Reason: reason})
+				unfits = append(unfits, fmt.Sprintf("%s on %s: %s", s.Name, name, reason))
 				continue
 			}
 			p, err := corpus.Lower(s)
@@ -331,13 +333,13 @@ func (c *campaign) assemble(ctx context.Context) error {
 			c.teams = append(c.teams, tm)
 		}
 	}
-	if len(c.teams) == 0 && unusable == nil {
-		unusable = &stress.EnvError{What: "nothing to run: each scenario is skipped on each target", Hint: "the reasons are above"}
+	switch {
+	case len(c.teams) > 0:
+		return c.loadPending()
+	case unusable == nil && len(unfits) > 0:
+		return &stress.EnvError{What: fmt.Sprintf("nothing to run, all %d scenarios are skipped", len(unfits)), Err: errors.New(unfits[0])}
 	}
-	if len(c.teams) == 0 {
-		return unusable
-	}
-	return c.loadPending()
+	return unusable
 }
 
 // restore adds what earlier campaigns kept on the target, drawn among it if there is much. What is not for this machine came from

@@ -91,7 +91,6 @@ type Oracle struct {
 	Covered coverage.Set
 	profile engine.Profile
 	bugs    engine.BugSet // planted in the engine that admits: none, but for twins
-	twins   map[engine.BugSet]*Oracle
 	search  search
 }
 
