@@ -28,18 +28,18 @@ func (k Known) Brief() string {
 	case k.KnownBug != 0:
 		return fmt.Sprintf("known bug, row %d", k.KnownBug)
 	case k.LooksLike != 0:
-		return fmt.Sprintf("like row %d, which this kernel is not known to have", k.LooksLike)
+		return fmt.Sprintf("like row %d of the list, which this kernel is not known to have", k.LooksLike)
 	}
 	return ""
 }
 
 // Sentence is Brief as a sentence, for reports and mails.
 func (k Known) Sentence() string {
-	switch {
+	switch brief := k.Brief(); {
 	case k.KnownBug != 0:
-		return fmt.Sprintf("It is row %d of the list of known kernel bugs.", k.KnownBug)
+		return "It is a " + brief + " of the list."
 	case k.LooksLike != 0:
-		return fmt.Sprintf("It looks like row %d of the list of known kernel bugs, which this kernel is not known to have: that bug is back, or this is another one.", k.LooksLike)
+		return "It looks " + brief + ": that bug is back, or this is another one."
 	}
 	return ""
 }

@@ -25,7 +25,7 @@ type triageCmd struct {
 }
 
 func (triageCmd) Help() string {
-	return `Without files, goes through the findings that are new, the oldest first: each is run again where it was found, made smaller if it was not minimal, tried on the other targets and on the kernels in their order. Then its state is reproducing, open (it did not show) or known (a row of the list of known bugs), and a page says all of that. Where it does not show, so many runs were made that they miss it with a chance of 0.001, but at most --times. A fixed finding that shows is regressed. At a terminal it asks after each page what is to become of the finding; it never has to be answered.
+	return `Without files, goes through the findings that are new, the oldest first: each is run again where it was found, made smaller if it was not minimal, tried on the other targets and on the kernels in their order. Then its state is reproducing, open (it did not show) or known (a row of the list of known bugs that the kernel is known to have), and a page says all of that. Where it does not show, so many runs were made that they miss it with a chance of 0.001, but at most --times. A fixed finding that shows is regressed. At a terminal it asks after each page what is to become of the finding; it never has to be answered.
 
 With files, reads what fuzzers of scenarios leave: files of native Go fuzzing (testdata/fuzz/FuzzPtrace/...), go-fuzz crashers, raw files of libFuzzer, and scenario files (.scn). Each is run on the engine under the schedule that it holds; a scenario file under 2000 that are drawn. Every run is judged as in stressd run. What fails is made minimal, with a schedule that shows it each time, explained and filed; what is filed already is counted there.
 

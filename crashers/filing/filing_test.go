@@ -131,20 +131,20 @@ func TestAddresses(t *testing.T) {
 
 // TestStates: what CI is told of findings that need no attention.
 func TestStates(t *testing.T) {
-	known, closed := item(), item()
-	known.KnownBug, closed.State = 54, crashers.StateFixed
+	known, back, closed := item(), item(), item()
+	known.KnownBug, back.LooksLike, closed.State = 54, 51, crashers.StateFixed
 	var sarif, junit bytes.Buffer
-	items := []*Item{item(), known, closed}
+	items := []*Item{item(), known, back, closed}
 	if err := WriteSARIF(&sarif, "1", items); err != nil {
 		t.Fatal(err)
 	}
 	if err := WriteJUnit(&junit, items); err != nil {
 		t.Fatal(err)
 	}
-	if n := strings.Count(sarif.String(), `"level": "error"`); n != 2 || strings.Count(sarif.String(), `"suppressions"`) != 1 {
+	if n := strings.Count(sarif.String(), `"level": "error"`); n != 3 || strings.Count(sarif.String(), `"suppressions"`) != 1 {
 		t.Errorf("%s", sarif.String())
 	}
-	if !strings.Contains(junit.String(), `tests="3" failures="1" skipped="2"`) {
+	if !strings.Contains(junit.String(), `tests="4" failures="2" skipped="2"`) {
 		t.Errorf("%s", junit.String())
 	}
 }

@@ -273,7 +273,8 @@ func (c *campaign) tasks() (n int) {
 // assemble probes the targets and fills their queues. It fails when no target can run.
 func (c *campaign) assemble(ctx context.Context) error {
 	var unusable error
-	var unfits []string
+	var firstUnfit error
+	unfits := 0
 	for n, name := range c.Targets {
 		t, err := c.Open(ctx, name)
 		var m stress.Machine
@@ -304,7 +305,9 @@ func (c *campaign) assemble(ctx context.Context) error {
 			}
 			if reason := unfit(s, name, &m); reason != "" {
 				c.skip(Skip{Target: name, Scenario: s.Name, Reason: reason})
-				unfits = append(unfits, fmt.Sprintf("%s on %s: %s", s.Name, name, reason))
+				if unfits++; unfits == 1 {
+					firstUnfit = fmt.Errorf("%s on %s: %s", s.Name, name, reason)
+				}
 				continue
 			}
 			p, err := corpus.Lower(s)
@@ -336,8 +339,8 @@ func (c *campaign) assemble(ctx context.Context) error {
 	switch {
 	case len(c.teams) > 0:
 		return c.loadPending()
-	case unusable == nil && len(unfits) > 0:
-		return &stress.EnvError{What: fmt.Sprintf("nothing to run, all %d scenarios are skipped", len(unfits)), Err: errors.New(unfits[0])}
+	case unusable == nil && unfits > 0:
+		return &stress.EnvError{What: fmt.Sprintf("nothing to run, all %d scenarios are skipped, the first of them", unfits), Err: firstUnfit}
 	}
 	return unusable
 }

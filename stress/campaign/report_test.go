@@ -56,7 +56,7 @@ func TestReportTellsWhatIsNew(t *testing.T) {
 func TestReportTellsWhatIsBack(t *testing.T) {
 	for field, want := range map[string][]string{
 		"knownBug":  {"1 new finding, known bugs all", "(known bug, row 51)"},
-		"looksLike": {"1 new finding, 1 of them no known bug", "(like row 51, which this kernel is not known to have)", "ptrace LISTEN p1"},
+		"looksLike": {"1 new finding, 1 of them no known bug", "(like row 51 of the list, which this kernel is not known to have)", "ptrace LISTEN p1"},
 	} {
 		state, id := filedFinding(t)
 		name := filepath.Join(state, "crashers", id, "meta.json")

@@ -209,11 +209,8 @@ func foundText(f Found) string {
 		state = "NEW FINDING"
 	}
 	fmt.Fprintf(&b, "\n%s %s  (%s on %s)\n  %s\n", state, f.ID, f.Kind, f.Target, history.Printable(f.Title))
-	switch {
-	case f.KnownBug != 0:
-		fmt.Fprintf(&b, "  known kernel bug, row %d of the list\n", f.KnownBug)
-	case f.LooksLike != 0:
-		fmt.Fprintf(&b, "  looks like row %d of the list of known bugs, which this kernel is not known to have: that is back, or this is another bug\n", f.LooksLike)
+	if s := f.Sentence(); s != "" {
+		fmt.Fprintf(&b, "  %s\n", s)
 	}
 	if !f.Minimal {
 		b.WriteString("  not minimal: the time was up before the minimiser was done\n")
