@@ -32,7 +32,36 @@ type overviewPage struct {
 // health is a line on how the suite itself is.
 type health struct {
 	Text string
-	Bad  bool
+	Mark healthMark
+}
+
+// healthMark is what stands before such a line, as style.css draws it: what is neither good nor bad gets no tick.
+type healthMark string
+
+const (
+	markFine  healthMark = "fine"
+	markNoted healthMark = "noted"
+	markBad   healthMark = "bad"
+)
+
+// badIf is markBad, or markFine if it is not so.
+func badIf(is bool) healthMark {
+	if is {
+		return markBad
+	}
+	return markFine
+}
+
+// canaryHealth is what became of a canary as a line; a campaign too short for one to be missed has shown nothing by it.
+func canaryHealth(c *campaign.Canary) health {
+	text := history.Printable(c.String())
+	switch {
+	case c.Found:
+		return health{text, markFine}
+	case c.Missed():
+		return health{text, markBad}
+	}
+	return health{text, markNoted}
 }
 
 // pastCampaign is one on record, newest first.
@@ -139,20 +168,20 @@ func (p *overviewPage) running(v *liveView, all []Finding) {
 		held, limit campaign.Size
 	}{{"memory of stressd", g.Memory, v.Start.Limits.Memory}, {"state directory", g.Disk, v.Start.Limits.Disk}} {
 		if l.limit > 0 {
-			p.Health = append(p.Health, health{fmt.Sprintf("%s: %v of %v", l.what, l.held, l.limit), l.held > l.limit-l.limit/10})
+			p.Health = append(p.Health, health{fmt.Sprintf("%s: %v of %v", l.what, l.held, l.limit), badIf(l.held > l.limit-l.limit/10)})
 		}
 	}
 	switch {
 	case v.Summary == nil:
-		p.Health = append(p.Health, health{Text: "canary: looked for beside the work; the summary says whether it was seen"})
+		p.Health = append(p.Health, health{"canary: looked for beside the work; the summary says whether it was seen", markNoted})
 	case v.Summary.Canary != nil:
-		p.Health = append(p.Health, health{history.Printable(v.Summary.Canary.String()), v.Summary.Canary.Missed()})
+		p.Health = append(p.Health, canaryHealth(v.Summary.Canary))
 	}
 	if n := len(v.Skips); n > 0 {
-		p.Health = append(p.Health, health{Text: fmt.Sprintf("%d scenarios or targets are skipped: the targets page says which, and why", n)})
+		p.Health = append(p.Health, health{fmt.Sprintf("%d scenarios or targets are skipped: the targets page says which, and why", n), markNoted})
 	}
 	if lost > 0 {
-		p.Health = append(p.Health, health{Text: fmt.Sprintf("machines were lost %d times in a way that says nothing about their kernels", lost), Bad: true})
+		p.Health = append(p.Health, health{fmt.Sprintf("machines were lost %d times in a way that says nothing about their kernels", lost), markBad})
 	}
 }
 
@@ -192,15 +221,15 @@ func (p *overviewPage) resting(past []campaign.Summary, all []Finding) {
 		p.Charts = pastCharts(past)
 	}
 	if last.Canary != nil {
-		p.Health = append(p.Health, health{history.Printable(last.Canary.String()), last.Canary.Missed()})
+		p.Health = append(p.Health, canaryHealth(last.Canary))
 	} else {
-		p.Health = append(p.Health, health{"the last campaign had no canary", true})
+		p.Health = append(p.Health, health{"the last campaign had no canary", markBad})
 	}
 	if last.Skipped > 0 {
-		p.Health = append(p.Health, health{Text: fmt.Sprintf("%d scenarios or targets were skipped in the last campaign", last.Skipped)})
+		p.Health = append(p.Health, health{fmt.Sprintf("%d scenarios or targets were skipped in the last campaign", last.Skipped), markNoted})
 	}
 	if last.Interrupted != "" {
-		p.Health = append(p.Health, health{Text: history.Printable(last.Interrupted) + " ended the last campaign early"})
+		p.Health = append(p.Health, health{history.Printable(last.Interrupted) + " ended the last campaign early", markNoted})
 	}
 }
 

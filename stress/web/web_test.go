@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -655,6 +656,29 @@ func TestMetrics(t *testing.T) {
 	for _, n := range metricName.FindAllString(string(docs), -1) {
 		if !offered[n] {
 			t.Errorf("docs/web.md names %s, which is not there", n)
+		}
+	}
+}
+
+// TestHealthMarks: what was skipped or broken off is no success, and has no tick.
+func TestHealthMarks(t *testing.T) {
+	for _, c := range []struct {
+		summary campaign.Summary
+		want    []healthMark
+	}{
+		{campaign.Summary{Canary: &campaign.Canary{Found: true}}, []healthMark{markFine}},
+		{campaign.Summary{Canary: &campaign.Canary{}, Skipped: 3, Interrupted: "SIGTERM"}, []healthMark{markNoted, markNoted, markNoted}},
+		{campaign.Summary{Canary: &campaign.Canary{Seconds: math.MaxFloat64}}, []healthMark{markBad}},
+		{campaign.Summary{}, []healthMark{markBad}},
+	} {
+		var p overviewPage
+		p.resting([]campaign.Summary{c.summary}, nil)
+		var got []healthMark
+		for _, h := range p.Health {
+			got = append(got, h.Mark)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("marks of %+v are %v, want %v", p.Health, got, c.want)
 		}
 	}
 }
