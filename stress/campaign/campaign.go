@@ -381,15 +381,15 @@ func (c *campaign) skip(s Skip) {
 func (c *campaign) race(ctx context.Context) error {
 	run, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	late, stopLate := context.WithCancelCause(ctx)
-	defer stopLate(nil)
 	if c.For > 0 {
 		var cancel context.CancelFunc
 		run, cancel = context.WithTimeout(run, c.For-c.before)
 		defer cancel()
-		late, cancel = context.WithTimeout(late, c.For-c.before+lastWords)
-		defer cancel()
 	}
+	late, stopLate := context.WithCancel(ctx)
+	defer stopLate()
+	// Whatever ends the race: the one that began a fleet's campaign waits for the others' findings no longer than shareTime.
+	defer context.AfterFunc(run, func() { time.AfterFunc(lastWords, stopLate) })()
 	var done sync.WaitGroup
 	ticking, stopTicking := context.WithCancel(context.Background())
 	done.Go(func() { c.tick(ticking) })
