@@ -160,11 +160,12 @@ func (w *World) checkAfterSignal(id TaskID, b, t *task, sig uint8) {
 	}
 }
 
-// checkTracerExit: a signal-delivery-stop that was waited for delivers nothing when its tracer dies (R101).
+// checkTracerExit: a signal-delivery-stop that was waited for delivers nothing when its tracer dies (R101). A thread that its tracer has let
+// go, and another engine still holds, has the signal that the tracer put in (R18).
 func (w *World) checkTracerExit(before *World, id TaskID) {
 	for _, i := range before.tasks[id].ptraced.at[:before.tasks[id].ptraced.n] {
 		b, t := &before.tasks[i], &w.tasks[i]
-		if b.state != Traced || b.frames[0].stage != stAfterSignal || t.fatalPending() || t.is(tfReleased) {
+		if b.state != Traced || !before.ptraceStops(i) || b.frames[0].stage != stAfterSignal || t.fatalPending() || t.is(tfReleased) {
 			continue
 		}
 		want := uint16(0)
