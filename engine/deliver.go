@@ -299,5 +299,8 @@ func (w *World) actMinded(id TaskID, t *task, f *frame, sig uint8, a SignalActio
 
 // jobctlTrap is do_jobctl_trap: the trap of a traced thread for a group stop, an interrupt or a notification.
 func (w *World) jobctlTrap(id TaskID, t *task, f *frame) bool {
+	if t.utrace.events&EvExtra == 0 {
+		return false // nobody stops it, and it comes back for ever, letting go of siglock each time: a livelock that whoever drives it sees
+	}
 	return w.reportExtra(id, t, ExtraTrap, uint16(t.stopSig))
 }

@@ -2,7 +2,6 @@ package campaign
 
 import (
 	"context"
-	"sync"
 	"testing"
 	"time"
 
@@ -45,12 +44,14 @@ func (f *ending) Watch(ctx context.Context, _ FleetNews) error {
 // seen, however long the machine that the minimiser wants takes to boot: the one that began the campaign does not wait for ever.
 func TestOverWhileMinimising(t *testing.T) {
 	over := make(chan struct{})
-	opened, once := 0, sync.Once{}
+	opened := 0
 	open := func(ctx context.Context, name string) (stress.Target, error) {
-		if opened++; opened <= 2 { // the probe, then the worker
+		switch opened++; opened {
+		case 1, 2: // the probe, then the worker
 			return stress.NewEngineTarget(engine.Options{Bugs: engine.BugListenError.Set()}), nil
+		case 3: // the minimiser
+			close(over)
 		}
-		once.Do(func() { close(over) })
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}

@@ -52,13 +52,17 @@ func (b *bench) run(s schedule.Strategy, seed uint64) *run {
 	return &r
 }
 
-func lower(tb testing.TB, s *corpus.Scenario) *engine.Machine {
+func lower(tb testing.TB, s *corpus.Scenario, bugs ...engine.Bug) *engine.Machine {
 	tb.Helper()
 	p, err := corpus.Lower(s)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return ptrace.NewMachine(p, engine.Options{})
+	var o engine.Options
+	for _, b := range bugs {
+		o.Bugs = o.Bugs.Or(b.Set())
+	}
+	return ptrace.NewMachine(p, o)
 }
 
 func parse(tb testing.TB, name string) schedule.Strategy {
@@ -108,13 +112,13 @@ func TestParse(t *testing.T) {
 }
 
 // scenario parses and lowers a text.
-func scenario(tb testing.TB, text string) *engine.Machine {
+func scenario(tb testing.TB, text string, bugs ...engine.Bug) *engine.Machine {
 	tb.Helper()
 	s, err := corpus.Parse("test", []byte(text))
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return lower(tb, s)
+	return lower(tb, s, bugs...)
 }
 
 // late is a bug of depth 1: everything of a comes after everything of b. A random walk hits it once in some hundred
@@ -272,6 +276,22 @@ func TestStarvedRunEnds(t *testing.T) {
 		if r := b.run(starve{}, 0); r.end == schedule.Livelock || r.end == schedule.Endless {
 			t.Errorf("%s: %v", s.Name, r)
 		}
+	}
+}
+
+// TestTrapForNobodyIsALivelock: a trap that no engine is told of comes back for ever. Each time is a step, or no bound would end the run.
+func TestTrapForNobodyIsALivelock(t *testing.T) {
+	const text = `scenario trap
+proc main
+proc child of main victim
+main: ptrace SEIZE child
+main: utrace ATTACH child observer EXEC
+main: ptrace INTERRUPT child
+main: wait4 child
+`
+	b := &bench{m: scenario(t, text, engine.BugUtraceEventsShrink)}
+	if r := b.run(schedule.Replay(nil), 0); r.end != schedule.Livelock {
+		t.Errorf("the run is %v", r)
 	}
 }
 

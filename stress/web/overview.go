@@ -52,18 +52,6 @@ func badIf(is bool) healthMark {
 	return markFine
 }
 
-// canaryHealth is what became of a canary as a line; a campaign too short for one to be missed has shown nothing by it.
-func canaryHealth(c *campaign.Canary) health {
-	text := history.Printable(c.String())
-	switch {
-	case c.Found:
-		return health{text, markFine}
-	case c.Missed():
-		return health{text, markBad}
-	}
-	return health{text, markNoted}
-}
-
 // pastCampaign is one on record, newest first.
 type pastCampaign struct {
 	campaign.Summary
@@ -72,18 +60,22 @@ type pastCampaign struct {
 	Canary *canary
 }
 
-// canary is what became of one, in a word.
-type canary struct{ Word, Class, Text string }
+// canary is what became of one: in a word, and as a line.
+type canary struct {
+	health
+	Word string
+}
 
+// canaryOf says so of c; a campaign too short for one to be missed has shown nothing by it.
 func canaryOf(c *campaign.Canary) *canary {
-	text := history.Printable(c.String())
+	k := &canary{health{history.Printable(c.String()), markNoted}, "too short to say"}
 	switch {
 	case c.Found:
-		return &canary{"seen", "good", text}
+		k.Mark, k.Word = markFine, "seen"
 	case c.Missed():
-		return &canary{"NOT SEEN", "bad", text}
+		k.Mark, k.Word = markBad, "NOT SEEN"
 	}
-	return &canary{"too short to say", "dim", text}
+	return k
 }
 
 // Of a page: how many findings and campaigns it shows.
@@ -175,7 +167,7 @@ func (p *overviewPage) running(v *liveView, all []Finding) {
 	case v.Summary == nil:
 		p.Health = append(p.Health, health{"canary: looked for beside the work; the summary says whether it was seen", markNoted})
 	case v.Summary.Canary != nil:
-		p.Health = append(p.Health, canaryHealth(v.Summary.Canary))
+		p.Health = append(p.Health, canaryOf(v.Summary.Canary).health)
 	}
 	if n := len(v.Skips); n > 0 {
 		p.Health = append(p.Health, health{fmt.Sprintf("%d scenarios or targets are skipped: the targets page says which, and why", n), markNoted})
@@ -221,7 +213,7 @@ func (p *overviewPage) resting(past []campaign.Summary, all []Finding) {
 		p.Charts = pastCharts(past)
 	}
 	if last.Canary != nil {
-		p.Health = append(p.Health, canaryHealth(last.Canary))
+		p.Health = append(p.Health, canaryOf(last.Canary).health)
 	} else {
 		p.Health = append(p.Health, health{"the last campaign had no canary", markBad})
 	}
