@@ -403,35 +403,12 @@ func (c *campaign) race(ctx context.Context) error {
 	filing := make(chan error, 1)
 	go func() { filing <- guard("minimiser", func() error { return c.file(late) }) }()
 
-	watching := make(chan error, 1)
-	go func() {
-		watching <- guard("canary", func() error {
-			if c.board.canary != nil {
-				return nil // an earlier process saw it
-			}
-			canary, err := huntCanary(run, drawCanary(c.Seed), c.Seed)
-			c.board.sawCanary(&canary)
-			return err
-		})
-	}()
-	following := make(chan error, 1)
-	go func() {
-		following <- guard("fleet", func() error {
-			if c.Fleet == nil {
-				return nil
-			}
-			return c.follow(run, stop)
-		})
-	}()
-	adopting := make(chan error, 1)
-	go func() {
-		adopting <- guard("fleet", func() error {
-			if c.Fleet == nil {
-				return nil
-			}
-			return c.adopt(run)
-		})
-	}()
+	beside := pool.New().WithErrors()
+	beside.Go(func() error { return guard("canary", func() error { return c.watchCanary(run) }) })
+	if c.Fleet != nil {
+		beside.Go(func() error { return guard("fleet", func() error { return c.follow(run, stop) }) })
+		beside.Go(func() error { return guard("fleet", func() error { return c.adopt(run) }) })
+	}
 	workers := pool.New().WithErrors()
 	for _, tm := range c.teams {
 		for n := range c.workers(tm) {
@@ -447,7 +424,7 @@ func (c *campaign) race(ctx context.Context) error {
 	}
 	err := workers.Wait()
 	stop(nil)
-	err = errors.Join(err, <-watching, <-following, <-adopting)
+	err = errors.Join(err, beside.Wait())
 	close(c.sightings)
 	err = errors.Join(err, <-filing)
 	stopTicking()

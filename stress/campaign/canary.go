@@ -33,6 +33,16 @@ const canaryTime = 2 * time.Minute
 // drawCanary says which canary a campaign looks for.
 func drawCanary(seed uint64) string { return canaries[seed%uint64(len(canaries))] }
 
+// watchCanary hunts the campaign's canary, unless an earlier process saw it.
+func (c *campaign) watchCanary(ctx context.Context) error {
+	if c.board.canary != nil {
+		return nil
+	}
+	canary, err := huntCanary(ctx, drawCanary(c.Seed), c.Seed)
+	c.board.sawCanary(&canary)
+	return err
+}
+
 // huntCanary runs the seeds on an engine with a canary until it is seen or ctx is done.
 func huntCanary(ctx context.Context, bug string, seed uint64) (res Canary, err error) {
 	res.Bug = bug
