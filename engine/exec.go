@@ -57,6 +57,11 @@ func (w *World) execGuard(id TaskID, t *task, f *frame) bool {
 		t.state = Interruptible
 		return false
 	}
+	if !opens(t) {
+		w.denyShare(id, t)
+		f.stage = stExecUnopened
+		return false
+	}
 	unsafe := w.m.hooks.UnsafeExec(w, id) && !w.bug(BugExecGainsTraced)
 	if unsafe {
 		w.mark(74)
@@ -68,6 +73,17 @@ func (w *World) execGuard(id TaskID, t *task, f *frame) bool {
 	f.code = uint16(t.tid)
 	f.stage = stExecThread
 	return w.groupEmpty(t)
+}
+
+// opens says that there is a file that a task executes.
+func opens(t *task) bool { return t.args[0] == ImageSelf || t.args[0] == ImageSetuid }
+
+// execUnopened finds that there is none, where that is not the first that an exec looks at: bprm_execve, and free_bprm.
+func (w *World) execUnopened(t *task, f *frame) bool {
+	w.mark(65)
+	w.inExec &^= 1 << t.fs
+	w.unlockGuard(t.proc)
+	return w.errno(t, f, ENOENT)
 }
 
 // raises says that the image that a task executes has another owner than the task's real user id, and that counts

@@ -91,6 +91,7 @@ const (
 	SwLeaderExitCode
 	SwNoUserDispatch
 	SwNoShadowStack
+	SwExecOpensLate
 	SwNoPidfdThread
 	SwTsyncCountsDead
 	SwPidfdThreadEINVAL
@@ -178,6 +179,9 @@ var switchTable = [NumSwitches]SwitchInfo{
 		Doc: "GET_ and SET_SYSCALL_USER_DISPATCH are unknown: EIO", Source: "commit 3f67987cdc09, 6.4; gVisor: Task.Ptrace"},
 	SwNoShadowStack: {Name: "no-shadow-stack", Before: Release{6, 6}, GVisor: true, Probe: "ptrace-shadow-stack", Rules: []Rule{110},
 		Doc: "amd64: NT_X86_SHSTK is no register set: EINVAL", Source: "arch/x86/kernel/ptrace.c since 6.6, with CONFIG_X86_USER_SHADOW_STACK; without it, and so on 6.18.44, EINVAL was seen"},
+	SwExecOpensLate: {Name: "exec-opens-late", Before: Release{6, 8}, Rules: []Rule{7, 63, 65},
+		Doc:    "an exec takes the cred_guard_mutex, and keeps its process from getting threads, before it finds that there is no such file",
+		Source: "commit 978ffcbf00d8, 6.8: do_open_execat comes first; seen on 6.1 of x86_64, arm64, s390x and UML, not on 6.12"},
 	SwNoPidfdThread: {Name: "no-pidfd-thread", Before: Release{6, 9}, Rules: []Rule{21},
 		Doc: "PIDFD_THREAD and the flags of pidfd_send_signal are unknown: EINVAL", Source: "pidfd_open(2): since Linux 6.9"},
 	SwPidfdThreadEINVAL: {Name: "pidfd-thread-einval", Before: Release{6, 16}, Rules: []Rule{21},

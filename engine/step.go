@@ -39,6 +39,7 @@ const (
 	stCloneLast
 
 	stExecGuard
+	stExecUnopened
 	stExecThread
 	stExecSiblings
 	stExecLeader
@@ -308,6 +309,8 @@ func (w *World) stage(id TaskID, t *task, f *frame) bool {
 		return w.cloneLast(id, t, f)
 	case stExecGuard:
 		return w.execGuard(id, t, f)
+	case stExecUnopened:
+		return w.execUnopened(t, f)
 	case stExecThread:
 		return w.execThread(id, t, f)
 	case stExecSiblings:

@@ -32,7 +32,7 @@ var stageSubjects = [numStages]Subject{
 	stKill: SubjectSignal, stPause: SubjectSignal,
 	stCloneCopy: SubjectClone, stClonePublish: SubjectClone, stCloneTell: SubjectClone, stCloneStop: SubjectClone,
 	stCloneVfork: SubjectClone, stCloneVforked: SubjectClone, stCloneDone: SubjectClone, stCloneLast: SubjectClone, stBorn: SubjectClone,
-	stExecGuard: SubjectExec, stExecThread: SubjectExec, stExecSiblings: SubjectExec, stExecLeader: SubjectExec,
+	stExecGuard: SubjectExec, stExecUnopened: SubjectExec, stExecThread: SubjectExec, stExecSiblings: SubjectExec, stExecLeader: SubjectExec,
 	stExecRelease: SubjectExec, stExecCommit: SubjectExec, stExecEvent: SubjectExec, stExecFailed: SubjectExec, stTsync: SubjectExec,
 	stClient: SubjectPtrace, stCommitted: SubjectPtrace, stStopNotify: SubjectPtrace, stTraced: SubjectPtrace, stPass: SubjectPtrace,
 	stSignal: SubjectSignal, stNotifyCont: SubjectSignal, stOrphan: SubjectSignal, stAfterSignal: SubjectSignal, stHandler: SubjectSignal,

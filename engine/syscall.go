@@ -199,7 +199,7 @@ func (w *World) syscall(id TaskID, t *task, f *frame) bool {
 	case CallClone:
 		return w.clone(id, t, f)
 	case CallExecve:
-		if t.args[0] != ImageSelf && t.args[0] != ImageSetuid {
+		if !opens(t) && !w.Old(SwExecOpensLate) {
 			w.mark(65)
 			return w.errno(t, f, ENOENT)
 		}

@@ -86,6 +86,10 @@ func TestSwitches(t *testing.T) {
 			b.do("p", engine.CallWaitid, engine.P_PID, b.tid("t"), engine.WEXITED|engine.WNOWAIT).barrier("p", "main")
 			return b.do("main", engine.CallSeccomp, int(engine.SeccompErrno), int(engine.CallGetpgid), 1, engine.SECCOMP_FILTER_FLAG_TSYNC)
 		}, "t", "0"},
+		engine.SwExecOpensLate: {func() *build {
+			b := program("main", "t", "u").create("main", "t", threadFlags).do("t", engine.CallExecve, engine.ImageMissing)
+			return b.clone("main", "u", threadFlags)
+		}, "EAGAIN", ""},
 		engine.SwStepFromNobody: {func() *build {
 			b := program("main", "child").create("main", "child", forkFlags)
 			b.ptrace("child", Traceme, "child").do("child", engine.CallTkill, b.tid("child"), SIGSTOP).do("child", engine.CallTkill, b.tid("child"), SIGILL)
