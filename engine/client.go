@@ -281,6 +281,9 @@ func (w *World) ReportAgain(id TaskID, code uint16) {
 // GroupStopping says whether the task's group is stopped or stopping.
 func (w *World) GroupStopping(id TaskID) bool { return w.groupStopping(&w.tasks[id]) }
 
+// StopSignal is the signal of the task's last group stop (JOBCTL_STOP_SIGMASK), 0 if it had none.
+func (w *World) StopSignal(id TaskID) uint8 { return w.tasks[id].stopSig }
+
 // ScheduleTrap sets TRAP_STOP; false if the task is dying.
 func (w *World) ScheduleTrap(id TaskID) bool { return w.setPending(&w.tasks[id], jcTrapStop, 0) }
 

@@ -302,5 +302,5 @@ func (w *World) jobctlTrap(id TaskID, t *task, f *frame) bool {
 	if t.utrace.events&EvExtra == 0 {
 		return false // nobody stops it, and it comes back for ever, letting go of siglock each time: a livelock that whoever drives it sees
 	}
-	return w.reportExtra(id, t, ExtraTrap, uint16(t.stopSig))
+	return w.reportExtra(id, t, ExtraTrap, 0)
 }

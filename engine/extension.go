@@ -25,7 +25,7 @@ type Extra uint8
 const (
 	ExtraVforkDone Extra = iota // arg: tid of the child
 	ExtraSeccomp                // arg: the filter's data
-	ExtraTrap                   // job control trap; arg: signal of the last group stop
+	ExtraTrap                   // job control trap
 	ExtraHandler                // a handler's frame was set up while stepping
 )
 

@@ -201,6 +201,7 @@ func (client) ReportExtra(w *engine.World, t engine.TaskID, e engine.EngineID, x
 	case engine.ExtraHandler:
 		return c.notify(w, t, uint8(SIGTRAP), uint16(SIGTRAP), 0, 0)
 	case engine.ExtraTrap:
+		arg = uint16(w.StopSignal(t)) // as of now: a stop may have begun while other engines were told
 		if !c.seized() {
 			w.Mark(39)
 			c.d[wordStop] = uint64(arg) | stopJctl
