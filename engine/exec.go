@@ -57,8 +57,8 @@ func (w *World) execGuard(id TaskID, t *task, f *frame) bool {
 		t.state = Interruptible
 		return false
 	}
+	shared := w.denyShare(id, t)
 	if !opens(t) {
-		w.denyShare(id, t)
 		f.stage = stExecUnopened
 		return false
 	}
@@ -66,7 +66,6 @@ func (w *World) execGuard(id TaskID, t *task, f *frame) bool {
 	if unsafe {
 		w.mark(74)
 	}
-	shared := w.denyShare(id, t)
 	if raises(t) && (w.Capable(id) || !unsafe && !shared) {
 		f.m |= frameElevate
 	}
