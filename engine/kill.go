@@ -67,7 +67,8 @@ func (w *World) killCall(id TaskID, t *task, f *frame) bool {
 	a := &t.args
 	from := func(sig, code int64) SigInfo { return NewSigInfo(uint8(sig), int32(code), w.senderNumber(t), t.uid) }
 	one := func(target TaskID, s SigInfo, sig int64, private bool) bool {
-		return w.sysRet(t, f, -w.sendChecked(t, s, sig, target, private))
+		w.sysRet(t, f, -w.sendChecked(t, s, sig, target, private))
+		return t.top() == f // else it is in the middle of it: traceme.go
 	}
 	switch t.call {
 	case CallKill:

@@ -1,9 +1,6 @@
 package engine
 
-import (
-	"math/bits"
-	"slices"
-)
+import "math/bits"
 
 // ATTACH against signals. ptrace_attach makes its target traced first, and sends the SIGSTOP afterwards: both under tasklist_lock, and siglock is taken for
 // the second only. What needs siglock alone comes in between: somebody sends the target a signal, which kills it no more at once, and the target takes
@@ -39,21 +36,15 @@ func (w *World) sendsOne(id, target TaskID) bool {
 // takes are the stages of a task between the call that it makes and its next stop.
 var takes = [numStages]bool{stExit: true, stAfterExit: true, stUser: true, stSignal: true, stCommitted: true}
 
-// meanwhile leaves of the choices from n on those that there are in the middle of an attach.
-func (w *World) meanwhile(all []Choice, n int) []Choice {
-	tracer := TaskID(bits.TrailingZeros16(w.linking))
-	target := w.tasks[tracer].top().b
-	there := slices.DeleteFunc(all[n:], func(c Choice) bool {
-		switch {
-		case c.Task == tracer:
-			return false
-		case c.Kind == ChoiceInterrupt:
-			return c.Task != target
-		case c.Kind == ChoiceKernel:
-			t := &w.tasks[c.Task]
-			return c.Task != target || t.state != Running || !takes[t.top().stage]
-		}
-		return c.Kind != ChoiceUser || !w.sendsOne(c.Task, target)
-	})
-	return all[:n+len(there)]
+// duringLink says whether another task may take a step in the middle of an attach.
+func (w *World) duringLink(c Choice) bool {
+	target := w.tasks[bits.TrailingZeros16(w.linking)].top().b
+	switch c.Kind {
+	case ChoiceInterrupt:
+		return c.Task == target
+	case ChoiceKernel:
+		t := &w.tasks[c.Task]
+		return c.Task == target && t.state == Running && takes[t.top().stage]
+	}
+	return c.Kind == ChoiceUser && w.sendsOne(c.Task, target)
 }

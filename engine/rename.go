@@ -217,7 +217,7 @@ func (f *frame) rename(r *renaming) {
 		f.code = uint16(r.number(int64(f.code)))
 	case stExitNotify, stExitReap, stDeath, stDeathDone:
 		f.m = r.set(f.m)
-	case stClient:
+	case stClient, stFatal:
 		f.b = r.task(f.b)
 	}
 }

@@ -372,19 +372,25 @@ func (w *World) completeSignal(sig uint8, nominal *task, private bool) {
 	if w.fatal(p, sig) && p.flags&gfGroupExit == 0 && (sig == SIGKILL || !nominal.is(tfTraced) || w.bug(BugFatalIgnoresTracer)) && coreSignals&bit(sig) == 0 &&
 		(sig == SIGKILL || !w.besides(w.at[t.tid], EvSignalTerm|EvSignalCore)) {
 		w.mark(27)
-		w.tracemeMeantime(w.at[nominal.tid])
-		p.beginGroupExit()
-		p.exitCode = uint16(sig)
-		p.stopCount = 0
-		for _, i := range p.threads.at[:p.threads.n] {
-			u := &w.tasks[i]
-			w.clearPendingStop(u, jcPendingMask)
-			u.pending.mask |= bit(SIGKILL)
-			w.signalWake(u, true)
+		if !w.looked(w.at[nominal.tid], sig) {
+			w.killGroup(p, sig)
 		}
 		return
 	}
 	w.signalWake(t, sig == SIGKILL)
+}
+
+// killGroup is what complete_signal does with a fatal signal.
+func (w *World) killGroup(p *proc, sig uint8) {
+	p.beginGroupExit()
+	p.exitCode = uint16(sig)
+	p.stopCount = 0
+	for _, i := range p.threads.at[:p.threads.n] {
+		u := &w.tasks[i]
+		w.clearPendingStop(u, jcPendingMask)
+		u.pending.mask |= bit(SIGKILL)
+		w.signalWake(u, true)
+	}
 }
 
 // send is send_signal_locked. Who sends from outside a PID namespace is nobody there, and forces. It returns false for a queue

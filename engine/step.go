@@ -1,6 +1,9 @@
 package engine
 
-import "math/bits"
+import (
+	"math/bits"
+	"slices"
+)
 
 // stage is what a task does next in the kernel.
 type stage uint8
@@ -27,7 +30,8 @@ const (
 	stWaitTrace // a leader was reaped for its tracer; its real parent's turn comes
 	stWaitReap
 
-	stKill // next target of a kill of many
+	stKill  // next target of a kill of many
+	stFatal // a signal is known to be fatal, and its group not yet killed
 
 	stCloneCopy
 	stClonePublish
@@ -200,10 +204,16 @@ func (w *World) Choices(dst []Choice) []Choice {
 			}
 		}
 	}
-	if w.linking != 0 {
-		return w.meanwhile(dst, n)
+	if w.linking == 0 {
+		return dst
 	}
-	return dst
+	who := TaskID(bits.TrailingZeros16(w.linking))
+	there := w.duringLink
+	if w.tasks[who].top().stage == stFatal {
+		there = w.lockless
+	}
+	left := slices.DeleteFunc(dst[n:], func(c Choice) bool { return c.Task != who && !there(c) })
+	return dst[:n+len(left)]
 }
 
 // Step executes one of Choices.
@@ -291,6 +301,8 @@ func (w *World) stage(id TaskID, t *task, f *frame) bool {
 		return w.waitReap(id, t, f)
 	case stKill:
 		return w.killNext(id, t, f)
+	case stFatal:
+		return w.fatalDue(t, f)
 	case stCloneCopy:
 		return w.cloneCopy(id, t, f)
 	case stClonePublish:

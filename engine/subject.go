@@ -29,7 +29,7 @@ var callSubjects = [NumCalls]Subject{
 
 var stageSubjects = [numStages]Subject{
 	stWait: SubjectWait, stWaitTrace: SubjectWait, stWaitReap: SubjectWait,
-	stKill: SubjectSignal, stPause: SubjectSignal,
+	stKill: SubjectSignal, stFatal: SubjectSignal, stPause: SubjectSignal,
 	stCloneCopy: SubjectClone, stClonePublish: SubjectClone, stCloneTell: SubjectClone, stCloneStop: SubjectClone,
 	stCloneVfork: SubjectClone, stCloneVforked: SubjectClone, stCloneDone: SubjectClone, stCloneLast: SubjectClone, stBorn: SubjectClone,
 	stExecGuard: SubjectExec, stExecUnopened: SubjectExec, stExecThread: SubjectExec, stExecSiblings: SubjectExec, stExecLeader: SubjectExec,

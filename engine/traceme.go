@@ -4,9 +4,10 @@ import "math/bits"
 
 // PTRACE_TRACEME against a signal. ptrace_link takes tasklist_lock only, while a signal for one task is sent under siglock: complete_signal
 // may have read that its target is not traced, so that a fatal signal is to kill the group at once, and the target makes itself traced and
-// is back in user mode before it is told. Every other attach takes siglock as well, and so comes after the signal as a whole.
+// is back in user mode before it is told. Where CPUs are themselves run by a scheduler that may take long: then the target, and whoever else,
+// does there what takes no siglock. Every other attach takes siglock as well, and so comes after the signal as a whole.
 
-// altTraceme is the alternative of a step that sends a signal to one task in which that happens. The others count tasks.
+// altTraceme is the alternative of a step that sends a signal to one task in which that may happen: it ends with the look. The others count tasks.
 const altTraceme int8 = 64
 
 // sendsOne are the calls that send a signal holding nothing but RCU; who sends to many, or to a parent, holds tasklist_lock.
@@ -33,15 +34,43 @@ func (w *World) beginsTraceme(id TaskID) bool {
 		w.m.hooks.AttachTid(w, id) == int64(t.tid)
 }
 
-// tracemeMeantime lets the target of a signal make itself traced after complete_signal looked whether it is.
-func (w *World) tracemeMeantime(id TaskID) {
+// looked comes where complete_signal has seen that a signal is fatal. It says that the group is killed in a step of its own, of the sender that
+// holds siglock.
+func (w *World) looked(id TaskID, sig uint8) bool {
 	if w.alt != altTraceme || !w.beginsTraceme(id) {
-		return
+		return false
 	}
 	w.mark(11)
-	w.mark(27)
-	cur := w.cur
-	w.cur = id
-	w.enter(id, CallPtrace)
-	w.cur = cur
+	f := w.tasks[w.cur].push(stFatal)
+	f.b, f.code = id, uint16(sig)
+	w.linking = 1 << w.cur
+	return true
+}
+
+// fatalDue is that step.
+func (w *World) fatalDue(t *task, f *frame) bool {
+	w.linking = 0
+	p, sig := w.procOf(&w.tasks[f.b]), uint8(f.code)
+	t.pop()
+	w.killGroup(p, sig)
+	return true
+}
+
+// noSiglock are calls that take no siglock; PTRACE_TRACEME is another one.
+var noSiglock = [NumCalls]bool{CallFutexWait: true, CallFutexWake: true, CallMmap: true, CallSchedYield: true, CallGetpid: true, CallGettid: true,
+	CallGetppid: true, CallGetpgid: true, CallGetsid: true, CallNanosleep: true}
+
+// lockless says whether a task may take a step while another one holds siglock.
+func (w *World) lockless(c Choice) bool {
+	t := &w.tasks[c.Task]
+	if c.Kind != ChoiceUser || t.is(tfSigPending|tfNotifyResume) || t.filter != 0 || w.callsSeen(t) {
+		return false
+	}
+	switch t.ustate {
+	case uBegun, uRestart:
+		return noSiglock[w.instr(c.Task, t).Call] || w.beginsTraceme(c.Task)
+	case uReturn: // sigreturn
+		return false
+	}
+	return true
 }

@@ -65,7 +65,7 @@ type World struct {
 	groups  uint16 // likewise in procs, sighands and mms
 	told    uint16 // tasks whose tids are where actors find them
 	inExec  uint16 // fs->in_exec: such are not shared with new tasks
-	linking uint16 // who is in the middle of an attach: see link.go
+	linking uint16 // who is in the middle of an attach (link.go) or of a fatal signal (traceme.go)
 	filterN uint8
 	seq     uint8                // counts births and changes of process groups
 	at      [maxTasks + 1]TaskID // by tid
