@@ -458,7 +458,7 @@ func TestEarlyEnd(t *testing.T) {
 func TestIdle(t *testing.T) {
 	h := open(t)
 	each(t, h, lower(t, "proc main\nmain: getpid"), stress.Plan{Repeat: 3 * actor.MaxRuns}, func(*history.History) {})
-	p := procfs{dir: int(h.w.proc.Fd())}
+	p := &h.w.tasks
 	for deadline := time.Now().Add(10 * time.Second); p.status(1).State != 'S'; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("init is in state %c: it burns a CPU", p.status(1).State)

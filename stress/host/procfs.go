@@ -2,6 +2,7 @@ package host
 
 import (
 	"bytes"
+	"fmt"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -14,26 +15,45 @@ import (
 // procfs reads the /proc of a namespace, where tasks have the tids that actors know.
 type procfs struct {
 	dir int
+	err error // the first from a file that says whether a task is alive
 	buf [4096]byte
 }
 
-// read returns a file of one task; nil if the task is gone. The result is valid until the next read.
-func (p *procfs) read(tid int32, name string) []byte {
-	fd, err := unix.Openat(p.dir, strconv.Itoa(int(tid))+"/"+name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil
+// read returns a file of one task, without an error nil if the task is gone. The result is valid until the next read.
+func (p *procfs) read(tid int32, name string) ([]byte, error) {
+	path := strconv.Itoa(int(tid)) + "/" + name
+	fd, err := unix.Openat(p.dir, path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err == nil {
+		defer unix.Close(fd)
+		var n int
+		if n, err = unix.Read(fd, p.buf[:]); n > 0 {
+			return p.buf[:n], nil
+		}
 	}
-	defer unix.Close(fd)
-	n, err := unix.Read(fd, p.buf[:])
-	if err != nil || n <= 0 {
-		return nil
+	if err == nil || err == unix.ENOENT || err == unix.ESRCH {
+		return nil, nil
 	}
-	return p.buf[:n]
+	return nil, fmt.Errorf("read %s below the /proc of the actors: %w", path, err)
+}
+
+// life is read for a file that every task has as long as it is there: an error is no death, and p keeps it.
+func (p *procfs) life(tid int32, name string) []byte {
+	text, err := p.read(tid, name)
+	if p.err == nil {
+		p.err = err
+	}
+	return text
+}
+
+// shown is read for a file that a kernel may lack, or not show to everybody.
+func (p *procfs) shown(tid int32, name string) []byte {
+	text, _ := p.read(tid, name)
+	return text
 }
 
 // status reads what a history keeps of a task. State is 0 when it is gone.
 func (p *procfs) status(tid int32) (f history.Final) {
-	for line := range bytes.Lines(p.read(tid, "status")) {
+	for line := range bytes.Lines(p.life(tid, "status")) {
 		key, val, _ := bytes.Cut(line, []byte(":"))
 		v := string(bytes.TrimSpace(val))
 		switch string(key) {
@@ -91,7 +111,7 @@ func (p *procfs) owner(r *actor.Run, leader engine.ActorID) engine.ActorID {
 		}
 	}
 	for x := range r.Program().Actors {
-		if x := engine.ActorID(x); x != leader && r.Leader(x) == leader && r.Executing(x) > at && p.read(r.Tid(x), "stat") == nil {
+		if x := engine.ActorID(x); x != leader && r.Leader(x) == leader && r.Executing(x) > at && p.life(r.Tid(x), "stat") == nil {
 			last = x
 		}
 	}

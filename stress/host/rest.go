@@ -42,7 +42,7 @@ var peerWaits = []string{"de_thread", "begin_new_exec", "wait_for_vfork_done", "
 
 // waitsForPeer says whether a task that sleeps uninterruptibly waits for another one.
 func (p *procfs) waitsForPeer(tid int32) bool {
-	return slices.Contains(peerWaits, string(p.read(tid, "wchan")))
+	return slices.Contains(peerWaits, string(p.shown(tid, "wchan")))
 }
 
 // asleep says whether all actors of a run, and init, are asleep, stopped or dead; the key is another one when one of them was
@@ -53,7 +53,7 @@ func (p *procfs) asleep(r *actor.Run) (key uint64, ok bool) {
 	if r.Tid(0) == 0 || p.status(1).State != 'S' {
 		return 0, false
 	}
-	shown := waits(p.read(1, "wchan"))
+	shown := waits(p.shown(1, "wchan"))
 	h := fnv.New64a()
 	for i := range r.Program().Actors {
 		a := engine.ActorID(i)
@@ -63,7 +63,7 @@ func (p *procfs) asleep(r *actor.Run) (key uint64, ok bool) {
 			continue
 		}
 		deep, dead := false, false
-		for line := range bytes.Lines(p.read(tid, "status")) {
+		for line := range bytes.Lines(p.life(tid, "status")) {
 			name, value, _ := bytes.Cut(line, []byte(":"))
 			switch string(name) {
 			case "State":
@@ -77,7 +77,7 @@ func (p *procfs) asleep(r *actor.Run) (key uint64, ok bool) {
 				h.Write(value)
 			}
 		}
-		where := p.read(tid, "wchan")
+		where := p.shown(tid, "wchan")
 		if deep && !slices.Contains(peerWaits, string(where)) || shown && !dead && !waits(where) {
 			return 0, false
 		}
@@ -97,11 +97,10 @@ func timed(p *engine.Program) bool {
 
 // glance is a snapshot of actors at rest. It reads only what blocks nobody, so it takes no process of its own.
 func (w *worker) glance(r *actor.Run) *history.Snapshot {
-	p := procfs{dir: int(w.proc.Fd())}
-	s, now := p.threads(r)
+	s, now := w.tasks.threads(r)
 	for i := range s.Threads {
 		if s.Threads[i].State != 0 {
-			fill(&s.Threads[i], "wchan", string(p.read(now[i], "wchan")))
+			fill(&s.Threads[i], "wchan", string(w.tasks.shown(now[i], "wchan")))
 		}
 	}
 	return s

@@ -43,7 +43,7 @@ func snapshotMain(tids []string) {
 			n, _ := strconv.Atoi(tid)
 			p := procfs{dir: snapshotFD}
 			for _, name := range []string{"status", "wchan", "syscall", "stack"} {
-				if text := p.read(int32(n), name); text != nil {
+				if text := p.shown(int32(n), name); text != nil {
 					mu.Lock()
 					fmt.Printf("%s %s %q\n", tid, name, text)
 					mu.Unlock()
@@ -56,8 +56,7 @@ func snapshotMain(tids []string) {
 
 // snapshot looks at every actor that exists.
 func (w *worker) snapshot(ctx context.Context, r *actor.Run) *history.Snapshot {
-	p := procfs{dir: int(w.proc.Fd())}
-	s, now := p.threads(r)
+	s, now := w.tasks.threads(r)
 	at := map[string]int{} // tid -> place in s.Threads
 	var tids []string
 	for i := range s.Threads {

@@ -230,6 +230,9 @@ func (w *watch) await(r *actor.Run) error {
 		if r.Held() && !w.sampled { // it stays held until init has heard of the release
 			w.sample(r)
 			r.Release()
+			if err := w.w.tasks.err; err != nil {
+				return err
+			}
 			continue
 		}
 		w.target().Wait(w.tick)
@@ -274,7 +277,7 @@ func (w *watch) look(r *actor.Run) error {
 	w.pulse.quicken(true)
 	w.tick = min(2*w.tick, lastTick)
 	still := now - w.since
-	switch p := (procfs{dir: int(w.w.proc.Fd())}); {
+	switch p := &w.w.tasks; {
 	case r.Ended() && !w.forced: // actor 0 exited where init does not hear of it
 		w.force(r)
 	case still > lastTick && r.Ended() && p.cleaning(r) && still < patience:
@@ -291,7 +294,7 @@ func (w *watch) look(r *actor.Run) error {
 			w.force(r)
 		}
 		w.over = true
-	case w.plan.Rest > 0 && !w.timed && w.resting(&p, r, w.plan.Rest, now):
+	case w.plan.Rest > 0 && !w.timed && w.resting(p, r, w.plan.Rest, now):
 		w.stuck = w.w.glance(r)
 		w.force(r)
 	case still > w.deadline && still < slowest && p.slow(r):
@@ -305,7 +308,7 @@ func (w *watch) look(r *actor.Run) error {
 	case w.ctx.Err() != nil:
 		w.force(r)
 	}
-	return nil
+	return w.w.tasks.err
 }
 
 // lost is how much of a span of cycles says nothing about the kernel: nobody was run, or clean-up waited for a CPU.
@@ -326,9 +329,8 @@ func (w *watch) sample(r *actor.Run) {
 	if cap(w.finals) < n {
 		w.finals = make([]history.Final, n)
 	}
-	p := procfs{dir: int(w.w.proc.Fd())}
 	for i := range w.finals[:n] {
-		w.finals[i] = p.seen(r, engine.ActorID(i))
+		w.finals[i] = w.w.tasks.seen(r, engine.ActorID(i))
 	}
 	w.sampled = true
 }

@@ -22,6 +22,7 @@ type worker struct {
 	kcov  *kcov // nil if there is none
 	init  *os.Process
 	proc  *os.File // the namespace's own /proc
+	tasks procfs   // of proc
 	group *cgroup
 	cpus  unix.CPUSet   // where init runs
 	gone  chan struct{} // closed when init was reaped, and with it everything in the namespace
@@ -121,6 +122,7 @@ func (w *worker) awaitBoot(gate *os.File) error {
 	if w.proc, err = os.Open(path); err != nil {
 		return &stress.EnvError{What: "cannot see into the PID namespace", Hint: "is /proc mounted?", Err: err}
 	}
+	w.tasks.dir = int(w.proc.Fd())
 	return nil
 }
 
@@ -163,8 +165,7 @@ func coreLimit() uint64 {
 
 // initStopped says whether an actor has stopped init, which nothing outside can undo but its end.
 func (w *worker) initStopped() bool {
-	p := procfs{dir: int(w.proc.Fd())}
-	f := p.status(1)
+	f := w.tasks.status(1)
 	return f.State == 'T' || f.State == 't'
 }
 
