@@ -26,6 +26,7 @@ type item struct {
 	number    uint64          // among those of its worker, from its first turn on
 	showed    schedule.Stream // schedule of the latest run that ended as none before, where runs have one
 	runs      int
+	spent     spent
 	// operations that the runs made: what they cost, about.
 	operations uint64
 	verdicts   Verdicts

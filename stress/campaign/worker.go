@@ -28,6 +28,13 @@ const (
 	engineRuns = 32
 )
 
+// A turn on a kernel, but for a seed's first, is to last no longer than usualRuns take there on average, and has leastRuns even so. What a run costs differs
+// by a factor of twenty from scenario to scenario, and those of which it costs most would have most of the time.
+const (
+	usualRuns = 40
+	leastRuns = 10
+)
+
 // One new scenario in freeShare is made of nothing, of those one in longShare long; the others are variations.
 const (
 	freeShare = 4
@@ -49,6 +56,7 @@ type worker struct {
 	gen   *gen.Gen
 	shown coverage.Set // by this turn
 	items uint64       // that had a turn
+	spent spent
 	// recent are outcomes: by the number of their item, and its queue has them by shape.
 	recent *coverage.Recent
 	lost   int // turns in a row that lost the machine
@@ -177,12 +185,16 @@ func (w *worker) turn(ctx context.Context, it *item) error {
 		w.items++
 		it.number = w.items
 	}
-	runs, cpus := laterRuns, w.cpus
-	if it.runs == 0 {
-		runs, cpus = max(firstRuns, min(it.scenario.Repeats(), laterRuns)), nil
-	}
-	if !w.real {
+	usual, most := w.spent.on(usualRuns), forever
+	runs, cpus := it.spent.within(usual), w.cpus
+	switch {
+	case !w.real:
 		runs, cpus = engineRuns, nil
+	case it.runs == 0:
+		runs, cpus = max(firstRuns, min(it.scenario.Repeats(), laterRuns)), nil
+		if !it.seed {
+			most = usual // it may cost more than others; to break a turn off wastes the runs that are on their way
+		}
 	}
 	plan := it.plan(w.rng, runs, cpus)
 	if !w.real {
@@ -193,6 +205,7 @@ func (w *worker) turn(ctx context.Context, it *item) error {
 	}
 	sampling := w.real && it.delays.sampling()
 	t := tally{program: it.runs == 0}
+	start, before := time.Now(), it.runs
 	w.shown.Clear()
 	w.oracle.Marks = engine.Marks{}
 	w.oracle.Covered.Clear()
@@ -223,8 +236,11 @@ func (w *worker) turn(ctx context.Context, it *item) error {
 			it.dull = true // each such run costs a deadline
 			return false
 		}
-		return true
+		return it.runs-before < leastRuns || time.Since(start) < most
 	})
+	for _, s := range []*spent{&w.spent, &it.spent} {
+		s.add(it.runs-before, time.Since(start))
+	}
 	if refused := (*stress.ProgramError)(nil); errors.As(err, &refused) {
 		it.dull, err = true, nil // a variation that actors must not run
 		it.runs++
