@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -83,6 +84,7 @@ type carrier struct {
 	files    []*os.File // closed when the command was started
 	monitor  *qmp       // nil if there is none
 	console  io.Writer  // gets what comes besides messages; may be nil
+	nice     int        // of the command's share of CPUs
 }
 
 const linkFD = 3
@@ -138,8 +140,14 @@ func launch(name string, c carrier) (*Link, error) {
 	if c.cmd.SysProcAttr == nil {
 		c.cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
-	c.cmd.SysProcAttr.Setpgid, c.cmd.SysProcAttr.Pdeathsig = !c.cmd.SysProcAttr.Setsid, syscall.SIGKILL
-	err = l.execute()
+	// Each machine is a session, and so a group that the scheduler gives a share of its own (sched_autogroup(7)). In one group with stressd, emulators,
+	// whose threads always have something to do, kept it from the actors of other targets, the more so the busier they were; and a User Mode Linux,
+	// whose processes run one at a time, got a quarter of what it gets now.
+	c.cmd.SysProcAttr.Setsid, c.cmd.SysProcAttr.Pdeathsig = true, syscall.SIGKILL
+	if err = l.execute(); err == nil && c.nice != 0 {
+		// Where groups are made in another way, or not at all, it has the share that it has.
+		os.WriteFile(fmt.Sprintf("/proc/%d/autogroup", c.cmd.Process.Pid), []byte(strconv.Itoa(c.nice)), 0) //nolint:errcheck // see above
+	}
 	for _, f := range append(theirs, c.files...) {
 		f.Close() //nolint:errcheck // the command's
 	}

@@ -90,7 +90,7 @@ func program(path string) error {
 // guest process is one of the host's. They are a session as well, and so a group that the scheduler gives a share of its own (sched_autogroup(7)):
 // they run one at a time, and beside the threads of emulators in one group got a quarter of what they get now.
 func alone() *syscall.SysProcAttr {
-	s := &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID, Setsid: true}
+	s := &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID}
 	if os.Geteuid() != 0 {
 		s.Cloneflags |= unix.CLONE_NEWUSER
 		s.UidMappings = []syscall.SysProcIDMap{{HostID: os.Geteuid(), Size: 1}}
