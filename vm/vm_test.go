@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"tracehammer/corpus"
 	"tracehammer/corpus/corpustest"
 	"tracehammer/engine"
@@ -245,6 +247,9 @@ func TestNoOrphans(t *testing.T) {
 	group := tg.link.cmd.Process.Pid
 	if err := syscall.Kill(-group, 0); err != nil {
 		t.Fatalf("the command's process group: %v", err)
+	}
+	if sid, err := unix.Getsid(group); err != nil || sid != group {
+		t.Errorf("the command is in session %d, %v, not in one of its own", sid, err)
 	}
 	tg.link.Kill()
 	for deadline := time.Now().Add(10 * time.Second); syscall.Kill(-group, 0) == nil; {
