@@ -20,8 +20,8 @@ import (
 	"tracehammer/vm/agent"
 )
 
-// emulatorNice: an emulator takes about ten times as long for a run as kernels that run at full speed, and always has something to do. Left alone it would
-// have what these need, a CPU at once for each call that another one waits for.
+// emulatorNice is the nice value of an emulator's share of CPUs (autogroup). An emulator takes about ten times as long for a run as kernels that run at
+// full speed, and always has something to do. Left alone it would have what these need, a CPU at once for each call that another one waits for.
 const emulatorNice = 5
 
 // qemuBoot is how long an emulated machine may take until its init runs, on a machine that has other things to do: alone, it is
@@ -128,7 +128,10 @@ func machine(program string, init []byte, a *arch, accel, cpu string, k *kernel,
 		"-kernel", k.image, "-initrd", fmt.Sprintf("/proc/self/fd/%d", initrdFD),
 		"-append", fmt.Sprintf("console=%s panic=-1 %s=%s", a.console, agent.LinkParam, link),
 	}, device)
-	c := carrier{nice: emulatorNice, separate: true, files: []*os.File{image, theirs}, monitor: newQMP(monitor)}
+	c := carrier{separate: true, files: []*os.File{image, theirs}, monitor: newQMP(monitor)}
+	if accel == a.accel {
+		c.nice = emulatorNice
+	}
 	if from != nil {
 		state, err := from.file()
 		if err != nil {

@@ -87,8 +87,7 @@ func program(path string) error {
 }
 
 // alone puts a command into a PID namespace of its own, as its init: it has children that nothing else would end with it, each
-// guest process is one of the host's. They are a session as well, and so a group that the scheduler gives a share of its own (sched_autogroup(7)):
-// they run one at a time, and beside the threads of emulators in one group got a quarter of what they get now.
+// guest process is one of the host's.
 func alone() *syscall.SysProcAttr {
 	s := &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID}
 	if os.Geteuid() != 0 {

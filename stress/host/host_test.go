@@ -466,6 +466,28 @@ func TestIdle(t *testing.T) {
 	}
 }
 
+// TestUnreadable: who cannot be looked at is not taken for dead, and the next run has a namespace that can be.
+func TestUnreadable(t *testing.T) {
+	h := open(t)
+	p := lower(t, "proc main\nmain: getpid")
+	once := func() error {
+		return h.Run(t.Context(), p, stress.Plan{Repeat: 1, Final: 1}, func(*history.History) bool { return true })
+	}
+	if err := once(); err != nil {
+		t.Fatal(err)
+	}
+	if h.w.tasks.status(1 << 20); h.w.tasks.err != nil {
+		t.Errorf("of a task that is not there: %v", h.w.tasks.err)
+	}
+	h.w.tasks.dir = -1
+	if err := once(); !errors.Is(err, unix.EBADF) || !strings.Contains(err.Error(), "/status") {
+		t.Errorf("got %v, want an error that names the file", err)
+	}
+	if err := once(); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
+}
+
 // TestInitStopped: an actor that traces init ends its namespace, not the target.
 func TestInitStopped(t *testing.T) {
 	h := open(t)
