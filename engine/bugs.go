@@ -40,6 +40,7 @@ const (
 	BugDetachWaitAsleep
 	BugStopWaitAsleep
 	BugExecWaitAsleep
+	BugExitingDeaf
 	BugFrameMaskEarly
 	BugEchildWhileReaping
 	BugEchildForeignZombie
@@ -189,6 +190,7 @@ var kernelBugs = [numKernelBugs]bugRow{
 	BugNothreadAsleep:       {"nothread-asleep", "row 102", "a wait with __WNOTHREAD sleeps on when its thread's own child, traced by another thread of the process, stops"},
 	BugStopWaitAsleep:       {"stop-wait-asleep", "row 106", "a wait for a process sleeps on when a thread completes its group stop that the waiter's process traces"},
 	BugExecWaitAsleep:       {"exec-wait-asleep", "row 108", "a tracer's wait for a leader, by its tid, sleeps on when another thread's exec takes that tid over"},
+	BugExitingDeaf:          {"exiting-deaf", "row 109", "a signal for one thread, sent when that is exiting, does nothing to its group: a SIGCONT continues nobody"},
 	BugDetachWaitAsleep:     {"detach-wait-asleep", "row 103", "a wait sleeps on when a sibling thread detaches from the process's child, whose group stop is to be reported from then on"},
 	BugFrameMaskEarly:       {"frame-mask-early", "row 104", "a handler's return restores the mask that sigsuspend had replaced, whatever the tracer has set since in the signal's stop"},
 	BugEchildWhileReaping:   {"echild-while-reaping", "row 15", "while a tracer reaps a zombie its real parent's wait finds nobody and fails with ECHILD"},

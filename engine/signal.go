@@ -401,7 +401,7 @@ func (w *World) send(s SigInfo, id TaskID, private, force bool) bool {
 	if s.hasSender() && w.fromOutside(t) {
 		s.Pid, force = 0, true
 	}
-	if t.is(tfReleased) || !w.prepareSignal(s.Signo, t, force) {
+	if t.is(tfReleased) || private && t.is(tfExiting) && w.bug(BugExitingDeaf) || !w.prepareSignal(s.Signo, t, force) {
 		return true
 	}
 	q := &p.shared

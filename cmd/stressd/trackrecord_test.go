@@ -89,6 +89,8 @@ var trackRecord = []realBug{
 	{row: 108, ours: true, what: "`de_thread` wakes the tracer of the leader that it replaces when that has another tid already: a wait for the leader sleeps on",
 		first: "6b03d1304a32", shown: []string{"host 6.18.44", "uml 6.1.176", "qemu:x86_64@bookworm 6.1.0-50 (6.1.176)", "qemu:x86_64@trixie 6.12.117",
 			"qemu:x86_64@sid 7.2.13", "qemu:arm64 6.1.0-50 (6.1.176)", "qemu:s390x 6.1.0-50 (6.1.176)"}},
+	{row: 109, ours: true, what: "`__send_signal_locked` drops a signal for a thread that is exiting before `prepare_signal`: a SIGCONT for a dead leader continues nobody",
+		shown: []string{"host 6.18.44", "qemu:x86_64@sid 7.2.13"}, clean: []string{"uml 6.1.176", "qemu:x86_64@bookworm 6.1.0-50 (6.1.176)", "qemu:x86_64@trixie 6.12.117"}},
 }
 
 // marked are the seeds that say which kernels have a bug, by row.
