@@ -9,7 +9,7 @@ import (
 
 // body checks how statements contain each other.
 func (v *validator) body() {
-	c := containment{v: v}
+	c := containment{v: v, times: 1}
 	c.visit(v.s.Body, nil, nil, 0)
 	seen := map[string]bool{}
 	for _, st := range v.s.Body {
@@ -24,6 +24,8 @@ func (v *validator) body() {
 type containment struct {
 	v        *validator
 	barriers int             // and races
+	times    int             // that the loops around make what is in them
+	pidfds   int             // that are opened
 	dead     map[string]bool // actors whose program has ended
 }
 
@@ -49,6 +51,10 @@ func (c *containment) stmt(st Stmt, race *Race, loop *Repeat, depth int) {
 	switch st := st.(type) {
 	case *Op:
 		v.check(loop == nil || st.Actor == loop.Actor || v.fault(t, v.remove(st), "an operation of %q in a loop of another actor", st.Actor))
+		if st.Verb.Call == engine.CallPidfdOpen {
+			c.pidfds += c.times
+			v.check(c.pidfds <= engine.MaxPidfds || v.fault(t, v.remove(st), "%s is called more than %d times", st.Verb.Name, engine.MaxPidfds))
+		}
 		ends := st.Verb.Call == engine.CallExit || st.Verb.Call == engine.CallExitGroup
 		v.check(loop == nil || !ends && !st.Verb.Creates() || v.fault(t, v.remove(st), "%s in a loop", st.Verb.Name))
 		if ends {
@@ -81,7 +87,10 @@ func (c *containment) stmt(st Stmt, race *Race, loop *Repeat, depth int) {
 		v.check(st.N >= 1 && st.N <= MaxRepeat || v.fault(t, func() { st.N = max(1, min(st.N, MaxRepeat)) }, "repeat %d, expected 1 to %d", st.N, MaxRepeat))
 		v.check(v.s.Actor(st.Actor) >= 0 && (loop == nil || loop.Actor == st.Actor) || v.fault(t, v.remove(st), "a loop of %q in a loop of another actor", st.Actor))
 		v.check(len(st.Body) > 0 || v.fault(t, v.remove(st), "expected operations in the loop"))
+		outside := c.times
+		c.times = min(c.times*st.N, engine.MaxPidfds+1) // for what is counted, more than enough
 		c.visit(st.Body, race, st, depth+1)
+		c.times = outside
 	}
 	v.check(c.barriers <= MaxBarriers || v.fault(t, v.remove(st), "expected at most %d barriers and races", MaxBarriers))
 }

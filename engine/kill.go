@@ -24,9 +24,9 @@ func (w *World) pidfd(t *task, fd int64) pidfd {
 // newPidfd is what pidfd_open does to the table of descriptors of t. Nothing but exec closes one, so numbers only grow.
 func (w *World) newPidfd(t *task, p pidfd) int64 {
 	tab := &w.files[t.files]
-	tab.n = min(tab.n+1, uint8(len(tab.at)))
-	tab.at[tab.n-1] = p
-	fd := int64(tab.n) - 1
+	fd := int64(tab.n)
+	tab.at[fd] = p
+	tab.n++
 	if fd >= firstFD {
 		fd += endFD - firstFD
 	}

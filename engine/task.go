@@ -268,10 +268,13 @@ type mm struct {
 	_        [7]uint8
 }
 
-// fdTable holds the descriptors that pidfd_open made, which exec closes. Past its end, the last place is taken again.
+// MaxPidfds is how often a program may call pidfd_open, all its actors together: a fork copies what its parent has.
+const MaxPidfds = 15
+
+// fdTable holds the descriptors that pidfd_open made, which exec closes.
 type fdTable struct {
 	n  uint8
-	at [7]pidfd
+	at [MaxPidfds]pidfd
 }
 
 // pidfd is a tid and its flags.
