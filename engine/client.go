@@ -431,7 +431,7 @@ func (w *World) CloneEvent(id TaskID) uint16 { return w.tasks[id].frames[0].code
 // SkipCall makes the call that a task is about to make not be executed: the tracer wrote -1 over its number.
 func (w *World) SkipCall(id TaskID) {
 	if t := &w.tasks[id]; t.frames[0].stage == stAfterEntry || t.frames[0].stage == stAfterSeccomp {
-		t.frames[0].m |= frameSkip
+		t.frames[0].m |= frameSkip | frameNoCall
 	}
 }
 
@@ -446,7 +446,7 @@ func (w *World) ReplaceCall(id TaskID, c Call) {
 	t.call = c
 	t.args = [4]int64{}
 	t.flags &^= tfRestart
-	f.m &^= frameSkip
+	f.m &^= frameSkip | frameNoCall
 	if t.ustate != uBegun && t.ustate != uRestart && c != CallExit && c != CallExitGroup {
 		f.m |= frameSkip
 	}
@@ -466,7 +466,7 @@ func (w *World) PokeResult(id TaskID, v int64) {
 func (w *World) SyscallInfo(id TaskID) (c Call, ret int64, tid bool) {
 	t := &w.tasks[id]
 	scripted := t.ustate == uBegun || t.ustate == uRestart
-	if c = t.call; t.is(tfRestart) || t.depth > 0 && t.frames[0].m&frameSkip != 0 && scripted {
+	if c = t.call; t.is(tfRestart) || t.depth > 0 && t.frames[0].m&frameNoCall != 0 {
 		c = CallNone
 	}
 	if !scripted {

@@ -17,7 +17,8 @@ type passResult struct {
 const (
 	frameCall     uint16 = 1 << iota // the frame is a call whose result is not settled yet
 	frameAbort                       // the report decided: the call is not to be executed, or a seccomp event was shown
-	frameSkip                        // the tracer took the call's number away
+	frameSkip                        // the call is not made: the tracer took its number away, or made another of a call for the harness
+	frameNoCall                      // beside frameSkip: the number is that of no call
 	frameDup                         // the new thread's copy of TIF_SIGPENDING
 	frameUnmade                      // a call for the harness was not executed: the actor makes it again
 	frameElevate                     // the image of this exec will raise the user id

@@ -158,7 +158,7 @@ func (w *World) seccompAct(id TaskID, t *task, f *frame, recheck bool) bool {
 	switch action {
 	case SeccompErrno:
 		if f.stage == stEntry && t.utrace.events&EvSyscallEntry != 0 { // the entry stop comes nevertheless, for a call that is none
-			f.m |= frameSkip
+			f.m |= frameSkip | frameNoCall
 			f.code = min(data, 4095)
 			return true
 		}
@@ -185,7 +185,7 @@ func (w *World) seccompAct(id TaskID, t *task, f *frame, recheck bool) bool {
 func (w *World) seccompAfter(id TaskID, t *task, f *frame) bool {
 	t.resume = 0
 	shown, skip := f.m&frameAbort != 0, f.m&frameSkip != 0
-	f.m &^= frameAbort | frameSkip
+	f.m &^= frameAbort | frameSkip | frameNoCall
 	if !shown && !w.bug(BugSeccompTraceRuns) || skip || t.fatalPending() {
 		return w.sysRet(t, f, -ENOSYS)
 	}

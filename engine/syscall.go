@@ -54,7 +54,7 @@ func (w *World) sysAfterEntry(id TaskID, t *task, f *frame) bool {
 	case f.m&(frameAbort|frameSkip) != 0:
 		w.mark(54)
 		skipped := f.m&frameSkip != 0
-		f.m &^= frameAbort | frameSkip
+		f.m &^= frameAbort | frameSkip | frameNoCall
 		if t.ustate != uBegun && t.ustate != uRestart {
 			f.m |= frameUnmade
 			f.stage = stExit
