@@ -56,9 +56,20 @@ func (w *World) fatalDue(t *task, f *frame) bool {
 	return true
 }
 
-// noSiglock are calls of programs that take no siglock; PTRACE_TRACEME is another one, and those of the harness take none but for sigreturn.
+// noSiglock are calls of programs that take no siglock; some of ptrace are others, and those of the harness take none but for sigreturn.
 var noSiglock = [NumCalls]bool{CallSchedYield: true, CallGetpid: true, CallGettid: true, CallGetppid: true, CallGetpgid: true, CallGetsid: true,
-	CallNanosleep: true}
+	CallNanosleep: true, CallPrctl: true, CallSetpgid: true, CallSetresuid: true, CallSetresgid: true, CallPidfdOpen: true}
+
+// ofNoTracee says that the next step of a task is a request of ptrace for somebody whom it does not trace, which ptrace_check_attach refuses under
+// tasklist_lock.
+func (w *World) ofNoTracee(id TaskID) bool {
+	t := &w.tasks[id]
+	if w.instr(id, t).Call != CallPtrace || w.m.hooks.AttachTid(w, id) != 0 || w.ownNamespace(t) {
+		return false
+	}
+	target := w.findOutside(int64(int32(t.args[1])))
+	return target == NoTask || !w.tasks[target].is(tfTraced) || w.tasks[target].parent != id
+}
 
 // lockless says whether a task may take a step while another one holds siglock.
 func (w *World) lockless(c Choice) bool {
@@ -68,7 +79,7 @@ func (w *World) lockless(c Choice) bool {
 	}
 	switch t.ustate {
 	case uBegun, uRestart:
-		return noSiglock[w.instr(c.Task, t).Call] || w.beginsTraceme(c.Task)
+		return noSiglock[w.instr(c.Task, t).Call] || w.beginsTraceme(c.Task) || w.ofNoTracee(c.Task)
 	case uReturn: // sigreturn
 		return false
 	}
