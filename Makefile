@@ -70,7 +70,7 @@ lint:
 
 test-all: test test-machines test-record test-race test-shuffle fuzz-readers ## all of these; some hours
 
-test-machines: $(OTHERS) ## boots machines of all architectures (10 minutes)
+test-machines: bin/stressd $(OTHERS) ## boots machines of all architectures (10 minutes)
 	.ci/setup all
 	for a in $(ARCHS); do bin/stressd vm fetch $$a || exit; done
 	TRACEHAMMER_TEST_ALL=1 $(GO) test -count=1 -timeout 30m ./vm

@@ -118,6 +118,16 @@ type team struct {
 	ready   stress.Target  // for the first worker, which closes it; nil for one that it opens
 }
 
+// team is that of a target; nil if this campaign does not run it.
+func (c *campaign) team(name string) *team {
+	for _, tm := range c.teams {
+		if tm.name == name {
+			return tm
+		}
+	}
+	return nil
+}
+
 // open opens the target for worker n.
 func (t *team) open(c *campaign, n int) Opener {
 	return func(ctx context.Context, name string) (stress.Target, error) {

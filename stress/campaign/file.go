@@ -42,7 +42,7 @@ func (c *campaign) file(ctx context.Context) (err error) {
 		r := runners[s.target]
 		if r == nil {
 			var oerr error
-			r, oerr = newRunner(ctx, c.Open, s.target)
+			r, oerr = c.start(ctx, c.team(s.target), c.Open)
 			switch {
 			case oerr == nil:
 				runners[s.target] = r
@@ -90,13 +90,7 @@ func (c *campaign) endIdle(runners map[string]*runner) (err error) {
 
 // unopened is a runner for a target for whose start there was no time any more. It runs nothing.
 func (c *campaign) unopened(name string) *runner {
-	r := &runner{target: unopened(name)}
-	for _, tm := range c.teams {
-		if tm.name == name {
-			r.machine = tm.where
-		}
-	}
-	return r
+	return &runner{target: unopened(name), machine: c.team(name).where}
 }
 
 type unopened string

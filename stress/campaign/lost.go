@@ -1,6 +1,8 @@
 package campaign
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -11,13 +13,13 @@ import (
 	"tracehammer/vm"
 )
 
-// maxLost is how many turns in a row may lose the machine before the campaign gives up on it.
+// maxLost is how many turns in a row, or starts, may lose the machine before the campaign gives up on it.
 const maxLost = 5
 
-// Lost says that a target was lost under a scenario in a way that says nothing about its kernel.
+// Lost says that a target was lost under a scenario, or while it started, in a way that says nothing about its kernel.
 type Lost struct {
 	Target   string `json:"target"`
-	Scenario string `json:"scenario"`
+	Scenario string `json:"scenario,omitempty"` // none: it started
 	How      string `json:"how"`
 }
 
@@ -33,6 +35,19 @@ type Console struct {
 
 // EventName implements Event.
 func (Console) EventName() string { return "console" }
+
+// start opens a team's target once more. When it was probed it did start: an emulator that dies of itself this time is counted, and started again.
+func (c *campaign) start(ctx context.Context, tm *team, open Opener) (*runner, error) {
+	for lost := 1; ; lost++ {
+		r, err := newRunner(ctx, open, tm.name)
+		gone := (*vm.LostError)(nil)
+		if err == nil || ctx.Err() != nil || !errors.As(err, &gone) || gone.Report != nil || lost == maxLost {
+			return r, err
+		}
+		c.out.report(Lost{Target: tm.name, How: gone.Error()})
+		c.board.add(tm.count, &tally{lost: 1})
+	}
+}
 
 const (
 	consoleEvery = 2 * time.Second

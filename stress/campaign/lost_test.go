@@ -5,8 +5,10 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"tracehammer/corpus"
+	"tracehammer/corpus/corpustest"
 	"tracehammer/crashers"
 	"tracehammer/engine"
 	"tracehammer/stress"
@@ -84,6 +86,29 @@ func TestLostMachines(t *testing.T) {
 	var lost *vm.LostError
 	if _, err := run(killed); !errors.As(err, &lost) {
 		t.Errorf("a machine that is always lost: %v", err)
+	}
+}
+
+// TestLostStart: a machine that was there when it was probed, and dies while it is started for the minimiser, is counted and started again; what it was
+// wanted for is filed. One that always dies is an error of the environment.
+func TestLostStart(t *testing.T) {
+	gone := &stress.EnvError{What: "engine does not answer", Err: &vm.LostError{Name: "engine", Machine: true, Killed: true, How: "signal: segmentation fault"}}
+	for dies, lost := range map[int]uint64{2: 2, maxLost: maxLost - 1} {
+		opened := 0
+		open := func(context.Context, string) (stress.Target, error) {
+			if opened++; opened > 2 && opened <= 2+dies { // after the probe and the worker
+				return nil, gone
+			}
+			return stress.NewEngineTarget(engine.Options{Bugs: engine.BugListenError.Set()}), nil
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		var events strings.Builder
+		sum, err := Run(ctx, Config{Targets: []string{"engine"}, Scenarios: []*corpus.Scenario{corpustest.Seed(t, "listen-errors")}, Seed: 1, Workers: 1, State: t.TempDir(), Open: open,
+			For: 2 * time.Second, Reporter: JSON{&events}})
+		if env := (*stress.EnvError)(nil); errors.As(err, &env) != (dies == maxLost) || (sum.Findings > 0) == (dies == maxLost) || sum.PerTarget[0].Lost != lost {
+			t.Errorf("%d times: %d findings, lost %d times, %v\n%s", dies, sum.Findings, sum.PerTarget[0].Lost, err, events.String())
+		}
 	}
 }
 

@@ -108,11 +108,7 @@ func (c *campaign) unhold(name string) (*sighting, error) {
 	if err := json.Unmarshal(b, &h); err != nil {
 		return nil, err
 	}
-	mine := false
-	for _, tm := range c.teams {
-		mine = mine || tm.name == h.Target
-	}
-	if !mine {
+	if c.team(h.Target) == nil {
 		return nil, nil
 	}
 	sc, err := corpus.Parse(name, []byte(h.Scenario))

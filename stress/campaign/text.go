@@ -148,7 +148,11 @@ func skipText(skips []Skip) string {
 }
 
 func lostText(l Lost) string {
-	return fmt.Sprintf("lost: %s on %s: %s\n", history.Printable(l.Scenario), l.Target, history.Printable(l.How))
+	what := "start"
+	if l.Scenario != "" {
+		what = history.Printable(l.Scenario)
+	}
+	return fmt.Sprintf("lost: %s on %s: %s\n", what, l.Target, history.Printable(l.How))
 }
 
 func droppedText(d Dropped) string {

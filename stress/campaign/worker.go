@@ -61,7 +61,7 @@ type worker struct {
 
 // work is the life of worker n of a team, until ctx is done.
 func (c *campaign) work(ctx context.Context, tm *team, n int) error {
-	r, err := newRunner(ctx, tm.open(c, n), tm.name)
+	r, err := c.start(ctx, tm, tm.open(c, n))
 	if err != nil && ctx.Err() != nil {
 		return nil // the time was up before a machine had booted
 	}
