@@ -54,6 +54,7 @@ type search struct {
 	best    int // most events matched by any execution
 	bestPos positions
 	refused []refusal // what the engine would have shown instead, at the longest prefixes
+	further []refusal // what it would show after all that the history of a stuck run has; they want nothing
 }
 
 // state is a state of the walk.
@@ -86,6 +87,9 @@ type node struct {
 	known   bool // it is one of them
 }
 
+// maxRefused is how many refusals are kept.
+const maxRefused = 64
+
 // refusal is an observable step that the engine could take where the history shows something else.
 type refusal struct {
 	actor engine.ActorID
@@ -103,7 +107,7 @@ type loadError struct {
 func (s *search) load(h *history.History) *loadError {
 	s.h = h
 	s.total, s.best, s.found, s.states = 0, -1, false, 0
-	s.refused = s.refused[:0]
+	s.refused, s.further = s.refused[:0], s.further[:0]
 	if s.bytes() > keptBytes {
 		s.nodes, s.saved, s.choices, s.path, s.open, s.seen = nil, nil, nil, nil, nil, table{}
 	}
@@ -199,7 +203,7 @@ const memoryEvery = 64
 func (s *search) prefixes(budget int) {
 	s.plain = true
 	s.seen.clear()
-	s.states, s.best, s.refused = 0, -1, s.refused[:0]
+	s.states, s.best, s.refused, s.further = 0, -1, s.refused[:0], s.further[:0]
 	s.walk(budget)
 }
 

@@ -76,6 +76,16 @@ func deadlock(cycle []engine.Wait) bool {
 	return attaches && slices.ContainsFunc(cycle, func(w engine.Wait) bool { return w.Kind == engine.WaitDeThread })
 }
 
+// comesNext are observable steps that the engine can take where a stuck run's history ends.
+func (s *search) comesNext() []string {
+	next := map[string]bool{}
+	for i := range s.further {
+		r := &s.further[i]
+		next[s.p.Actors[r.actor].Name+": "+s.showGot(r.actor, r)] = true
+	}
+	return sorted(next)
+}
+
 // unadmittedHang describes a run whose every result is admitted but whose end is not: in the engine something could still
 // happen.
 func (s *search) unadmittedHang(v Verdict) Verdict {
@@ -99,6 +109,9 @@ func (s *search) unadmittedHang(v Verdict) Verdict {
 	v.Title = "hang: " + strings.Join(compact(where), ", ")
 	if len(where) == 0 {
 		v.Title = "hang: outside any call"
+	}
+	if next := s.comesNext(); len(next) > 0 {
+		fmt.Fprintf(&b, "in the engine this comes next, or one of these:\n  %s\n", strings.Join(next, "\n  "))
 	}
 	v.Explanation = "every result is admitted, but in each state that the engine can be in then, something can still happen; the kernel stands still\n" + b.String()
 	return v

@@ -12,7 +12,11 @@ func (s *search) match(g *progress, ev engine.Event) bool {
 	evs := s.events[a]
 	i := int(g.pos[a])
 	if i >= len(evs) {
-		return s.beyond(&g.ended, ev)
+		ok := s.beyond(&g.ended, ev)
+		if !ok && g.matched == s.total && len(s.further) < maxRefused {
+			s.further = append(s.further, refusal{actor: a, got: ev})
+		}
+		return ok
 	}
 	want := &evs[i]
 	ok := want.kind == ev.Kind
@@ -33,7 +37,7 @@ func (s *search) match(g *progress, ev engine.Event) bool {
 		}
 	}
 	if !ok {
-		if g.matched == s.best && len(s.refused) < 64 {
+		if g.matched == s.best && len(s.refused) < maxRefused {
 			s.refused = append(s.refused, refusal{a, *want, ev})
 		}
 		return false

@@ -9,11 +9,12 @@ import (
 
 	"tracehammer/corpus/corpustest"
 	"tracehammer/engine"
+	"tracehammer/stress/history"
 	"tracehammer/stress/history/jsonl"
 	"tracehammer/stress/oracle"
 )
 
-// TestRecorded: what kernels did so rarely that no test waits for it, and the engine once did not admit.
+// TestRecorded: histories of real kernels that the oracle once did not admit, of races that are too rare for a scenario to show.
 func TestRecorded(t *testing.T) {
 	files, err := filepath.Glob("testdata/recorded/*.jsonl")
 	if err != nil || len(files) == 0 {
@@ -22,22 +23,28 @@ func TestRecorded(t *testing.T) {
 	for _, file := range files {
 		name := strings.TrimSuffix(file, ".jsonl")
 		t.Run(filepath.Base(name), func(t *testing.T) {
-			scn, err := os.ReadFile(name + ".scn")
-			if err != nil {
-				t.Fatal(err)
-			}
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			h, err := jsonl.Read(bytes.NewReader(text))
-			if err != nil {
-				t.Fatal(err)
-			}
-			p := corpustest.Program(t, string(scn))
+			p, h := recorded(t, name)
 			if v := oracle.New(engine.Profile{}).Judge(p, h); v.Kind != oracle.Admitted {
 				t.Errorf("%v: %s\n%s", v.Kind, v.Title, v.Explanation)
 			}
 		})
 	}
+}
+
+// recorded reads a scenario and a history of it.
+func recorded(t *testing.T, name string) (*engine.Program, *history.History) {
+	t.Helper()
+	scn, err := os.ReadFile(name + ".scn")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(name + ".jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := jsonl.Read(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return corpustest.Program(t, string(scn)), h
 }
