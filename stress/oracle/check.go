@@ -203,7 +203,7 @@ const memoryEvery = 64
 func (s *search) prefixes(budget int) {
 	s.plain = true
 	s.seen.clear()
-	s.states, s.best, s.refused, s.further = 0, -1, s.refused[:0], s.further[:0]
+	s.states, s.best, s.refused = 0, -1, s.refused[:0]
 	s.walk(budget)
 }
 
