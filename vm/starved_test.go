@@ -4,14 +4,18 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
 )
 
-// TestStarvation: of two processes that want one CPU each waits for the other; who is not there waits for nobody.
+// TestStarvation: of two processes that want one CPU each waits for the other, be it itself or a descendant of it that does; who is not there waits for nobody.
 func TestStarvation(t *testing.T) {
 	if _, err := os.ReadFile("/proc/self/schedstat"); err != nil {
+		t.Skip(err)
+	}
+	if _, err := os.ReadFile("/proc/thread-self/children"); err != nil {
 		t.Skip(err)
 	}
 	var may unix.CPUSet
@@ -22,18 +26,20 @@ func TestStarvation(t *testing.T) {
 	for !may.IsSet(cpu) {
 		cpu++
 	}
-	start := func() *starvation {
-		cmd := exec.Command("taskset", "-c", strconv.Itoa(cpu), "sh", "-c", "while :; do :; done")
+	start := func(script string) *starvation {
+		cmd := exec.Command("taskset", "-c", strconv.Itoa(cpu), "sh", "-c", script)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 		if err := cmd.Start(); err != nil {
 			t.Skip(err)
 		}
 		t.Cleanup(func() {
-			cmd.Process.Kill() //nolint:errcheck // it is there until it is waited for
-			cmd.Wait()         //nolint:errcheck // killed
+			syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) //nolint:errcheck // it is there until it is waited for
+			cmd.Wait()                                      //nolint:errcheck // killed
 		})
 		return &starvation{pid: cmd.Process.Pid}
 	}
-	one, other := start(), start()
+	const busy = "while :; do :; done"
+	one, other := start(busy), start("("+busy+") & wait")
 	if d := one.look(); d != 0 {
 		t.Errorf("%v before the first look", d)
 	}
