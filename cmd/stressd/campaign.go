@@ -68,7 +68,7 @@ const defaultFor = time.Minute
 
 // config is what the flags and the campaign file say.
 func (r *runCmd) config() (cfg campaign.Config, err error) {
-	cfg = campaign.Config{Workers: r.Workers, Seed: rand.Uint64(), Drawn: r.Seed == nil, Fresh: r.Fresh, State: r.State,
+	cfg = campaign.Config{Workers: r.Workers, Seed: rand.Uint64(), Drawn: r.Seed == nil, Runs: r.Runs, Fresh: r.Fresh, State: r.State,
 		Limits: campaign.Limits{Memory: r.Memory, Disk: r.Disk}}
 	if r.For != nil && *r.For < 0 || r.Workers < 0 {
 		return cfg, errors.New("--for and --workers must not be negative")

@@ -82,6 +82,7 @@ type runCmd struct {
 	profileFlag
 	Campaign string         `placeholder:"FILE" help:"Campaign file, as stressd init writes it; flags win over it."`
 	For      *time.Duration `help:"How long; 0 until interrupted (default: 60s)."`
+	Runs     uint64         `placeholder:"N" help:"End when each target has made so many runs, if that is sooner; findings are made minimal until --for is over (default: no such end)."`
 	Target   []string       `sep:"none" placeholder:"TARGET" help:"Where to run: engine, live, host, uml, qemu:ARCH, exec:COMMAND. Repeat it for several (default: engine and host)."`
 	Seed     *uint64        `help:"Seed of everything random (default: drawn; the summary prints it)."`
 	Workers  int            `help:"Workers per target (default: one for each two CPUs)."`
@@ -104,6 +105,7 @@ Examples:
 
     stressd run --for 60s
     stressd run --for 8h --target host --state /var/tmp/night
+    stressd run --for 10m --runs 20000 --target host --strict
     stressd init night.toml; stressd run --campaign night.toml
     stressd run --for 10m --target host --json > events.jsonl
     stressd run --for 0 --target engine corpus/seeds/exec/*.scn

@@ -114,6 +114,13 @@ func (b *board) add(c *Count, t *tally) {
 	}
 }
 
+// madeEnough says whether a target has made so many runs; never if that is 0.
+func (b *board) madeEnough(c *Count, runs uint64) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return c.made(runs)
+}
+
 // covered counts features that a worker of c's target had not seen.
 func (b *board) covered(c *Count, fresh []coverage.Feature) {
 	b.mu.Lock()
@@ -253,15 +260,42 @@ func exercised(m *engine.Marks) (n int) {
 	return n
 }
 
-func (b *board) progress(planned time.Duration) Progress {
+// remaining is how long it is until a planned time is over, or each target has made so many runs at the rate that it had lately; 0 if neither is planned, or
+// no rate is known.
+func remaining(planned, ran time.Duration, targets []Count, runs uint64) time.Duration {
+	var left time.Duration
+	known := runs > 0
+	for i := range targets {
+		c := &targets[i]
+		if c.made(runs) {
+			continue
+		}
+		if c.Recent == 0 {
+			known = false
+			break
+		}
+		left = max(left, time.Duration(float64(runs-c.Runs)/c.Recent*float64(time.Second)))
+	}
+	switch over := max(planned-ran, 0); {
+	case !known:
+		return over
+	case planned == 0:
+		return left
+	default:
+		return min(left, over)
+	}
+}
+
+func (b *board) progress(planned time.Duration, runs uint64) Progress {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	ran := b.ran()
-	p := Progress{Seconds: ran.Seconds(), Remaining: max(planned-ran, 0).Seconds(), Targets: b.snapshot(), Outcomes: b.outcomes, NewsSeconds: -1,
+	p := Progress{Seconds: ran.Seconds(), Targets: b.snapshot(), Outcomes: b.outcomes, NewsSeconds: -1,
 		Findings: len(b.filed), NewFindings: b.newFindings(), Regressions: len(b.back), Minimising: b.waiting, Memory: residentMemory(), Disk: b.disk, Members: b.others()}
 	for i, c := range b.counts {
 		p.Targets[i].Recent = c.rate.at(ran.Seconds(), c.Runs)
 	}
+	p.Remaining = remaining(planned, ran, p.Targets, runs).Seconds()
 	if !b.news.IsZero() {
 		p.NewsSeconds = time.Since(b.news).Seconds()
 	}

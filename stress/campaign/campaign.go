@@ -17,6 +17,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -38,6 +39,7 @@ type Config struct {
 	Scenarios []*corpus.Scenario
 	Named     bool          // by the user: those that a target cannot have are reported as skipped
 	For       time.Duration // 0: until ctx is done
+	Runs      uint64        // of each target, after which the race is over before For is; 0: no such end. The turn in progress is finished
 	Seed      uint64
 	Drawn     bool               // nobody asked for this Seed: a campaign that goes on has its own
 	Fresh     bool               // begin a new campaign, even if there is one to go on with
@@ -235,7 +237,7 @@ func Run(ctx context.Context, cfg Config) (Summary, error) {
 		return Summary{}, err
 	}
 	c.out.report(Start{Campaign: c.id, Kernel: m.String(), Targets: cfg.Targets, Scenarios: len(cfg.Scenarios), Seed: c.Seed,
-		Workers: cfg.Workers, Seconds: cfg.For.Seconds(), State: cfg.State, Before: c.before.Seconds(), Began: c.board.began,
+		Workers: cfg.Workers, Seconds: cfg.For.Seconds(), Runs: cfg.Runs, State: cfg.State, Before: c.before.Seconds(), Began: c.board.began,
 		Limits: cfg.Limits, Tasks: c.tasks(), Anew: why})
 	c.save(false, "") // from here on it can be gone on with
 	err = c.race(ctx)
@@ -399,7 +401,11 @@ func (c *campaign) race(ctx context.Context) error {
 	late, stopLate := context.WithCancel(ctx)
 	defer stopLate()
 	// Whatever ends the race: the one that began a fleet's campaign waits for the others' findings no longer than shareTime.
-	defer context.AfterFunc(run, func() { time.AfterFunc(lastWords, stopLate) })()
+	defer context.AfterFunc(run, func() {
+		if last, end := c.lastWords(); end {
+			time.AfterFunc(last, stopLate)
+		}
+	})()
 	var done sync.WaitGroup
 	ticking, stopTicking := context.WithCancel(context.Background())
 	done.Go(func() { c.tick(ticking) })
@@ -442,6 +448,17 @@ func (c *campaign) race(ctx context.Context) error {
 	return err
 }
 
+// lastWords is how long confirming and minimising may go on now that the race is over; until they are done, if end is false.
+func (c *campaign) lastWords() (last time.Duration, end bool) {
+	switch {
+	case slices.ContainsFunc(c.teams, func(tm *team) bool { return !c.board.madeEnough(tm.count, c.Runs) }):
+		return lastWords, true // the time is up, or it was stopped
+	case c.For == 0:
+		return 0, false
+	}
+	return max(lastWords, c.For-c.board.ran()), true
+}
+
 // guard turns a panic into an error: a bug of ours, never a finding.
 func guard(what string, f func() error) error {
 	var err error
@@ -460,7 +477,7 @@ func (c *campaign) tick(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-t.C:
-			c.out.report(c.board.progress(c.For))
+			c.out.report(c.board.progress(c.For, c.Runs))
 		}
 	}
 }

@@ -22,6 +22,7 @@ import (
 // CampaignFile is a campaign file: a description of a campaign, in TOML. What it does not say is up to the defaults.
 type CampaignFile struct {
 	For       *Duration    `toml:"for"`
+	Runs      *runsValue   `toml:"runs"` // of each target
 	Seed      *seedValue   `toml:"seed"`
 	Workers   *countValue  `toml:"workers"`
 	State     *textValue   `toml:"state"`
@@ -94,7 +95,7 @@ func parseFile(path, text string) (*CampaignFile, error) {
 	}
 	for _, k := range meta.Undecoded() {
 		name := k[len(k)-1]
-		return bad(lineOf(text, name), "unknown key %q: known are for, seed, workers, state, profile, scenarios, [[target]] with name and weight, [limits] with memory and disk", k.String())
+		return bad(lineOf(text, name), "unknown key %q: known are for, runs, seed, workers, state, profile, scenarios, [[target]] with name and weight, [limits] with memory and disk", k.String())
 	}
 	seen := map[targetValue]bool{}
 	for _, t := range f.Targets {
@@ -132,6 +133,9 @@ func (f *CampaignFile) relative(path string) string {
 func (f *CampaignFile) Apply(cfg *Config, scenarios []string) (files []string, err error) {
 	if f.For != nil {
 		cfg.For = time.Duration(*f.For)
+	}
+	if f.Runs != nil && cfg.Runs == 0 {
+		cfg.Runs = uint64(*f.Runs)
 	}
 	if f.Seed != nil && cfg.Drawn {
 		cfg.Seed, cfg.Drawn = uint64(*f.Seed), false
@@ -203,6 +207,17 @@ func (s *seedValue) UnmarshalTOML(v any) error {
 		}
 	}
 	return errors.New("expected a number, as a summary prints it; one above 9223372036854775807 in quotes")
+}
+
+type runsValue uint64
+
+func (r *runsValue) UnmarshalTOML(v any) error {
+	n, ok := v.(int64)
+	if !ok || n < 1 {
+		return errors.New("expected a number from 1: how often each target is to run before the campaign is over")
+	}
+	*r = runsValue(n)
+	return nil
 }
 
 type countValue int

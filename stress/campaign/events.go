@@ -36,8 +36,9 @@ type Start struct {
 	Targets   []string `json:"targets"`
 	Scenarios int      `json:"scenarios"` // seed scenarios
 	Seed      uint64   `json:"seed"`
-	Workers   int      `json:"workers"` // per target
-	Seconds   float64  `json:"seconds"` // planned; 0: until interrupted
+	Workers   int      `json:"workers"`        // per target
+	Seconds   float64  `json:"seconds"`        // planned; 0: until interrupted
+	Runs      uint64   `json:"runs,omitempty"` // of each target, after which it ends sooner
 	State     string   `json:"state"`
 	// Before is how many of the Seconds it ran in other processes: it goes on.
 	Before float64   `json:"before,omitempty"`
@@ -198,6 +199,9 @@ type Count struct {
 	rate       rate
 	fresh      []coverage.Feature // of covered, not yet in the state directory
 }
+
+// made says whether a target has made so many runs; never if that is 0.
+func (c *Count) made(runs uint64) bool { return runs > 0 && c.Runs >= runs }
 
 // Add adds what the same target did in another campaign: what can be counted together, and nothing of coverage.
 func (c *Count) Add(o *Count) {

@@ -87,6 +87,7 @@ func campaignText(targets []Usable) string {
 
 for = "8h"              # how long, pauses not counted; "0" runs until it is stopped
 state = "state"         # where findings go, and what a stopped campaign goes on with
+#runs = 100000          # of each target, after which it is over before that (default: no such end)
 #seed = 7               # of everything random (default: drawn; the summary says which)
 #workers = 1            # of a target with weight 1 (default: one for each two CPUs)
 #profile = "linux-6.1"  # kernel that the engine simulates (default: linux-6.18)

@@ -102,6 +102,8 @@ func (c *campaign) resume() (rec *record, why string, err error) {
 		why = "it has another seed"
 	case c.For > 0 && old.Seconds >= c.For.Seconds():
 		why = "it has run for as long already"
+	case len(old.PerTarget) > 0 && !slices.ContainsFunc(old.PerTarget, func(n Count) bool { return !n.made(c.Runs) }):
+		why = "it has made as many runs already"
 	default:
 		return old, "", nil
 	}

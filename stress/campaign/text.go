@@ -106,6 +106,9 @@ func startText(s Start) string {
 	if s.Seconds > 0 {
 		end = "for " + clock(s.Seconds)
 	}
+	if s.Runs > 0 {
+		end += fmt.Sprintf(" or %d runs of each target", s.Runs)
+	}
 	var b strings.Builder
 	if s.Anew != "" {
 		fmt.Fprintf(&b, "a new campaign: what was not over in the state directory is on record there, and %s\n", s.Anew)

@@ -91,7 +91,7 @@ func (c *campaign) work(ctx context.Context, tm *team, n int) error {
 		return g.Vary(parent)
 	}, seeds, stored)
 	console := listener{worker: n}
-	for ctx.Err() == nil && err == nil {
+	for ctx.Err() == nil && err == nil && !w.madeEnough() {
 		console.listen(c.out, tm.name, r.target)
 		err = w.lease(ctx, q)
 	}
@@ -103,6 +103,9 @@ func (c *campaign) work(ctx context.Context, tm *team, n int) error {
 	w.board.ended(tm.name, r.target)
 	return errors.Join(err, r.target.Close())
 }
+
+// madeEnough says whether the team has made as many runs as each is to make.
+func (w *worker) madeEnough() bool { return w.board.madeEnough(w.count, w.Runs) }
 
 // lease does some work, and puts it on record.
 func (w *worker) lease(ctx context.Context, q *queue) error {
@@ -119,7 +122,7 @@ func (w *worker) lease(ctx context.Context, q *queue) error {
 		return err
 	}
 	start, seed := time.Now(), l.Lo
-	for ; seed < l.Hi && err == nil; seed++ {
+	for ; seed < l.Hi && err == nil && !w.madeEnough(); seed++ {
 		w.pcg.Seed(l.stream(w.Seed, seed))
 		w.gen.Reseed(w.rng.Uint64())
 		if err = w.step(ctx, q, &l, seed); ctx.Err() != nil {
