@@ -70,7 +70,7 @@ type Link struct {
 	wg                 conc.WaitGroup
 
 	mu    sync.Mutex
-	heard time.Time // when the last message came, or the machine went on after a stop
+	heard time.Time // when the last message came
 	err   error     // how the stream ended
 	said  transcript
 }

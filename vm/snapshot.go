@@ -47,7 +47,7 @@ func (l *Link) save(ctx context.Context) (_ *snapshot, err error) {
 		return nil, err
 	}
 	err = l.monitor.migrate(ctx, f)
-	if e := l.cont(context.WithoutCancel(ctx)); err == nil {
+	if e := l.monitor.do(context.WithoutCancel(ctx), "cont", nil, nil); err == nil {
 		err = e
 	}
 	if err != nil {
@@ -124,16 +124,7 @@ func (l *Link) restore(ctx context.Context, s *snapshot) error {
 		}
 	}
 	l.Hello, l.Slowdown, l.patience = s.hello, s.slow, quietTime
-	return l.cont(ctx)
-}
-
-// cont lets a machine go on that could not say anything until now: that was no silence of its agent.
-func (l *Link) cont(ctx context.Context) error {
-	err := l.monitor.do(ctx, "cont", nil, nil)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.heard = time.Now()
-	return err
+	return l.monitor.do(ctx, "cont", nil, nil)
 }
 
 // file is the snapshot, to be read from its beginning.
