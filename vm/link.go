@@ -242,15 +242,12 @@ func (l *Link) read(r *wire.Reader) {
 	}
 }
 
-// next waits for a message. It gives up when the agent has been silent for longer than quiet, or for panicTime after its kernel's panic, not counting
-// what the carrier waited for CPUs meanwhile.
+// next waits for a message. It gives up when the agent has been silent for longer than quiet, or for panicTime after its kernel's panic.
 func (l *Link) next(ctx context.Context, quiet time.Duration) (wire.Message, error) {
-	const look = time.Second // for a panic
-	t := time.NewTimer(min(quiet, look))
+	t := time.NewTimer(min(quiet, lookEvery))
 	defer t.Stop()
 	starving := starvation{pid: l.cmd.Process.Pid}
-	var heard time.Time
-	var starved time.Duration // since then
+	silence := silence{looked: time.Now()}
 	for {
 		select {
 		case <-ctx.Done():
@@ -263,24 +260,20 @@ func (l *Link) next(ctx context.Context, quiet time.Duration) (wire.Message, err
 		case <-t.C:
 		}
 		l.mu.Lock()
-		last, panicked := l.heard, l.said.panicked
+		heard, panicked := l.heard, l.said.panicked
 		l.mu.Unlock()
-		if !last.Equal(heard) {
-			heard, starved = last, 0
-		}
-		starved += starving.look()
-		silent := time.Since(heard) - starved
+		silent := silence.look(time.Now(), heard, starving.look())
 		if silent >= quiet {
 			how := fmt.Sprintf("it was silent for %v", quiet.Round(time.Second))
-			if starved >= time.Second {
-				how += fmt.Sprintf(", and %v in which it waited for CPUs", starved.Round(time.Second))
+			if silence.excused >= time.Second {
+				how += fmt.Sprintf(", and %v more in which it waited for CPUs, or nobody listened", silence.excused.Round(time.Second))
 			}
 			return nil, l.lostAs(Silent, how)
 		}
 		if !panicked.IsZero() && min(silent, time.Since(panicked)) >= stretch(panicTime, max(1, l.Slowdown)) {
 			return nil, l.lostAs(Silent, "it was silent after its kernel's panic")
 		}
-		t.Reset(min(quiet-silent, look))
+		t.Reset(min(quiet-silent, lookEvery))
 	}
 }
 

@@ -189,8 +189,8 @@ func TestStaticCrash(t *testing.T) {
 func crash(t *testing.T, tg *Target, o *oracle.Oracle, p *engine.Program) {
 	t.Helper()
 	run(t, tg, o, p)
-	if tg.unsaved != nil {
-		t.Fatalf("no snapshot: %v", tg.unsaved)
+	if tg.link == nil || tg.unsaved != nil {
+		t.Fatalf("no machine, or no snapshot: %v", tg.unsaved)
 	}
 	_, err := tg.Exec(t.Context(), &Program{Argv: []string{"/proc/self/exe"}, Env: []string{roleEnv + "=panics"}, Stdout: os.Stdout, Stderr: os.Stderr})
 	var lost *LostError
