@@ -62,6 +62,23 @@ func (w *Window) Acked(a *Ack) {
 	}
 }
 
+// waitStep is what a wait is counted in. A step in which this process did not run, because it was stopped, is one step however long it took.
+const waitStep = time.Second
+
+// wait waits for an Ack.
+func (w *Window) wait() error {
+	for left := w.patient; left > 0; left -= waitStep {
+		t := time.NewTimer(min(left, waitStep))
+		select {
+		case <-w.opened:
+			t.Stop()
+			return nil
+		case <-t.C:
+		}
+	}
+	return ErrShut
+}
+
 // Write implements io.Writer.
 func (w *Window) Write(b []byte) (n int, err error) {
 	for n < len(b) && err == nil {
@@ -70,13 +87,7 @@ func (w *Window) Write(b []byte) (n int, err error) {
 		w.sent += open
 		w.mu.Unlock()
 		if open == 0 {
-			t := time.NewTimer(w.patient)
-			select {
-			case <-w.opened:
-			case <-t.C:
-				err = ErrShut
-			}
-			t.Stop()
+			err = w.wait()
 			continue
 		}
 		var k int
