@@ -169,14 +169,25 @@ func (w *worker) initStopped() bool {
 	return f.State == 'T' || f.State == 't'
 }
 
+// ends waits until init has ended, for drainTime in steps: one in which this process was stopped counts as one, however long it took.
+func (w *worker) ends() bool {
+	const step = drainTime / 10
+	for range drainTime / step {
+		select {
+		case <-w.gone:
+			return true
+		case <-time.After(step):
+		}
+	}
+	return false
+}
+
 // close kills the namespace and waits until it is gone. It reports tasks that do not die.
 func (w *worker) close() error {
 	var errs []error
 	if w.init != nil {
 		w.init.Kill() //nolint:errcheck // it may be dead already
-		select {
-		case <-w.gone:
-		case <-time.After(drainTime):
+		if !w.ends() {
 			errs = append(errs, &UnkillableError{What: "the PID namespace's init"})
 		}
 	}
