@@ -68,6 +68,7 @@ type Link struct {
 	out                io.Closer
 	msgs               chan wire.Message // closed at the end of the stream
 	wg                 conc.WaitGroup
+	starved            time.Duration // how long the carrier waited for CPUs while the last result was waited for, as far as that took seconds
 
 	mu    sync.Mutex
 	heard time.Time // when the last message came
@@ -262,7 +263,9 @@ func (l *Link) next(ctx context.Context, quiet time.Duration) (wire.Message, err
 		l.mu.Lock()
 		heard, panicked := l.heard, l.said.panicked
 		l.mu.Unlock()
-		silent := silence.look(time.Now(), heard, starving.look())
+		starved := starving.look()
+		l.starved += starved
+		silent := silence.look(time.Now(), heard, starved)
 		if silent >= quiet {
 			how := fmt.Sprintf("it was silent for %v", quiet.Round(time.Second))
 			if silence.excused >= time.Second {
@@ -324,6 +327,7 @@ func (l *Link) Run(ctx context.Context, m *wire.Run, yield func(*history.History
 		return l.w.Write(&wire.Stop{ID: m.ID})
 	}
 	drain := context.WithoutCancel(ctx)
+	l.starved = 0
 	for {
 		in, cancel := ctx, context.CancelFunc(func() {})
 		if !going { // the agent is told once
@@ -353,6 +357,8 @@ func (l *Link) Run(ctx context.Context, m *wire.Run, yield func(*history.History
 				return l.lostAs(Garbled, "it sent a malformed history: "+err.Error())
 			}
 			h.Target = l.name
+			h.Drain = max(h.Drain-l.starved, 0)
+			l.starved = 0
 			if len(h.Actors) != len(m.Program.Actors) {
 				return l.lostAs(Garbled, "it sent a history of another program")
 			}

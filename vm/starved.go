@@ -8,26 +8,27 @@ import (
 	"time"
 )
 
-// starvation is how long a process was ready to run and others had the CPUs: run_delay of /proc/PID/schedstat(5), of that thread that waited longest. Threads
-// of its descendants count as well: programs in User Mode Linux are processes of the host, which the kernel there waits for.
-// A machine that is starved may be silent although its kernel has nothing to do with that.
+// starvation is how long a process was ready to run and others had the CPUs: run_delay of /proc/PID/schedstat(5), of all its threads and those of its
+// descendants: a User Mode Linux and the programs in it are processes of the host that run one at a time. Where several run at once
+// the sum may be more than what the kernel in the machine notices.
+// A machine that is starved may be silent or slow although its kernel has nothing to do with that.
 type starvation struct {
 	pid    int
+	looked time.Time
 	delays map[string]time.Duration // by thread, at the last look; nil before the first one
 }
 
-// look is how long that was since the last look; 0 at the first one, and where the kernel does not tell.
-func (s *starvation) look() time.Duration {
-	before := s.delays
-	s.delays = map[string]time.Duration{}
+// look is how long that was since the last look, at most all the time since then; 0 at the first one, and where the kernel does not tell.
+func (s *starvation) look() (waited time.Duration) {
+	before, looked := s.delays, s.looked
+	s.delays, s.looked = map[string]time.Duration{}, time.Now()
 	s.read(strconv.Itoa(s.pid))
-	var most time.Duration
 	for thread, delay := range s.delays {
 		if was, ok := before[thread]; ok {
-			most = max(most, delay-was)
+			waited += delay - was
 		}
 	}
-	return most
+	return min(waited, s.looked.Sub(looked))
 }
 
 // read adds the threads of a process and of its descendants to delays.

@@ -20,7 +20,7 @@ type History struct {
 	Cut     uint64        // ticket at which the history ends, taken before clean-up
 	Outcome Outcome       // how the run ended
 	Elapsed time.Duration // from the start of the run to the cut
-	Drain   time.Duration // from the first SIGKILL of clean-up until everything was reaped
+	Drain   time.Duration // from the first SIGKILL of clean-up until everything was reaped, not counting when a machine had no CPU
 	Delays  []int64       // delay of each cell in this run, nanoseconds
 	Hang    *Snapshot     // set when Outcome is Stuck
 	Console []string      // new kernel log lines, where readable
